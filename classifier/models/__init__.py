@@ -1,0 +1,7 @@
+"""The model's tables: runs, versions, evaluations, promotions, feedback."""
+
+from classifier.models.feedback import Feedback
+from classifier.models.training import Epoch, TrainingRun
+from classifier.models.version import Evaluation, ModelVersion, Promotion
+
+__all__ = ["Epoch", "Evaluation", "Feedback", "ModelVersion", "Promotion", "TrainingRun"]

@@ -1,0 +1,35 @@
+"""What visitors say about an answer."""
+
+from django.db import models
+from django.utils import timezone
+
+from curation.models import ShoeType
+
+
+class Feedback(models.Model):
+    """“Was this right?”, handed back with the id of an answer. The only thing a visitor writes."""
+
+    answer = models.JSONField(help_text="What the signed id held: version, time, verdict, top five")
+    answer_key = models.CharField(
+        max_length=64, unique=True, help_text="SHA-256 of the id: one answer, one feedback"
+    )
+    right = models.BooleanField()
+    shoe_type = models.ForeignKey(
+        ShoeType,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="What it is, as the visitor says",
+    )
+    image_sha256 = models.CharField(
+        max_length=64, blank=True, help_text="The photo, where the visitor chose to give it"
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name_plural = "feedback"
+
+    def __str__(self):
+        return "right" if self.right else f"wrong: {self.shoe_type or 'no type given'}"

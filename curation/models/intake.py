@@ -1,0 +1,109 @@
+"""How images come in: collections from the web, imports of what somebody has."""
+
+from django.db import models
+from django.db.models import Q
+
+from curation.models.guide import ShoeType
+from shoeproject.jobs import Job
+
+
+class Collection(Job):
+    """A search of the web for images of one type."""
+
+    task = "curation.collect"
+
+    shoe_type = models.ForeignKey(ShoeType, models.PROTECT, related_name="collections")
+    terms = models.JSONField(default=list, help_text="What is searched for, in this order")
+    count = models.PositiveIntegerField(default=200, help_text="How many new images to bring in")
+    filters = models.JSONField(
+        default=dict, blank=True, help_text="Type of picture, size, colour, layout, licence"
+    )
+    safe_search = models.BooleanField(default=True)
+    set_label = models.BooleanField(
+        default=False, help_text="Label what comes in at once instead of only proposing the type"
+    )
+
+    class Meta(Job.Meta):
+        ordering = ["-id"]
+
+    def __str__(self):
+        return f"{self.count} images of {self.shoe_type}"
+
+
+class Import(Job):
+    """A folder of labelled pictures, or a CSV that lists them."""
+
+    task = "curation.import"
+
+    path = models.CharField(
+        max_length=500,
+        help_text="On the server: a folder with one folder for each label, or a CSV file with the "
+        "columns path, class and, if known, group, source, licence, scene, title",
+    )
+    label_map = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text='Other names for labels: {"boots_chelsea": "chelsea-boots"}',
+    )
+    source = models.CharField(
+        max_length=200,
+        blank=True,
+        help_text="Who the pictures came from, where the CSV says nothing",
+    )
+    licence = models.CharField(
+        max_length=200, default="unknown", help_text="Where the CSV says nothing"
+    )
+    report = models.JSONField(
+        default=dict,
+        editable=False,
+        help_text="How many came in, were known already, were refused and why",
+    )
+
+    class Meta(Job.Meta):
+        ordering = ["-id"]
+
+    def __str__(self):
+        return f"Import of {self.path}"
+
+
+class Hit(models.Model):
+    """One search result of a collection and what became of it."""
+
+    class Outcome(models.TextChoices):
+        """Where a result stands."""
+
+        FOUND = "found", "found"
+        FETCHED = "fetched", "fetched"
+        ACCEPTED = "accepted", "accepted"
+        REFUSED = "refused", "refused"
+
+    collection = models.ForeignKey(Collection, models.CASCADE, related_name="hits")
+    provider = models.CharField(max_length=40)
+    query = models.CharField(max_length=200)
+    rank = models.PositiveIntegerField()
+    file_url = models.TextField()
+    url_sha256 = models.CharField(
+        max_length=64, help_text="Of the file's URL, so that it is unique"
+    )
+    page_url = models.TextField(blank=True)
+    title = models.CharField(max_length=300, blank=True)
+    outcome = models.CharField(max_length=10, choices=Outcome.choices, default=Outcome.FOUND)
+    reason = models.CharField(max_length=60, blank=True, help_text="Why it was refused")
+    image = models.ForeignKey(
+        "ShoeImage", models.SET_NULL, null=True, blank=True, related_name="hits"
+    )
+
+    class Meta:
+        ordering = ["collection", "query", "rank"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["collection", "url_sha256"], name="hit_once_per_collection"
+            ),
+            models.CheckConstraint(
+                condition=Q(outcome__in=["found", "fetched", "accepted", "refused"]),
+                name="hit_outcome_known",
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.query} #{self.rank}: {self.outcome}"

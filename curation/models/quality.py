@@ -1,0 +1,116 @@
+"""What models think of images, what was found wrong, and lists of images to look at.
+
+A model is named here by its digest and name, as text: this app does not know the classifier.
+"""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from curation.models.image import ShoeImage
+from shoeproject.jobs import Job
+
+
+class AssessRun(Job):
+    """One model looks at every image. Its primary key is the generation its rows carry."""
+
+    task = "curation.assess"
+
+    model_digest = models.CharField(max_length=64, blank=True)
+    model_name = models.CharField(max_length=120, blank=True)
+
+    class Meta(Job.Meta):
+        ordering = ["-id"]
+
+    def __str__(self):
+        return f"Assessment {self.pk} by {self.model_name or 'the active model'}"
+
+
+class CurrentAssessRun(models.Model):
+    """The one pointer that says which assess run's rows count. One row, with id 1."""
+
+    run = models.ForeignKey(AssessRun, models.PROTECT, related_name="+")
+
+    class Meta:
+        verbose_name = "current assessment"
+        constraints = [models.CheckConstraint(condition=Q(pk=1), name="one_current_assess_run")]
+
+    def __str__(self):
+        return str(self.run)
+
+
+class Assessment(models.Model):
+    """What one model, in one assess run, thinks of one image."""
+
+    run = models.ForeignKey(AssessRun, models.CASCADE, related_name="assessments")
+    image = models.ForeignKey(ShoeImage, models.CASCADE, related_name="assessments")
+    top = models.JSONField(default=list, help_text="Best classes: [[slug, probability], …]")
+    suggested = models.CharField(max_length=50, blank=True, help_text="Slug of the best label")
+    loss = models.FloatField(null=True, help_text="Cross-entropy of the given label, in nats")
+    label_quality = models.FloatField(null=True, help_text="0 to 1, low is doubtful")
+    outlier = models.FloatField(null=True, help_text="Distance in feature space, 0 to 1")
+    quality = models.JSONField(default=dict, help_text="Picture measures, each 0 to 1")
+
+    class Meta:
+        ordering = ["run", "image"]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "image"], name="assessment_once_per_run"),
+        ]
+
+    def __str__(self):
+        return f"{self.image_id}: {self.suggested or 'no suggestion'}"
+
+
+class Finding(models.Model):
+    """Something that may be wrong with an image. It outlives the assess run that found it."""
+
+    image = models.ForeignKey(ShoeImage, models.CASCADE, related_name="findings")
+    reason = models.SlugField(help_text="label-issue, near-duplicate, leakage, outlier, blurred, …")
+    score = models.FloatField(default=0, help_text="0 to 1, high is worse")
+    other = models.CharField(
+        max_length=64, blank=True, help_text="SHA-256 of the other image, for pairs; else empty"
+    )
+    suggested = models.CharField(
+        max_length=50, blank=True, help_text="Slug of the label suggested; else empty"
+    )
+    silenced_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    silenced_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-score", "id"]
+        indexes = [
+            models.Index(
+                fields=["reason", "-score", "image"],
+                condition=Q(silenced_at__isnull=True),
+                name="finding_open",
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["image", "reason", "other", "suggested"], name="finding_said_once"
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.reason} ({self.score:.2f})"
+
+
+class WorkList(models.Model):
+    """Images somebody wants looked at, for a reason."""
+
+    name = models.CharField(max_length=120, unique=True)
+    why = models.TextField(blank=True)
+    images = models.ManyToManyField(ShoeImage, related_name="work_lists", blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self):
+        return self.name

@@ -1,0 +1,40 @@
+"""What an installation on one machine makes for itself under `var/`: its key and its socket."""
+
+import hashlib
+import os
+import secrets
+import tempfile
+from pathlib import Path
+
+# A Unix socket's address holds 108 bytes with its closing zero (man 7 unix).
+MAX_SOCKET_PATH = 107
+
+
+def secret_key(var: Path) -> str:
+    """The installation's own secret key, made once and readable by its owner alone."""
+    path = var / "secret-key"
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        var.mkdir(parents=True, exist_ok=True)
+    key = secrets.token_urlsafe(50)
+    beside = path.with_name(f"{path.name}.{os.getpid()}")
+    beside.touch(mode=0o600)
+    beside.write_text(key)
+    try:
+        # link() never replaces: of two processes that start together both read the first's key.
+        os.link(beside, path)
+    except FileExistsError:
+        pass
+    beside.unlink()
+    return path.read_text().strip()
+
+
+def socket_path(var: Path) -> Path:
+    """Where the embedded broker listens: under `var`, or, where that is too long for a socket,
+    in a private directory with a short name that follows from it."""
+    path = var / "run" / "valkey.sock"
+    if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
+        return path
+    name = hashlib.sha256(os.fsencode(var)).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"shoes-{os.getuid()}-{name}" / "valkey.sock"

@@ -1,0 +1,244 @@
+"""All settings of the project, every one from the environment.
+
+With nothing set the project runs on one machine: SQLite, local files and an embedded Valkey
+server, everything under `var/`. `DATABASE_URL`, `REDIS_URL` and `S3_BUCKET` move the three parts
+to PostgreSQL, Redis and an object store. A line `NAME=value` in `var/env` counts as well; the
+environment wins.
+"""
+
+from pathlib import Path
+
+import environ
+
+from shoeproject import local
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+VAR_DIR = Path(env("VAR_DIR", default=str(BASE_DIR / "var"))).resolve()
+environ.Env.read_env(VAR_DIR / "env")
+
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = env("SECRET_KEY", default="") or local.secret_key(VAR_DIR)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "curation",
+    "classifier",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "shoeproject.urls"
+WSGI_APPLICATION = "shoeproject.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- database ---------------------------------------------------------------------------------
+
+DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # Deferred transactions fail at once with "database is locked" when two processes upgrade
+    # from read to write; IMMEDIATE makes the second wait for up to `timeout` seconds instead.
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 30,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+else:
+    DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- broker and cache -------------------------------------------------------------------------
+
+REDIS_URL = env("REDIS_URL", default="")
+VALKEY_SOCKET = local.socket_path(VAR_DIR)
+if REDIS_URL:
+    CELERY_BROKER_URL = REDIS_URL
+    CACHE_URL = env("CACHE_URL", default=REDIS_URL)
+else:
+    CELERY_BROKER_URL = f"redis+socket://{VALKEY_SOCKET}?virtual_host=0"
+    CACHE_URL = f"unix://{VALKEY_SOCKET}?db=1"
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": CACHE_URL,
+        "KEY_PREFIX": "shoes",
+    }
+}
+
+# A job's row is the truth and the broker only a doorbell, so messages are acknowledged early,
+# nothing is stored as a result, and a broker that is down must not hold anybody up.
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = False
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 3, "global_keyprefix": "shoes:"}
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TASK_DEFAULT_QUEUE = "short"
+CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "run" / "beat-schedule")
+CELERY_TIMEZONE = "UTC"
+
+# --- jobs -------------------------------------------------------------------------------------
+
+# Seconds a worker may be silent before its job is taken over.
+JOB_LEASE_SECONDS = env.int("JOB_LEASE_SECONDS", default=60)
+# Seconds between two signs of life (progress, lease) of a running job.
+JOB_TICK_SECONDS = env.float("JOB_TICK_SECONDS", default=2.0)
+# Seconds between two rounds that ring for waiting and orphaned jobs.
+JOB_RING_SECONDS = env.float("JOB_RING_SECONDS", default=15.0)
+# Workers that may die in a row over one job, without progress, before it is given up.
+JOB_MAX_DEATHS = env.int("JOB_MAX_DEATHS", default=3)
+
+# --- files ------------------------------------------------------------------------------------
+
+S3_BUCKET = env("S3_BUCKET", default="")
+
+
+def _store(folder: str) -> dict:
+    """One storage alias: a folder of `var/`, or a prefix in the bucket where one is named."""
+    if not S3_BUCKET:
+        return {
+            "BACKEND": "shoeproject.storage.AtomicFileSystemStorage",
+            "OPTIONS": {"location": str(VAR_DIR / folder)},
+        }
+    return {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": S3_BUCKET,
+            "location": folder,
+            "endpoint_url": env("S3_ENDPOINT_URL", default=None),
+            "region_name": env("S3_REGION", default=None),
+            "access_key": env("S3_ACCESS_KEY", default=None),
+            "secret_key": env("S3_SECRET_KEY", default=None),
+            "file_overwrite": True,
+            "default_acl": None,
+            "querystring_auth": True,
+        },
+    }
+
+
+STORAGES = {
+    "default": _store("media"),
+    "media": _store("media"),
+    "models": _store("models"),
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+CACHE_DIR = Path(env("CACHE_DIR", default=str(VAR_DIR / "cache")))
+# Folders on the server that an import started in the admin may read.
+IMPORT_ROOTS = env.list("IMPORT_ROOTS", default=[str(VAR_DIR / "import")])
+
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+
+# --- pictures ---------------------------------------------------------------------------------
+
+IMAGE_MAX_BYTES = env.int("IMAGE_MAX_BYTES", default=20 * 1024 * 1024)
+IMAGE_MAX_PIXELS_JPEG = env.int("IMAGE_MAX_PIXELS_JPEG", default=50_000_000)
+IMAGE_MAX_PIXELS = env.int("IMAGE_MAX_PIXELS", default=24_000_000)
+# One photo's form: the picture, the field names and boundaries around it.
+DATA_UPLOAD_MAX_MEMORY_SIZE = IMAGE_MAX_BYTES + 64 * 1024
+# A visitor's photo is never written to disk, so uploads stay in memory whatever their size.
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
+FILE_UPLOAD_MAX_MEMORY_SIZE = IMAGE_MAX_BYTES + 64 * 1024
+
+# --- model ------------------------------------------------------------------------------------
+
+# A safetensors file of weights to start training from where the network has none to give.
+PRETRAINED_WEIGHTS = env("PRETRAINED_WEIGHTS", default="")
+DEFAULT_RECIPE = env("DEFAULT_RECIPE", default="quick-look")
+TRAIN_DEVICE = env("TRAIN_DEVICE", default="auto")
+# Seconds between two looks of a web process at which version is active.
+MODEL_POLL_SECONDS = env.float("MODEL_POLL_SECONDS", default=2.0)
+# Hours for which the id of an answer can be handed back with feedback.
+ANSWER_ID_HOURS = env.int("ANSWER_ID_HOURS", default=24 * 7)
+# Predictions one web process works on, and lets wait, at a time; more get 503.
+PREDICT_CONCURRENCY = env.int("PREDICT_CONCURRENCY", default=1)
+PREDICT_QUEUE = env.int("PREDICT_QUEUE", default=8)
+
+# --- people -----------------------------------------------------------------------------------
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "admin:login"
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = env("TIME_ZONE", default="UTC")
+USE_I18N = False
+USE_TZ = True
+
+# --- web --------------------------------------------------------------------------------------
+
+BEHIND_TLS = env.bool("BEHIND_TLS", default=False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS
+if BEHIND_TLS:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+
+REST_FRAMEWORK = {
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "EXCEPTION_HANDLER": "classifier.problems.handle",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Shoe Type Recognizer",
+    "DESCRIPTION": "Send a photo of a shoe, learn its type. And the guide to all types.",
+    "VERSION": "1.0.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1/",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env("LOG_LEVEL", default="INFO")},
+}

@@ -1,0 +1,22 @@
+"""Settings of the tests: the project's own, in a folder that is thrown away."""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+_var = tempfile.mkdtemp(prefix="shoes-test-")
+atexit.register(shutil.rmtree, _var, ignore_errors=True)
+os.environ["VAR_DIR"] = _var
+os.environ["PRETRAINED_WEIGHTS"] = ""
+
+from shoeproject.settings import *  # noqa: E402, F403
+
+STORAGES["staticfiles"] = {  # noqa: F405
+    "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+}
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Nobody listens on the broker but in the tests that start one; do not wait for it.
+CELERY_TASK_ALWAYS_EAGER = False
+MODEL_POLL_SECONDS = 0
