@@ -1,4 +1,4 @@
-"""The Celery application. Its messages are a doorbell only: what is to be done stands in job rows."""
+"""The Celery application. Its messages only ring; what is to be done stands in job rows."""
 
 import os
 

@@ -2,14 +2,9 @@
 
 
 class ProjectError(Exception):
-    """Something a person can act on. Each app has one base class below this one.
+    """Something a person can act on. Each app has one base class below this one."""
 
-    `code` is a stable slug for programs; `detail` says in a sentence what is wrong and what to do.
-    """
-
+    # A stable slug, for programs.
     code = "error"
-
-    @property
-    def detail(self) -> str:
-        """One sentence for people."""
-        return str(self)
+    # One sentence that says what is wrong and what to do, for people.
+    detail: str

@@ -76,6 +76,10 @@ class WorkerStopping(Exception):
     """This worker was told to stop; the job goes back into the queue."""
 
 
+class WorkerDied(Exception):
+    """The process that did the work is gone, `how` says in words; the job is tried again."""
+
+
 class Postponed(Exception):
     """The job waits until `until` (aware datetime) because of `why`, and frees its worker."""
 
@@ -216,8 +220,9 @@ class Job(models.Model):
 class Claim:
     """One worker's hold on one job row. Every write checks that the hold is still good."""
 
-    def __init__(self, model, pk, attempt):
+    def __init__(self, model, pk, attempt, watch=None):
         self.model, self.pk, self.attempt = model, pk, attempt
+        self.watch = watch
         self._last_write = 0.0
         self._reached = self.row().values_list("progress_done", flat=True).first() or 0
 
@@ -259,6 +264,8 @@ class Claim:
             changes["progress_what"] = what
         if not self.row().update(**changes):
             raise ClaimLost
+        if self.watch:
+            self.watch(self.job)
 
     @contextmanager
     def holding(self):
@@ -284,6 +291,15 @@ class Claim:
             state=State.FAILED, error=error, finished_at=timezone.now(), lease_until=None
         )
 
+    def bury(self, how) -> None:
+        """Count a death of the process that did the work: queue the job again, or give it up."""
+        deaths = self.job.deaths + 1
+        if deaths < settings.JOB_MAX_DEATHS:
+            if self.row().update(state=State.QUEUED, lease_until=None, deaths=deaths):
+                self.job.ring()
+        else:
+            self.fail(f"Given up after {deaths} tries in a row without any progress: {how}")
+
     def release(self, not_before=None, why="") -> None:
         """Give the job back to the queue, to be taken up not before a moment, if one is given."""
         self.row().update(
@@ -291,14 +307,15 @@ class Claim:
         )
 
 
-def perform(model, pk: int, work) -> bool:
+def perform(model, pk: int, work, watch=None) -> bool:
     """Claim row `pk` and call `work(claim)` on it; every ending is written to the row.
 
-    Returns False when there was nothing to claim.
+    `watch(job)` is called at every sign of life. Returns False when there was nothing to claim.
     """
     claim = model.claim(pk)
     if claim is None:
         return False
+    claim.watch = watch
     try:
         work(claim)
         claim.finish()
@@ -306,6 +323,11 @@ def perform(model, pk: int, work) -> bool:
         logger.info("%s %s was taken from this worker", model._meta.verbose_name, pk)
     except WorkerStopping:
         claim.release()
+    except KeyboardInterrupt:
+        claim.release()
+        raise
+    except WorkerDied as error:
+        claim.bury(error)
     except Postponed as wait:
         claim.release(not_before=wait.until, why=wait.why)
     except ProjectError as error:

@@ -109,7 +109,12 @@ CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 3, "global_keyprefix": "shoes:"}
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "global_keyprefix": "shoes:",
+    "socket_connect_timeout": 3,
+    # kombu would try for six seconds to ring, while somebody waits for a page.
+    "max_retries": 0,
+}
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_DEFAULT_QUEUE = "short"
@@ -124,6 +129,8 @@ JOB_LEASE_SECONDS = env.int("JOB_LEASE_SECONDS", default=60)
 JOB_TICK_SECONDS = env.float("JOB_TICK_SECONDS", default=2.0)
 # Seconds between two rounds that ring for waiting and orphaned jobs.
 JOB_RING_SECONDS = env.float("JOB_RING_SECONDS", default=15.0)
+# Seconds a command that waits gives workers to take a job up before it does the work itself.
+JOB_WAIT_FOR_WORKER_SECONDS = env.float("JOB_WAIT_FOR_WORKER_SECONDS", default=5.0)
 # Workers that may die in a row over one job, without progress, before it is given up.
 JOB_MAX_DEATHS = env.int("JOB_MAX_DEATHS", default=3)
 
@@ -162,8 +169,12 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 CACHE_DIR = Path(env("CACHE_DIR", default=str(VAR_DIR / "cache")))
+# Refusals of an import that are kept word for word.
+IMPORT_REPORT_LINES = env.int("IMPORT_REPORT_LINES", default=1000)
 # Folders on the server that an import started in the admin may read.
 IMPORT_ROOTS = env.list("IMPORT_ROOTS", default=[str(VAR_DIR / "import")])
+# `make run` does not start with less free on the disk of `var/`.
+MIN_FREE_MB = env.int("MIN_FREE_MB", default=500)
 
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
@@ -185,7 +196,12 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = IMAGE_MAX_BYTES + 64 * 1024
 # A safetensors file of weights to start training from where the network has none to give.
 PRETRAINED_WEIGHTS = env("PRETRAINED_WEIGHTS", default="")
 DEFAULT_RECIPE = env("DEFAULT_RECIPE", default="quick-look")
+# Training pictures a label needs to be learnt.
+TRAIN_MIN_IMAGES = env.int("TRAIN_MIN_IMAGES", default=10)
+# "auto" (a GPU where there is one), "cpu", "cuda:0", …
 TRAIN_DEVICE = env("TRAIN_DEVICE", default="auto")
+# Accuracy (0 to 1) that a version may lose against the active one and still be promoted.
+PROMOTE_MAX_LOSS = env.float("PROMOTE_MAX_LOSS", default=0.01)
 # Seconds between two looks of a web process at which version is active.
 MODEL_POLL_SECONDS = env.float("MODEL_POLL_SECONDS", default=2.0)
 # Hours for which the id of an answer can be handed back with feedback.

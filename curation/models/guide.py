@@ -50,7 +50,7 @@ class ShoeType(models.Model):
     original_label = models.CharField(
         max_length=80,
         blank=True,
-        help_text="Class name of the first deployed model, letter for letter: old clients compare it",
+        help_text="The first model's class name, letter for letter: old clients compare it",
     )
     search_terms = models.JSONField(
         default=list, blank=True, validators=[validate_sentences], help_text="What to search for"

@@ -1,0 +1,191 @@
+"""Admin pages of images and of what was decided about them."""
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ActionForm
+from django.core.files.storage import storages
+from django.http import FileResponse, Http404
+from django.urls import path, reverse
+from django.utils.html import format_html
+
+from curation import review
+from curation.models import Purge, Review, ShoeImage, ShoeType
+from shoeproject.errors import ProjectError
+from shoeproject.jobadmin import ReadOnlyAdmin, say_error
+
+
+class RelabelForm(ActionForm):
+    """The action form, with the label that “relabel” gives."""
+
+    label = forms.ModelChoiceField(ShoeType.objects.filter(merged_into=None), required=False)
+
+
+class ReviewInline(admin.TabularInline):
+    """An image's history, newest first."""
+
+    model = Review
+    fk_name = "image"
+    fields = ["at", "by", "action", "label_from", "label_to", "state_from", "state_to", "note"]
+    readonly_fields = fields
+    extra = 0
+    can_delete = False
+    verbose_name_plural = "history"
+
+    def get_queryset(self, request):
+        """With what its columns show."""
+        return super().get_queryset(request).select_related("by", "label_from", "label_to")
+
+    def has_add_permission(self, request, obj=None):
+        """Decisions are made by the actions, which write both the image and its history."""
+        return False
+
+    def has_change_permission(self, request, obj=None):
+        """History does not change."""
+        return False
+
+
+@admin.register(ShoeImage)
+class ShoeImageAdmin(admin.ModelAdmin):
+    """Images: look, filter, decide."""
+
+    action_form = RelabelForm
+    actions = ["confirm_images", "relabel_images", "reject_images", "restore_images", "undo_last"]
+    list_display = ["thumbnail", "short", "label", "proposed", "state", "split", "size", "source"]
+    list_display_links = ["thumbnail", "short"]
+    list_filter = ["state", "split", "scene", "label", "source"]
+    list_select_related = ["label", "proposed"]
+    list_per_page = 50
+    search_fields = ["sha256", "group", "title"]
+    show_full_result_count = False
+    inlines = [ReviewInline]
+
+    class Media:
+        css = {"all": ["admin/job-progress.css"]}
+
+    def get_fields(self, request, obj=None):
+        """The picture first, then everything known."""
+        hidden = {"id", "band0", "band1", "band2", "band3"}
+        names = [f.name for f in ShoeImage._meta.fields if f.name not in hidden]
+        return ["picture", *names]
+
+    def get_readonly_fields(self, request, obj=None):
+        """Label and state change by decisions only, the rest never."""
+        return self.get_fields(request, obj)
+
+    def has_add_permission(self, request):
+        """Images come in by imports and collections."""
+        return False
+
+    def has_delete_permission(self, request, obj=None):
+        """Nothing leaves but by an explicit purge."""
+        return False
+
+    def get_urls(self):
+        """The admin's addresses, and the picture's."""
+        view = self.admin_site.admin_view(self.picture_view)
+        return [path("<int:pk>/picture/", view, name="curation_picture"), *super().get_urls()]
+
+    def picture_view(self, request, pk):
+        """The stored picture, for those who may see images."""
+        image = self.get_object(request, pk)
+        if image is None or not image.file_name or not self.has_view_permission(request, image):
+            raise Http404
+        try:
+            file = storages["media"].open(image.file_name)
+        except FileNotFoundError as error:
+            raise Http404 from error
+        headers = {"Cache-Control": "private, max-age=86400"}
+        return FileResponse(file, content_type="image/jpeg", headers=headers)
+
+    @admin.display(description="picture")
+    def thumbnail(self, image):
+        """Small, loaded when it comes into view."""
+        return self._img(image, "thumb")
+
+    @admin.display(description="picture")
+    def picture(self, image):
+        """As it is stored."""
+        return self._img(image, "picture")
+
+    def _img(self, image, css):
+        if not image.file_name:
+            return "removed"
+        return format_html(
+            '<img class="{}" src="{}" loading="lazy" alt="{}">',
+            css,
+            reverse("admin:curation_picture", args=[image.pk]),
+            f"Image {image.sha256[:12]}",
+        )
+
+    @admin.display(description="SHA-256", ordering="sha256")
+    def short(self, image):
+        """Enough digits to tell images apart."""
+        return image.sha256[:12]
+
+    @admin.display(ordering="shorter_side")
+    def size(self, image):
+        """In pixels, as received."""
+        return f"{image.width} × {image.height}"
+
+    @admin.action(description="Confirm: the label is right", permissions=["change"])
+    def confirm_images(self, request, queryset):
+        """Confirm what was looked at."""
+        self._decide(request, review.confirm, queryset)
+
+    @admin.action(description="Relabel with the label chosen", permissions=["change"])
+    def relabel_images(self, request, queryset):
+        """Give each the label chosen beside the action."""
+        label = ShoeType.objects.filter(pk=request.POST.get("label") or None).first()
+        if label is None:
+            self.message_user(request, "Choose a label beside the action.", messages.ERROR)
+            return
+        self._decide(request, review.relabel, queryset, label)
+
+    @admin.action(description="Reject: of no use", permissions=["change"])
+    def reject_images(self, request, queryset):
+        """Reject; they never come in again."""
+        self._decide(request, review.reject, queryset)
+
+    @admin.action(description="Restore rejected images", permissions=["change"])
+    def restore_images(self, request, queryset):
+        """Back to unreviewed."""
+        self._decide(request, review.restore, queryset)
+
+    @admin.action(description="Undo the last decision on these images", permissions=["change"])
+    def undo_last(self, request, queryset):
+        """Take back the batches that hold the newest decision on each image."""
+        newest = {image.reviews.first() for image in queryset.prefetch_related("reviews")} - {None}
+        try:
+            for batch in {row.batch for row in newest}:
+                review.undo(batch, request.user)
+        except ProjectError as error:
+            say_error(self, request, error)
+        else:
+            self.message_user(request, "Undone.", messages.SUCCESS)
+
+    def _decide(self, request, decision, queryset, *details):
+        number = queryset.count()
+        try:
+            decision(queryset, *details, by=request.user)
+        except ProjectError as error:
+            say_error(self, request, error)
+        else:
+            self.message_user(request, f"{number} decided; “Undo” takes it back.", messages.SUCCESS)
+
+
+@admin.register(Review)
+class ReviewAdmin(ReadOnlyAdmin):
+    """All decisions."""
+
+    list_display = ["at", "by", "action", "image", "label_from", "label_to", "state_to", "note"]
+    list_filter = ["action", "at"]
+    list_select_related = ["by", "image__label", "image__proposed", "label_from", "label_to"]
+    search_fields = ["image__sha256", "note"]
+    show_full_result_count = False
+
+
+@admin.register(Purge)
+class PurgeAdmin(ReadOnlyAdmin):
+    """What was removed for good."""
+
+    list_display = ["at", "by", "scope", "why"]

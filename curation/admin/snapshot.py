@@ -1,0 +1,98 @@
+"""Admin pages of snapshots."""
+
+from django import forms
+from django.contrib import admin
+from django.utils.html import format_html, format_html_join
+
+from curation import snapshot
+from curation.models import Snapshot
+from shoeproject.errors import ProjectError
+
+SPLITS = ("train", "valid", "test")
+
+
+class FreezeForm(forms.ModelForm):
+    """A name, and which images."""
+
+    min_size = forms.IntegerField(
+        min_value=0, initial=100, required=False, help_text="Shorter side in pixels, at least"
+    )
+    confirmed = forms.BooleanField(required=False, help_text="Only images somebody has looked at")
+
+    class Meta:
+        model = Snapshot
+        fields = ["name"]
+
+    def clean(self):
+        """Freeze here, where what is wrong can still be said beside the form."""
+        data = super().clean()
+        if not self.errors:
+            chosen = snapshot.Filter(data["min_size"] or 0, data["confirmed"])
+            try:
+                self.frozen = snapshot.freeze(data["name"], chosen, by=self.user)
+            except ProjectError as error:
+                raise forms.ValidationError(error.detail) from error
+        return data
+
+
+@admin.register(Snapshot)
+class SnapshotAdmin(admin.ModelAdmin):
+    """Snapshots: freeze one, see what is in it."""
+
+    list_display = ["name", "images", "labels", "incomplete", "created_by", "created_at"]
+    search_fields = ["name", "digest"]
+
+    class Media:
+        css = {"all": ["admin/job-progress.css"]}
+
+    def get_form(self, request, obj=None, **kwargs):
+        """The freezing form for a new one."""
+        if obj is not None:
+            return super().get_form(request, obj, **kwargs)
+        return type("FreezeForm", (FreezeForm,), {"user": request.user})
+
+    def get_fields(self, request, obj=None):
+        """What to choose by, or what was chosen."""
+        if obj is None:
+            return ["name", "min_size", "confirmed"]
+        return [
+            "name", "digest", "images", "filter", "table", "incomplete", "created_by", "created_at",
+        ]  # fmt: skip
+
+    def get_readonly_fields(self, request, obj=None):
+        """A snapshot does not change."""
+        return self.get_fields(request, obj) if obj else ()
+
+    def save_form(self, request, form, change):
+        """The row the form froze."""
+        return form.frozen
+
+    def save_model(self, request, obj, form, change):
+        """`freeze` saved it."""
+
+    def has_change_permission(self, request, obj=None):
+        """A snapshot does not change."""
+        return False
+
+    def has_delete_permission(self, request, obj=None):
+        """Models were trained on it."""
+        return False
+
+    @admin.display
+    def labels(self, frozen):
+        """How many labels it holds."""
+        return len(frozen.counts)
+
+    @admin.display(description="images for each label")
+    def table(self, frozen):
+        """The counts as a table."""
+        rows = format_html_join(
+            "",
+            '<tr><th scope="row">{}</th><td>{}</td><td>{}</td><td>{}</td></tr>',
+            ((label, *(row[s] for s in SPLITS)) for label, row in frozen.counts.items()),
+        )
+        return format_html(
+            '<table class="figures"><tr><th scope="col">label</th><th scope="col">train</th>'
+            '<th scope="col">valid</th><th scope="col">test</th></tr>{}</table>',
+            rows,
+        )

@@ -1,0 +1,70 @@
+"""`manage.py import_images FOLDER|MANIFEST.csv`."""
+
+import json
+from pathlib import Path
+
+from django.core.management.base import CommandError
+
+from curation import ingest
+from curation.models import Import
+from shoeproject.commands import ProjectCommand, wait_for
+
+
+class Command(ProjectCommand):
+    """Bring labelled pictures in."""
+
+    help = (
+        "Bring in a folder that holds a folder of pictures for each label, or the pictures a CSV "
+        "lists (columns path and class; group, source, licence, scene and title where known). "
+        "A second import of the same adds nothing."
+    )
+
+    def add_arguments(self, parser):
+        """Declare the arguments."""
+        parser.add_argument("path", type=Path, help="a folder, or a CSV file")
+        parser.add_argument(
+            "--map",
+            type=Path,
+            metavar="FILE",
+            help='JSON: {"their label": "our-slug"}',
+        )
+        parser.add_argument("--source", default="", help="who they came from, if no CSV says so")
+        parser.add_argument("--licence", default="unknown", help="their licence, if no CSV says so")
+
+    def handle(self, path, map, source, licence, **options):
+        """Import and print the report."""
+        if not path.exists():
+            raise CommandError(f"{path}: there is no such folder or file.")
+        job = Import(
+            path=str(path.resolve()), label_map=_read_map(map), source=source, licence=licence
+        )
+        job.save()
+        # Paths are this machine's, so this machine does the work; the row shows it in the admin.
+        wait_for(job, ingest.run, patience=0)
+        self._print(job.report)
+
+    def _print(self, report):
+        for problem in report["problems"]:
+            self.stderr.write(f"{problem['path']}: {problem['detail']}")
+        for label, number in sorted(report["unknown_labels"].items()):
+            self.stderr.write(
+                f"Label “{label}” is none of the types: {number} pictures left out. "
+                "Name its type with --map."
+            )
+        refused = sum(report["refused"].values())
+        self.stdout.write(
+            f"{report['added']} added, {report['known']} known already, {refused} refused, "
+            f"{sum(report['unknown_labels'].values())} with unknown labels."
+        )
+
+
+def _read_map(file: Path | None) -> dict:
+    if file is None:
+        return {}
+    try:
+        label_map = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CommandError(f"{file}: not a readable JSON file ({error}).") from error
+    if not isinstance(label_map, dict) or not all(isinstance(v, str) for v in label_map.values()):
+        raise CommandError(f'{file}: write one object such as {{"their-label": "chelsea-boots"}}.')
+    return label_map

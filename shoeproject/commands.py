@@ -1,0 +1,91 @@
+"""What this project's management commands share: errors in words, and waiting for a job."""
+
+import logging
+import sys
+import time
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from shoeproject import jobs
+from shoeproject.errors import ProjectError
+
+BAR_WIDTH = 30
+
+
+class ProjectCommand(BaseCommand):
+    """A command that says what is wrong in one sentence and leaves no traceback for that."""
+
+    def execute(self, *args, **options):
+        """Run the command; a `ProjectError` becomes a `CommandError`."""
+        try:
+            return super().execute(*args, **options)
+        except ProjectError as error:
+            raise CommandError(error.detail) from error
+
+
+class Bar:
+    """Progress on standard error: a bar on a terminal, now and then a line elsewhere."""
+
+    def __init__(self, stream=None):
+        self.stream = stream or sys.stderr
+        self.live = self.stream.isatty()
+        self._said = None
+
+    def show(self, job) -> None:
+        """Draw the job as it stands."""
+        if job.state == jobs.State.QUEUED:
+            text = job.progress_what or "waiting for a worker"
+        elif job.percent is None:
+            text = job.progress_what or "starting"
+        else:
+            full = BAR_WIDTH * job.percent // 100
+            text = (
+                f"[{'#' * full}{'.' * (BAR_WIDTH - full)}] {job.percent:3d} %  "
+                f"{job.progress_done}/{job.progress_total} {job.progress_what}"
+            )
+        if self.live:
+            self.stream.write(f"\r\033[K{text}")
+        elif (key := (job.state, job.percent and job.percent // 10)) != self._said:
+            self._said = key
+            self.stream.write(text + "\n")
+        self.stream.flush()
+
+    def close(self) -> None:
+        """End the line."""
+        if self.live:
+            self.stream.write("\n")
+
+
+def wait_for(job, work, patience: float | None = None):
+    """Show a job until it ends, and return it as it is then.
+
+    Where no worker takes it up within `patience` seconds (default: `JOB_WAIT_FOR_WORKER_SECONDS`)
+    this process performs it itself with `work(claim)`. Ctrl-C leaves a worker's job running and
+    puts an own one back into the queue. Raises `CommandError` when the job failed or was cancelled.
+    """
+    # The bar and the outcome say it all; the log's lines would only tear the bar apart.
+    logging.getLogger().setLevel(logging.WARNING)
+    bar = Bar()
+    wait = settings.JOB_WAIT_FOR_WORKER_SECONDS if patience is None else patience
+    deadline = time.monotonic() + wait
+    own = False
+    try:
+        while job.state in jobs.OPEN_STATES:
+            if time.monotonic() >= deadline and job.state == jobs.State.QUEUED:
+                own = True
+                jobs.perform(type(job), job.pk, work, watch=bar.show)
+                own = False
+            else:
+                bar.show(job)
+                time.sleep(0.5)
+            job.refresh_from_db()
+        bar.show(job)
+    except KeyboardInterrupt:
+        where = "is back in the queue" if own else "goes on without you"
+        raise CommandError(f"{job} {where}; cancel it in the admin.") from None
+    finally:
+        bar.close()
+    if job.state != jobs.State.DONE:
+        raise CommandError(f"{job} {job.state}: {job.error}" if job.error else f"{job} {job.state}")
+    return job

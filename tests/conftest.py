@@ -1,0 +1,28 @@
+"""Fixtures every test may use."""
+
+import pytest
+from django.contrib.auth.models import Group
+from django.core.cache import cache
+
+from classifier import store
+from shoeproject import jobs
+
+
+@pytest.fixture(autouse=True)
+def fresh_process():
+    """Each test starts as a fresh process would: nothing cached, no model held, not stopping."""
+    cache.clear()
+    store.forget()
+    jobs.stopping.clear()
+
+
+@pytest.fixture
+def member(django_user_model):
+    """A function that makes a user who may enter the admin, in the roles named."""
+
+    def make(*roles, name="kim"):
+        user = django_user_model.objects.create_user(name, password="x", is_staff=True)
+        user.groups.set(Group.objects.filter(name__in=roles))
+        return user
+
+    return make

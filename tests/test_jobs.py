@@ -1,0 +1,208 @@
+"""Jobs: claims, fencing, transitions, what the dead leave behind."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from curation.models import Import
+from shoeproject import jobs
+from shoeproject.errors import ProjectError
+from shoeproject.jobs import ClaimLost, Postponed, State, TransitionRefused, WorkerStopping
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def job():
+    return Import.objects.create(path="/nowhere")
+
+
+def expire(job):
+    Import.objects.filter(pk=job.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+
+
+def test_second_claim_goes_home(job):
+    assert Import.claim(job.pk) is not None
+    assert Import.claim(job.pk) is None
+
+
+def test_a_missing_row_is_nothing_to_claim():
+    assert Import.claim(12345) is None
+
+
+def test_an_expired_lease_is_taken_over_and_the_old_worker_is_ignored(job):
+    old = Import.claim(job.pk)
+    expire(job)
+    new = Import.claim(job.pk)
+    assert new.attempt == old.attempt + 1
+    with pytest.raises(ClaimLost):
+        old.tick(5, force=True)
+    with pytest.raises(ClaimLost), old.holding():
+        pass
+    with pytest.raises(ClaimLost):
+        old.finish()
+    new.tick(7, force=True)
+    job.refresh_from_db()
+    assert job.progress_done == 7
+
+
+def test_a_living_lease_is_not_taken_over(job):
+    claim = Import.claim(job.pk)
+    claim.tick(1, force=True)
+    assert Import.claim(job.pk) is None
+
+
+def test_third_death_without_progress_gives_up(job):
+    for _ in range(3):
+        assert Import.claim(job.pk) is not None
+        expire(job)
+    assert Import.claim(job.pk) is None
+    job.refresh_from_db()
+    assert job.state == State.FAILED
+    assert "3 workers" in job.error
+
+
+def test_progress_forgives_earlier_deaths(job):
+    for done in range(1, 6):
+        claim = Import.claim(job.pk)
+        claim.tick(done, force=True)
+        expire(job)
+    assert Import.claim(job.pk) is not None
+
+
+def test_repeating_old_progress_forgives_nothing(job):
+    Import.claim(job.pk).tick(10, force=True)
+    expire(job)
+    for _ in range(2):
+        Import.claim(job.pk).tick(4, force=True)
+        expire(job)
+    assert Import.claim(job.pk) is None
+
+
+def test_a_buried_job_is_tried_again_and_then_given_up(job):
+    for _ in range(3):
+        jobs.perform(Import, job.pk, raiser(jobs.WorkerDied("signal SIGKILL")))
+    job.refresh_from_db()
+    assert job.state == State.FAILED
+    assert "SIGKILL" in job.error
+
+
+@pytest.mark.parametrize("verb", ["pause", "cancel"])
+def test_a_running_job_notices_that_it_was_stopped(job, verb):
+    claim = Import.claim(job.pk)
+    job.refresh_from_db()
+    getattr(job, verb)()
+    with pytest.raises(ClaimLost):
+        claim.tick(force=True)
+
+
+def test_resumed_job_can_be_claimed_and_the_paused_worker_stays_out(job):
+    old = Import.claim(job.pk)
+    job.refresh_from_db()
+    job.pause()
+    job.resume()
+    assert Import.claim(job.pk).attempt == old.attempt + 1
+    with pytest.raises(ClaimLost):
+        old.tick(force=True)
+
+
+@pytest.mark.parametrize("was", State.values)
+@pytest.mark.parametrize("to", State.values)
+def test_only_the_written_transitions_are_made(was, to):
+    job = Import.objects.create(path="/nowhere", state=was)
+    if State(to) in jobs.TRANSITIONS[State(was)]:
+        job.move(State(to))
+        assert job.state == to
+    else:
+        with pytest.raises(TransitionRefused) as refused:
+            job.move(State(to))
+        assert was in refused.value.detail
+        assert to in refused.value.detail
+
+
+def test_a_move_loses_against_one_made_meanwhile(job):
+    stale = Import.objects.get(pk=job.pk)
+    job.cancel()
+    with pytest.raises(TransitionRefused):
+        stale.pause()
+    assert stale.state == State.CANCELLED
+
+
+def raiser(error):
+    def work(claim):
+        raise error
+
+    return work
+
+
+class Foreseen(ProjectError):
+    detail = "The folder is empty."
+
+
+def test_every_ending_is_written(job):
+    jobs.perform(Import, job.pk, raiser(Foreseen()))
+    job.refresh_from_db()
+    assert (job.state, job.error) == (State.FAILED, "The folder is empty.")
+    job.resume()
+    jobs.perform(Import, job.pk, raiser(ZeroDivisionError("oh")))
+    job.refresh_from_db()
+    assert job.state == State.FAILED
+    assert "ZeroDivisionError" in job.error
+    job.resume()
+    jobs.perform(Import, job.pk, lambda claim: claim.tick(1, 1, force=True))
+    job.refresh_from_db()
+    assert (job.state, job.error) == (State.DONE, "")
+    assert job.finished_at
+
+
+def test_a_stopping_worker_gives_the_job_back(job):
+    def work(claim):
+        jobs.stopping.set()
+        claim.tick(force=True)
+
+    jobs.perform(Import, job.pk, work)
+    job.refresh_from_db()
+    assert job.state == State.QUEUED
+    with pytest.raises(WorkerStopping):
+        Import.claim(job.pk).tick(force=True)
+
+
+def test_a_postponed_job_frees_its_worker_and_waits(job):
+    until = timezone.now() + timedelta(minutes=5)
+    jobs.perform(Import, job.pk, raiser(Postponed(until, "waiting for the search engine")))
+    job.refresh_from_db()
+    assert (job.state, job.not_before) == (State.QUEUED, until)
+    assert job.progress_what == "waiting for the search engine"
+    assert Import.claim(job.pk) is None
+    assert jobs.ring_due(waited_seconds=0) == 0
+    Import.objects.update(not_before=timezone.now())
+    assert jobs.ring_due(waited_seconds=0) == 1
+    assert Import.claim(job.pk) is not None
+
+
+def test_ring_due_rings_for_the_waiting_and_the_orphaned(job):
+    assert jobs.ring_due() == 0, "its own message is still on its way"
+    assert jobs.ring_due(waited_seconds=0) == 1
+    Import.claim(job.pk)
+    assert jobs.ring_due(waited_seconds=0) == 0
+    expire(job)
+    assert jobs.ring_due() == 1
+
+
+def test_a_dead_broker_leaves_the_row_queued(job, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True):
+        job.ring()
+    job.refresh_from_db()
+    assert job.state == State.QUEUED
+
+
+def test_job_done_is_told_once_it_is_committed(job, django_capture_on_commit_callbacks):
+    heard = []
+    jobs.job_done.connect(lambda sender, job, **_: heard.append((sender, job.pk)), weak=False)
+    try:
+        with django_capture_on_commit_callbacks(execute=True):
+            jobs.perform(Import, job.pk, lambda claim: None)
+    finally:
+        jobs.job_done.receivers.clear()
+    assert heard == [(Import, job.pk)]
