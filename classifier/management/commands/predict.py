@@ -1,0 +1,33 @@
+"""`manage.py predict FILE…`."""
+
+import json
+from pathlib import Path
+
+from classifier import answer
+from shoeproject.commands import ProjectCommand
+from shoeproject.errors import ProjectError
+
+
+class Command(ProjectCommand):
+    """Name the types of shoes in photographs."""
+
+    help = "Answer for each file with one line of JSON, in order; an error is a line too."
+
+    def add_arguments(self, parser):
+        """Declare the arguments."""
+        parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+
+    def handle(self, files, **options):
+        """Print one line per file; the exit status is 1 if any of them is an error."""
+        failed = False
+        for file in files:
+            try:
+                line = answer.recognise(file.read_bytes())
+            except ProjectError as error:
+                line = {"error": {"code": error.code, "detail": error.detail}}
+            except OSError as error:
+                line = {"error": {"code": "file_unreadable", "detail": f"{error.strerror}."}}
+            failed = failed or "error" in line
+            self.stdout.write(json.dumps({"file": str(file), **line}, ensure_ascii=False))
+        if failed:
+            raise SystemExit(1)

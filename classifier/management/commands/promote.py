@@ -1,0 +1,22 @@
+"""`manage.py promote VERSION`."""
+
+from classifier import promote
+from shoeproject.commands import ProjectCommand
+
+
+class Command(ProjectCommand):
+    """Make a version the active one."""
+
+    help = "Make a version the one that answers; running web processes follow within seconds."
+
+    def add_arguments(self, parser):
+        """Declare the arguments."""
+        parser.add_argument("version", help="its number, or the start of its digest")
+        parser.add_argument("--why", default="", help="for the history")
+        parser.add_argument(
+            "--force", action="store_true", help="even if it is worse than the active version"
+        )
+
+    def handle(self, version, why, force, **options):
+        """Promote and say so."""
+        self.stdout.write(str(promote.promote(promote.find(version), why=why, force=force)))

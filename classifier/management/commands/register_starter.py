@@ -1,0 +1,15 @@
+"""`manage.py register_starter`."""
+
+from classifier import starter
+from shoeproject.commands import ProjectCommand
+
+
+class Command(ProjectCommand):
+    """Register the model that comes with the project."""
+
+    help = "Register the starter model, and make it the active one if there is none. Repeatable."
+
+    def handle(self, **options):
+        """Register and say what there is."""
+        version = starter.register()
+        self.stdout.write(f"Starter model: {version}" if version else "No starter model.")

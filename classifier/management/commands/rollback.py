@@ -1,0 +1,18 @@
+"""`manage.py rollback`."""
+
+from classifier import promote
+from shoeproject.commands import ProjectCommand
+
+
+class Command(ProjectCommand):
+    """Go back to the version before."""
+
+    help = "Go back to the version that was active before the present one was promoted."
+
+    def add_arguments(self, parser):
+        """Declare the arguments."""
+        parser.add_argument("--why", default="", help="for the history")
+
+    def handle(self, why, **options):
+        """Roll back and say so."""
+        self.stdout.write(str(promote.rollback(why=why)))

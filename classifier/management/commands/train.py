@@ -1,0 +1,61 @@
+"""`manage.py train --snapshot NAME`."""
+
+from django.core.management.base import CommandError
+
+from classifier import runs
+from classifier.models import ModelVersion
+from curation.snapshot import find
+from shoeproject.commands import ProjectCommand, wait_for
+
+
+class Command(ProjectCommand):
+    """Train a model."""
+
+    help = (
+        "Queue a training on a snapshot. With --wait it shows progress until the model is there, "
+        "and trains here if no worker takes it up."
+    )
+
+    def add_arguments(self, parser):
+        """Declare the arguments."""
+        parser.add_argument("--snapshot", help="the snapshot's name")
+        parser.add_argument("--recipe", default="", help="name of a preset")
+        parser.add_argument(
+            "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
+            help="change one value of the recipe; may be repeated",
+        )  # fmt: skip
+        parser.add_argument("--seed", type=int, default=42)
+        parser.add_argument("--wait", action="store_true", help="show progress until it is done")
+        parser.add_argument("--run", type=int, help="(for workers) be the process of this run")
+        parser.add_argument("--attempt", type=int, help="(for workers) the claim it belongs to")
+
+    def handle(self, snapshot, recipe, overrides, seed, wait, run, attempt, **options):
+        """Queue a run, or be the training process of one."""
+        if run is not None:
+            # Torch lives behind this import and nowhere else.
+            from classifier import trainer
+
+            raise SystemExit(trainer.main(run, attempt))
+        if not snapshot:
+            raise CommandError("Say which snapshot to train on: --snapshot NAME.")
+        frozen = find(snapshot)
+        job = runs.start(frozen, recipe, parse_overrides(overrides), seed)
+        if not wait:
+            self.stdout.write(f"{job} is queued; the admin shows how it goes.")
+            return
+        wait_for(job, runs.supervise)
+        version = ModelVersion.objects.get(run=job)
+        last = job.epochs.last()
+        accuracy = f", {last.accuracy:.1%} right on the valid split" if last else ""
+        self.stdout.write(f"Version {version.pk}: {version}{accuracy}")
+
+
+def parse_overrides(pairs: list[str]) -> dict[str, str]:
+    """["size=160"] → {"size": "160"}; raises `CommandError` for what is no pair."""
+    values = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key.strip():
+            raise CommandError(f"--set {pair}: write it as key=value.")
+        values[key.strip()] = value.strip()
+    return values

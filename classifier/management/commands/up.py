@@ -1,0 +1,23 @@
+"""`manage.py up`: run the project on this machine."""
+
+import sys
+
+from django.core.management.base import BaseCommand
+
+from shoeproject.up.__main__ import add_arguments
+from shoeproject.up.start import run_or_explain
+
+
+class Command(BaseCommand):
+    """Runs broker, workers, scheduler and web server until Ctrl-C."""
+
+    help = "Check, prepare and run everything on this machine, until Ctrl-C."
+    requires_system_checks = []
+
+    def add_arguments(self, parser):
+        """Take the address to listen on."""
+        add_arguments(parser)
+
+    def handle(self, *args, host, port, **options):
+        """Run until told to stop."""
+        sys.exit(run_or_explain(host, port))

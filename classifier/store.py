@@ -1,0 +1,152 @@
+"""Versions of the model: kept in the models storage, cached on local disk, held in memory."""
+
+import hashlib
+import logging
+import os
+import shutil
+import threading
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+from django.core.files import File
+from django.core.files.storage import storages
+
+from classifier.errors import BrokenVersion
+from classifier.models import ModelVersion
+from classifier.predict import Model
+
+logger = logging.getLogger(__name__)
+CARD = "card.json"
+
+
+@dataclass(frozen=True)
+class Served:
+    """The version that answers, and its network in memory."""
+
+    version: ModelVersion
+    model: Model
+
+
+def put(folder: Path, card: dict) -> str:
+    """Store the files of an exported version; returns its digest.
+
+    The card goes last: a version without a card is no version.
+    """
+    digest = hashlib.sha256((folder / CARD).read_bytes()).hexdigest()
+    for name in [*card["files"], CARD]:
+        with open(folder / name, "rb") as file:
+            storages["models"].save(f"versions/{digest}/{name}", File(file))
+    return digest
+
+
+def fetch(version: ModelVersion) -> Path:
+    """The version's folder on local disk, downloaded when it is not there yet.
+
+    Raises `BrokenVersion` where a file is missing from the storage or is not what the card says.
+    """
+    folder = settings.CACHE_DIR / "versions" / version.digest
+    if (folder / CARD).exists():
+        return folder
+    beside = folder.with_name(f"{version.digest}.{uuid.uuid4().hex[:8]}.part")
+    beside.mkdir(parents=True)
+    try:
+        for name in [*version.card["files"], CARD]:
+            expected = version.digest if name == CARD else version.card["files"][name]["sha256"]
+            copy(version.file_name(name), beside / name, expected)
+        os.rename(beside, folder)
+    except OSError:
+        # Another process was first, or the disk is full: only the former leaves the folder there.
+        if not (folder / CARD).exists():
+            raise
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return folder
+
+
+def copy(name: str, target: Path, sha256: str) -> None:
+    """Copy one file out of the models storage, checked on the way; raises `BrokenVersion`."""
+    digest = hashlib.sha256()
+    try:
+        with storages["models"].open(name) as source, open(target, "wb") as out:
+            for chunk in source.chunks():
+                digest.update(chunk)
+                out.write(chunk)
+    except FileNotFoundError as error:
+        raise BrokenVersion(f"{name} is missing from the models storage") from error
+    if digest.hexdigest() != sha256:
+        raise BrokenVersion(f"{name} is not the file its card describes")
+
+
+def load(version: ModelVersion) -> Model:
+    """The version's network, checked against every sum and the reference logits on its card.
+
+    A damaged local copy is thrown away and fetched once more. Raises `BrokenVersion`.
+    """
+    folder = fetch(version)
+    try:
+        return Model.load(folder)
+    except BrokenVersion:
+        shutil.rmtree(folder, ignore_errors=True)
+        return Model.load(fetch(version))
+
+
+class _Active:
+    """What this process serves. Looks now and then whether another version became active."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._served = None
+        self._failed = None
+        self._looked = float("-inf")
+
+    def get(self) -> Served | None:
+        if time.monotonic() - self._looked >= settings.MODEL_POLL_SECONDS:
+            # One thread looks and loads; the others go on with what is served.
+            if self._lock.acquire(blocking=self._served is None):
+                try:
+                    self._look()
+                finally:
+                    self._lock.release()
+        return self._served
+
+    def _look(self) -> None:
+        self._looked = time.monotonic()
+        version = ModelVersion.objects.filter(active=True).first()
+        if version is None:
+            self._served = None
+            return
+        digest = version.digest
+        if digest == self._failed or (self._served and self._served.version.digest == digest):
+            return
+        try:
+            self._served = Served(version, load(version))
+            self._failed = None
+            logger.info("Serving %s", version)
+        except (BrokenVersion, OSError) as error:
+            # Keep what works. The digest is remembered so that it is not tried on every request.
+            self._failed = digest
+            logger.error("%s cannot be served, the version before it stays: %s", version, error)
+
+    def forget(self) -> None:
+        """Start anew, as a fresh process would."""
+        self.__init__()
+
+
+_active = _Active()
+
+
+def active() -> Served | None:
+    """The active version, loaded; None where there is none. Cheap enough for every request.
+
+    A newly promoted version is followed within `MODEL_POLL_SECONDS`; one that fails its checks is
+    reported in the log, and what was served before goes on.
+    """
+    return _active.get()
+
+
+def forget() -> None:
+    """Drop what this process holds."""
+    _active.forget()

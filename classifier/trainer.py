@@ -1,0 +1,207 @@
+"""The process that trains one run: rows and storage on one side, the learner on the other.
+
+Only `manage.py train --run` imports this module, because it imports torch.
+"""
+
+import logging
+import os
+import shutil
+import signal
+import threading
+from collections import Counter
+from pathlib import Path
+
+import torch
+from django.conf import settings
+from django.utils import timezone
+
+from classifier import pictures, recipes, store, weights
+from classifier.calibrate import ClassInfo
+from classifier.errors import TooFewPictures
+from classifier.export import export_version
+from classifier.learner import Item, build_learner
+from classifier.models import Epoch, ModelVersion, TrainingRun
+from classifier.predict import WEIGHTS
+from classifier.stored_checkpoints import StoredCheckpoints
+from classifier.train import EpochResult, train
+from curation import snapshot
+from curation.models import ShoeType
+from shoeproject.errors import ProjectError
+from shoeproject.jobs import Claim, ClaimLost
+
+logger = logging.getLogger(__name__)
+
+
+def main(run_id: int, attempt: int | None) -> int:
+    """Train run `run_id` under the claim numbered `attempt`; returns the exit status.
+
+    Whatever goes wrong in a foreseeable way is written to the run's row from here.
+    """
+    _end_with_parent()
+    # Ctrl-C is for the process above, which then ends this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    claim = Claim(TrainingRun, run_id, attempt or 0)
+    scratch = settings.CACHE_DIR / "runs" / f"{run_id}-{os.getpid()}"
+    try:
+        run(claim, scratch)
+    except ClaimLost:
+        logger.info("Run %s was taken from this process", run_id)
+        return 1
+    except ProjectError as error:
+        logger.exception("Run %s failed", run_id)
+        claim.fail(error.detail)
+        return 1
+    except Exception as error:
+        logger.exception("Run %s failed", run_id)
+        claim.fail(f"An error nobody foresaw stopped it ({type(error).__name__}: {error}).")
+        return 1
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return 0
+
+
+def run(claim: Claim, scratch: Path) -> None:
+    """Train to the end of the recipe, export, store the version and write its row."""
+    job = claim.job
+    recipe = recipes.get_recipe(job.recipe, job.overrides)
+    claim.tick(0, what="reading the snapshot", force=True)
+    lines = list(snapshot.read(job.snapshot))
+    classes, left_out = choose_classes(lines)
+    items = _items(lines, classes, claim)
+    start = _start(recipe)
+    device = _device()
+    claim.row().update(device=_describe(device), started_from=start.described[:300])
+    learner = build_learner(items, [c.slug for c in classes], recipe, start, job.seed, device)
+    history = train(
+        learner,
+        recipe,
+        job.seed,
+        StoredCheckpoints(job.pk, scratch),
+        on_progress=_progress(claim, recipe),
+        on_epoch=lambda result: _write_epoch(claim, result),
+    )
+    claim.tick(what="batches; exporting the model", force=True)
+    folder = scratch / "version"
+    about = _about(job, recipe, start, device, lines, left_out, history)
+    name = f"{recipe.arch} {recipe.name} on {job.snapshot.name}"
+    card = export_version(
+        learner.model, classes, recipe, learner.preprocess, items, about, folder, name
+    )
+    claim.tick(what="batches; storing the model", force=True)
+    digest = store.put(folder, card)
+    with claim.holding():
+        ModelVersion.objects.create(
+            name=name, digest=digest, card=card, run=job, snapshot=job.snapshot
+        )
+
+
+def choose_classes(lines) -> tuple[list[ClassInfo], dict[str, int]]:
+    """The classes to learn, by slug, and {label: training pictures} of those with too few.
+
+    A label needs `TRAIN_MIN_IMAGES` training pictures; fewer teach a network little but that the
+    label exists. Raises `TooFewPictures` where fewer than two labels have enough.
+    """
+    numbers = Counter(line.label for line in lines if line.split == "train")
+    enough = {slug for slug, n in numbers.items() if n >= settings.TRAIN_MIN_IMAGES}
+    if len(enough) < 2:
+        most = max(numbers.values(), default=0)
+        raise TooFewPictures("train", most, settings.TRAIN_MIN_IMAGES)
+    types = ShoeType.objects.filter(slug__in=enough).select_related("category").order_by("slug")
+    classes = [ClassInfo(t.slug, t.kind, t.category.slug if t.category else "") for t in types]
+    labels = {line.label for line in lines}
+    return classes, {slug: numbers[slug] for slug in sorted(labels - enough)}
+
+
+def _items(lines, classes: list[ClassInfo], claim: Claim) -> list[Item]:
+    slugs = {c.slug for c in classes}
+    used = [line for line in lines if line.label in slugs and line.split in ("train", "valid")]
+    paths = pictures.fetch(
+        [line.stored_sha256 for line in used],
+        lambda done: claim.tick(what=f"fetching pictures, {done} of {len(used)}"),
+    )
+    return [Item(paths[ln.stored_sha256], ln.label, ln.split, ln.sha256) for ln in used]
+
+
+def _start(recipe) -> weights.Start:
+    file = Path(settings.PRETRAINED_WEIGHTS) if settings.PRETRAINED_WEIGHTS else None
+    version = None
+    if recipe.start == "version":
+        active = ModelVersion.objects.filter(active=True).first()
+        version = store.fetch(active) / WEIGHTS if active else None
+    return weights.load_start(recipe.arch, recipe.start, file, version)
+
+
+def _device() -> torch.device:
+    if settings.TRAIN_DEVICE != "auto":
+        return torch.device(settings.TRAIN_DEVICE)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _describe(device: torch.device) -> str:
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"[:60]
+    return str(device)
+
+
+def _progress(claim: Claim, recipe):
+    def show(epoch: int, batch: int, batches: int, loss: float) -> None:
+        claim.tick(
+            epoch * batches + batch,
+            recipe.epochs * batches,
+            f"batches; epoch {epoch + 1} of {recipe.epochs}, loss {loss:.3f}",
+        )
+
+    return show
+
+
+def _write_epoch(claim: Claim, result: EpochResult) -> None:
+    """Write an epoch's row unless it is there: a resumed run reports its old epochs again."""
+    with claim.holding():
+        Epoch.objects.get_or_create(
+            run_id=claim.pk,
+            number=result.number,
+            defaults={
+                "phase": result.phase,
+                "images": result.images,
+                "train_loss": result.train_loss,
+                "valid_loss": result.valid_loss,
+                "accuracy": result.accuracy,
+                "learning_rate": result.lr,
+                "seconds": result.seconds,
+            },
+        )
+
+
+def _about(job, recipe, start, device, lines, left_out, history) -> dict:
+    """What the card tells about the training."""
+    return {
+        "snapshot": {"name": job.snapshot.name, "digest": job.snapshot.digest},
+        "images": job.snapshot.counts,
+        "sources": dict(Counter(line.source or "unknown" for line in lines).most_common()),
+        "licences": dict(Counter(line.licence or "unknown" for line in lines).most_common()),
+        "left_out": left_out,
+        "recipe": recipe.as_json(),
+        "seed": job.seed,
+        "started_from": start.described,
+        "device": _describe(device),
+        "torch": torch.__version__,
+        "seconds": round(sum(result.seconds for result in history)),
+        "finished": timezone.now().isoformat(timespec="seconds"),
+    }
+
+
+def _end_with_parent() -> None:
+    """End this process and its DataLoader workers when the process above is gone.
+
+    That process holds the other end of standard input; however it dies, the pipe closes.
+    """
+    if os.getpgrp() != os.getpid():
+        return  # Started by hand, at a terminal.
+
+    def watch() -> None:
+        # Not through sys.stdin: its lock, held here, would hang every DataLoader worker forked now.
+        while os.read(0, 1):
+            pass
+        os.killpg(os.getpgrp(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
