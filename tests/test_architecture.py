@@ -1,0 +1,91 @@
+"""Imports run one way, and torch stays where training is."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+TRAINING = {
+    "classifier.export",
+    "classifier.learner",
+    "classifier.torchvision_shim",
+    "classifier.train",
+    "classifier.trainer",
+    "classifier.weights",
+}
+HEAVY = {"torch", "torchvision", "fastai", "timm", "safetensors.torch", "fastcore"}
+DOORS = ("admin", "api", "views", "urls", "tasks", "management")
+PURE = {
+    "curation.images", "curation.hashing", "curation.splits", "classifier.recipes",
+    "classifier.preprocess", "classifier.calibrate", "classifier.predict", "classifier.checkpoints",
+}  # fmt: skip
+
+
+def modules() -> dict[str, Path]:
+    """Name → file of every module of the project but the migrations."""
+    found = {}
+    for app in ("curation", "classifier", "shoeproject"):
+        for path in (ROOT / app).rglob("*.py"):
+            if "migrations" not in path.parts:
+                name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+                found[name.removesuffix(".__init__")] = path
+    return found
+
+
+MODULES = modules()
+
+
+def imports(path: Path) -> set[str]:
+    """Every module a file imports, at its top or inside its functions."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(node.module)
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def within(name: str, packages) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_run_one_way(name):
+    imported = imports(MODULES[name])
+    if within(name, ["curation"]):
+        assert not [i for i in imported if within(i, ["classifier"])]
+    if within(name, PURE):
+        assert not [i for i in imported if within(i, ["django", "celery", "rest_framework"])]
+    app, _, room = name.partition(".")
+    if app != "shoeproject" and room.split(".")[0] not in (*DOORS, "apps"):
+        doors = [f"{a}.{door}" for a in ("curation", "classifier") for door in DOORS]
+        assert not [i for i in imported if within(i, doors)]
+    if room.split(".")[0] == "models":
+        others = {m for m in MODULES if not within(m, ["curation.models", "classifier.models"])}
+        allowed = {"curation.splits", "shoeproject", "shoeproject.jobs"}
+        assert not imported & (others - allowed - {"curation", "classifier"})
+
+
+@pytest.mark.parametrize("name", sorted(set(MODULES) - TRAINING))
+def test_torch_is_imported_by_training_alone(name):
+    imported = imports(MODULES[name])
+    assert not [i for i in imported if within(i, HEAVY)]
+    allowed = name == "classifier.management.commands.train"
+    assert allowed or not [i for i in imported if within(i, TRAINING)]
+
+
+@pytest.mark.parametrize("what", ["shoeproject.wsgi", "classifier.tasks curation.tasks"])
+def test_web_and_short_workers_load_no_torch(what):
+    code = (
+        "import sys, importlib, django; django.setup()\n"
+        f"for name in {what.split()!r}: importlib.import_module(name)\n"
+        "from django.urls import get_resolver; get_resolver().url_patterns\n"
+        "print(sorted({'torch', 'torchvision', 'fastai', 'timm'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
