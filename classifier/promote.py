@@ -55,7 +55,7 @@ def promote(version: ModelVersion, by=None, why="", force=False) -> Promotion:
     on the same snapshot it must not be worse by more than `PROMOTE_MAX_LOSS` of accuracy, unless
     `force`. Raises `BrokenVersion`, `PromotionRefused`.
     """
-    store.load(version)
+    store.verify(version)
     if not force:
         _gate(version)
     return _activate(version, Promotion.Kind.PROMOTE, by, why)
@@ -70,7 +70,7 @@ def rollback(by=None, why="") -> Promotion:
     came = active and active.promotions.filter(kind=Promotion.Kind.PROMOTE).first()
     if not came or not came.previous:
         raise NothingToRollBack
-    store.load(came.previous)
+    store.verify(came.previous)
     return _activate(came.previous, Promotion.Kind.ROLLBACK, by, why)
 
 

@@ -20,6 +20,8 @@ from classifier.predict import Model
 
 logger = logging.getLogger(__name__)
 CARD = "card.json"
+# Seconds before a version that could not be loaded is tried again: its storage may be back.
+RETRY_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -51,11 +53,8 @@ def fetch(version: ModelVersion) -> Path:
     if (folder / CARD).exists():
         return folder
     beside = folder.with_name(f"{version.digest}.{uuid.uuid4().hex[:8]}.part")
-    beside.mkdir(parents=True)
     try:
-        for name in [*version.card["files"], CARD]:
-            expected = version.digest if name == CARD else version.card["files"][name]["sha256"]
-            copy(version.file_name(name), beside / name, expected)
+        _download(version, beside)
         os.rename(beside, folder)
     except OSError:
         # Another process was first, or the disk is full: only the former leaves the folder there.
@@ -64,6 +63,13 @@ def fetch(version: ModelVersion) -> Path:
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return folder
+
+
+def _download(version: ModelVersion, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for name in [*version.card["files"], CARD]:
+        expected = version.digest if name == CARD else version.card["files"][name]["sha256"]
+        copy(version.file_name(name), folder / name, expected)
 
 
 def copy(name: str, target: Path, sha256: str) -> None:
@@ -93,13 +99,26 @@ def load(version: ModelVersion) -> Model:
         return Model.load(fetch(version))
 
 
+def verify(version: ModelVersion) -> None:
+    """Load the version from the storage itself, whatever copies this machine holds.
+
+    Raises `BrokenVersion`.
+    """
+    folder = settings.CACHE_DIR / "versions" / f"{version.digest}.{uuid.uuid4().hex[:8]}.check"
+    try:
+        _download(version, folder)
+        Model.load(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 class _Active:
     """What this process serves. Looks now and then whether another version became active."""
 
     def __init__(self):
         self._lock = threading.Lock()
         self._served = None
-        self._failed = None
+        self._failed, self._retry = None, 0.0
         self._looked = float("-inf")
 
     def get(self) -> Served | None:
@@ -119,15 +138,17 @@ class _Active:
             self._served = None
             return
         digest = version.digest
-        if digest == self._failed or (self._served and self._served.version.digest == digest):
+        if self._served and self._served.version.digest == digest:
+            return
+        if digest == self._failed and time.monotonic() < self._retry:
             return
         try:
             self._served = Served(version, load(version))
             self._failed = None
             logger.info("Serving %s", version)
         except (BrokenVersion, OSError) as error:
-            # Keep what works. The digest is remembered so that it is not tried on every request.
-            self._failed = digest
+            # Keep what works, and do not try again on every request.
+            self._failed, self._retry = digest, time.monotonic() + RETRY_SECONDS
             logger.error("%s cannot be served, the version before it stays: %s", version, error)
 
     def forget(self) -> None:

@@ -110,7 +110,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "global_keyprefix": "shoes:",
+    "global_keyprefix": env("CELERY_BROKER_PREFIX", default="shoes:"),
     "socket_connect_timeout": 3,
     # kombu would try for six seconds to ring, while somebody waits for a page.
     "max_retries": 0,

@@ -9,8 +9,9 @@ from shoeproject import jobs
 
 
 @pytest.fixture(autouse=True)
-def fresh_process():
-    """Each test starts as a fresh process would: nothing cached, no model held, not stopping."""
+def fresh_machine(settings, tmp_path):
+    """Each test starts on a fresh machine: nothing cached, no model held, not stopping."""
+    settings.CACHE_DIR = tmp_path / "cache"
     cache.clear()
     store.forget()
     jobs.stopping.clear()

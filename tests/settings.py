@@ -12,11 +12,10 @@ os.environ["PRETRAINED_WEIGHTS"] = ""
 
 from shoeproject.settings import *  # noqa: E402, F403
 
+STATIC_ROOT.mkdir()  # noqa: F405
 STORAGES["staticfiles"] = {  # noqa: F405
     "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
 }
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-# Nobody listens on the broker but in the tests that start one; do not wait for it.
-CELERY_TASK_ALWAYS_EAGER = False
 MODEL_POLL_SECONDS = 0

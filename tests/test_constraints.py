@@ -87,8 +87,8 @@ def test_the_guide_comes_with_migrate():
     assert Category.objects.count() == 5
     assert ShoeType.objects.exclude(kind="type").count() == 2
     assert ShoeType.objects.get(slug="sneakers").original_label == "Sneakers "
-    for row in types:
-        assert len(row.search_terms) >= 2, row
-        assert len(row.pros) >= 3, row
-        assert len(row.cons) >= 2, row
-        assert row.distinction, row
+    for kind in types:
+        assert len(kind.search_terms) >= 2, kind
+        assert len(kind.pros) >= 3, kind
+        assert len(kind.cons) >= 2, kind
+        assert kind.distinction, kind

@@ -240,9 +240,9 @@ def test_the_version_is_judged_promoted_and_answers(installation, photos):
     assert "promoted" in installation.manage("promote", "1")
     files = [str(photos / label / "7.jpg") for label in LABELS]
     lines = installation.manage("predict", *files).splitlines()
+    until(lambda: answers(installation, photos / "uggs" / "7.jpg"), "the web process to follow")
     for label, line in zip(LABELS, lines, strict=True):
         by_command = json.loads(line)
-        until(lambda: answers(installation, photos / label / "7.jpg"), "the web process to follow")
         by_api = post(installation, photos / label / "7.jpg")
         assert by_api["top"][0]["slug"] == by_command["top"][0]["slug"] == label
         assert by_api["top"] == by_command["top"]

@@ -1,0 +1,248 @@
+"""Versions: stored and verified, promoted and rolled back, followed by running processes, judged."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import storages
+from django.core.management import call_command
+from PIL import Image
+
+from classifier import evaluate, promote, runs, starter, stored_checkpoints, store
+from classifier.errors import BrokenVersion
+from classifier.models import Evaluation, ModelVersion, Promotion
+from curation import ingest, snapshot
+from shoeproject import jobs
+from tests import tiny_model
+from tests.factories import shoe_type
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def make(tmp_path):
+    """A function that makes a stored version; every name, another version."""
+
+    def version(name: str, colours=tiny_model.COLOURS) -> ModelVersion:
+        made = tiny_model.activate(tmp_path / name, colours, name)
+        ModelVersion.objects.update(active=False)
+        store.forget()
+        made.refresh_from_db()
+        return made
+
+    return version
+
+
+def coloured(colour, size=(120, 110)) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", size, colour).save(out, "PNG")
+    return out.getvalue()
+
+
+def test_nothing_is_served_before_the_first_promotion(make):
+    make("a")
+    assert store.active() is None
+
+
+def test_a_promotion_is_followed_and_a_rollback_too(make):
+    first, second = make("a"), make("b")
+    promote.promote(first)
+    assert store.active().version == first
+    promote.promote(second)
+    assert store.active().version == second
+    promote.rollback()
+    assert store.active().version == first
+    kinds = list(Promotion.objects.order_by("id").values_list("kind", "version", "previous"))
+    assert kinds == [
+        ("promote", first.pk, None),
+        ("promote", second.pk, first.pk),
+        ("rollback", first.pk, second.pk),
+    ]
+
+
+def test_there_is_nothing_before_the_first(make):
+    with pytest.raises(promote.NothingToRollBack):
+        promote.rollback()
+    promote.promote(make("a"))
+    with pytest.raises(promote.NothingToRollBack):
+        promote.rollback()
+
+
+def test_promoting_the_active_version_is_refused(make):
+    version = make("a")
+    promote.promote(version)
+    with pytest.raises(promote.PromotionRefused):
+        promote.promote(version)
+    assert Promotion.objects.count() == 1
+
+
+def damage(version, name="model.onnx"):
+    with storages["models"].open(version.file_name(name)) as file:
+        data = bytearray(file.read())
+    data[len(data) // 2] ^= 255
+    storages["models"].save(version.file_name(name), ContentFile(bytes(data)))
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "head.npy", "card.json"])
+def test_a_damaged_version_is_not_promoted(make, name):
+    version = make("a")
+    damage(version, name)
+    with pytest.raises(BrokenVersion):
+        promote.promote(version)
+    assert not ModelVersion.objects.filter(active=True).exists()
+
+
+def test_a_version_that_fails_here_leaves_the_old_one_serving(make):
+    good, bad = make("a"), make("b")
+    promote.promote(good)
+    assert store.active().version == good
+    damage(bad)
+    ModelVersion.objects.update(active=False)
+    ModelVersion.objects.filter(pk=bad.pk).update(active=True)
+    assert store.active().version == good
+
+
+def test_a_damaged_local_copy_is_fetched_again(make):
+    version = make("a")
+    folder = store.fetch(version)
+    (folder / "model.onnx").write_bytes(b"rubbish")
+    assert store.load(version).digest == version.digest
+
+
+@pytest.mark.parametrize("text", ["", "zzz", "99999", "active"])
+def test_a_version_that_is_not_there(make, text):
+    make("a")
+    with pytest.raises(promote.VersionNotFound):
+        promote.find(text)
+
+
+def test_versions_are_found_by_number_and_by_digest(make):
+    version = make("a")
+    assert promote.find(str(version.pk)) == version
+    assert promote.find(version.short) == version
+
+
+@pytest.fixture
+def frozen():
+    """A snapshot with images of two types; the model names one of each wrongly."""
+    for number in range(40):
+        red, blue = coloured((250 - number, 0, 0)), coloured((0, 0, 250 - number))
+        origin = ingest.Origin(source="drawn")
+        ingest.add_image(red, origin, label=shoe_type("chelsea-boots"))
+        ingest.add_image(blue, origin, label=shoe_type("brogues"))
+    ingest.add_image(coloured((1, 2, 3)), ingest.Origin(), label=shoe_type("not-a-shoe"))
+    return snapshot.freeze("drawn", snapshot.Filter())
+
+
+def test_an_evaluation_keeps_figures_and_every_probability(make, frozen):
+    version = make("a")
+    evaluation = evaluate.ask(version, frozen)
+    assert evaluate.ask(version, frozen) == evaluation
+    jobs.perform(Evaluation, evaluation.pk, evaluate.run)
+    evaluation.refresh_from_db()
+    assert evaluation.state == "done", evaluation.error
+    lines = [line for line in snapshot.read(frozen) if line.split == "test"]
+    types = [line for line in lines if line.label != "not-a-shoe"]
+    metrics = evaluation.metrics
+    assert metrics["images"] == len(types) == sum(r["images"] for r in metrics["per_type"].values())
+    assert 0 < metrics["accuracy"] <= 1
+    low, high = metrics["interval"]
+    assert low < metrics["accuracy"] <= high
+    assert metrics["per_source"]["drawn"]["images"] == len(types)
+    with storages["models"].open(evaluation.probabilities) as file:
+        table = np.load(io.BytesIO(file.read()), allow_pickle=False)
+    assert list(table["sha256"]) == [line.sha256 for line in lines]
+    assert table["probabilities"].shape == (len(lines), len(tiny_model.COLOURS))
+    assert np.allclose(table["probabilities"].sum(axis=1), 1, atol=1e-5)
+
+
+def test_wilsons_interval():
+    # Newcombe (1998), table I: 81 of 263 gives 0.2553 to 0.3662.
+    assert evaluate.wilson(81, 263) == pytest.approx([0.2553, 0.3662], abs=1e-4)
+    assert evaluate.wilson(0, 0) == [0.0, 1.0]
+
+
+def judged(version, frozen, accuracy):
+    Evaluation.objects.create(
+        version=version, snapshot=frozen, state="done", metrics={"accuracy": accuracy}
+    )
+
+
+def test_the_gate_holds_a_worse_version_back_unless_forced(make, frozen):
+    good, bad = make("a"), make("b")
+    judged(good, frozen, 0.9)
+    judged(bad, frozen, 0.8)
+    promote.promote(good)
+    with pytest.raises(promote.PromotionRefused, match="80.0%"):
+        promote.promote(bad)
+    assert promote.promote(bad, force=True)
+
+
+def test_the_starter_is_registered_once_and_becomes_active_only_where_none_is(tmp_path):
+    folder = tmp_path / "starter"
+    folder.mkdir()
+    assert starter.register(folder) is None
+    classes = [
+        {"slug": slug, "kind": "type", "category": "boots"} for slug in ("uggs", "army-boots")
+    ]
+    tiny_model.write(folder, classes, [(255, 0, 0), (0, 255, 0)], "starter")
+    version = starter.register(folder)
+    assert store.active().version == version
+    assert starter.register(folder) == version
+    assert (ModelVersion.objects.count(), Promotion.objects.count()) == (1, 1)
+
+
+def test_predict_prints_one_line_for_each_file_in_order(make, tmp_path, capsys):
+    promote.promote(make("a"))
+    good, bad = tmp_path / "good.png", tmp_path / "bad.png"
+    good.write_bytes(coloured((255, 0, 0)))
+    bad.write_text("no picture")
+    with pytest.raises(SystemExit):
+        call_command("predict", str(bad), str(good), str(tmp_path / "none.png"))
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line.get("error", {}).get("code") for line in lines] == [
+        "image_unsupported",
+        None,
+        "file_unreadable",
+    ]
+    assert lines[1]["type"]["slug"] == "chelsea-boots"
+    assert lines[1]["file"] == str(good)
+
+
+def test_a_run_is_refused_before_it_is_queued(frozen):
+    from classifier.errors import BadOverride, UnknownRecipe
+
+    with pytest.raises(UnknownRecipe):
+        runs.start(frozen, "magic")
+    with pytest.raises(BadOverride):
+        runs.start(frozen, "quick-look", {"size": "7"})
+    frozen.incomplete = True
+    with pytest.raises(runs.SnapshotIncomplete):
+        runs.start(frozen)
+
+
+def write_checkpoint(folder, epoch):
+    from classifier.checkpoints import FORMAT, STATE, sha256_of
+
+    folder.mkdir()
+    (folder / "weights.safetensors").write_bytes(b"weights %d" % epoch)
+    files = {"weights.safetensors": sha256_of(folder / "weights.safetensors")}
+    (folder / STATE).write_text(json.dumps({"format": FORMAT, "epochs": epoch, "files": files}))
+
+
+def test_checkpoints_two_are_kept_and_a_damaged_one_is_passed_over(tmp_path):
+    kept = stored_checkpoints.StoredCheckpoints(77, tmp_path / "scratch")
+    assert kept.latest() is None
+    for epoch in (1, 2, 3):
+        write_checkpoint(tmp_path / f"epoch{epoch}", epoch)
+        kept.save(epoch, tmp_path / f"epoch{epoch}")
+    assert storages["models"].listdir("checkpoints/run-77")[0].__len__() == 2
+    assert (kept.latest() / "weights.safetensors").read_bytes() == b"weights 3"
+    storages["models"].save(
+        "checkpoints/run-77/00003/weights.safetensors", ContentFile(b"cut short")
+    )
+    assert (kept.latest() / "weights.safetensors").read_bytes() == b"weights 2"
+    stored_checkpoints.drop(77)
+    assert kept.latest() is None
