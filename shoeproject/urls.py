@@ -5,8 +5,15 @@ from django.urls import include, path
 
 from shoeproject.health import health
 
+admin.site.site_header = admin.site.site_title = "Shoe Type Recognizer"
+admin.site.index_title = "Images, training, versions"
+
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("health/", health, name="health"),
     path("", include("classifier.urls")),
 ]
+
+handler400 = "classifier.views.bad_request"
+handler404 = "classifier.views.not_found"
+handler500 = "classifier.views.server_error"

@@ -1,0 +1,114 @@
+"""Do page, form, API and command line give the same answer to the same photograph?
+
+Against a running installation (`make run`) with an active model, over photographs of yours:
+
+    .venv/bin/python -m bench.parity photos/ --count 200
+
+The page is driven in Chromium, which sends each photo as its script does; the form is what a
+browser without JavaScript sends. Prints, for each door against the API, on how many photographs the
+likeliest type is the same, and the largest difference of any of the five confidences.
+"""
+
+import argparse
+import html
+import json
+import random
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import requests
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+
+
+def main() -> int:
+    """Compare and print; the exit status says whether all agree."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", type=Path, help="photographs, searched in all its folders")
+    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--url", default="http://127.0.0.1:8000")
+    options = parser.parse_args()
+    found = sorted(p for p in options.folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    photos = random.Random(1).sample(found, min(options.count, len(found)))
+    by_api = [api(options.url, photo) for photo in photos]
+    doors = {
+        "command line": command(photos),
+        "page in Chromium": page(options.url, photos),
+        "form": [form(options.url, photo) for photo in photos],
+    }
+    print(f"{len(photos)} photographs, compared with the API:")
+    agreed = True
+    for name, answers in doors.items():
+        pairs = list(zip(by_api, answers, strict=True))
+        same = sum(ours[0][0] == theirs[0][0] for ours, theirs in pairs)
+        largest = max(map(difference, pairs))
+        agreed &= same == len(photos) and largest <= 0.001
+        print(f"  {name:18s} same top one {same}/{len(photos)}, largest difference {largest:.6f}")
+    return 0 if agreed else 1
+
+
+def difference(pair) -> float:
+    """The largest difference between two answers' confidences, over the types of both."""
+    ours, theirs = map(dict, pair)
+    return max(abs(ours.get(name, 1) - theirs.get(name, 1)) for name in ours | theirs)
+
+
+def top(answer: dict) -> list[tuple[str, float]]:
+    """(name, confidence) of an answer's types, likeliest first."""
+    return [(entry["name"], entry["confidence"]) for entry in answer["top"]]
+
+
+def api(url: str, photo: Path) -> list:
+    """The API's answer."""
+    with open(photo, "rb") as file:
+        response = requests.post(f"{url}/api/v1/predictions/", files={"image": file}, timeout=60)
+    response.raise_for_status()
+    return top(response.json())
+
+
+def command(photos: list[Path]) -> list[list]:
+    """The answers of one call of `manage.py predict`."""
+    done = subprocess.run(
+        [sys.executable, "manage.py", "predict", *map(str, photos)],
+        cwd=Path(__file__).resolve().parent.parent, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    return [top(json.loads(line)) for line in done.stdout.splitlines()]
+
+
+def page(url: str, photos: list[Path]) -> list[list]:
+    """What the page is answered when a person chooses each photo in it."""
+    from playwright.sync_api import sync_playwright
+
+    answers = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"),
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        tab = browser.new_page()
+        tab.goto(url)
+        for photo in photos:
+            with tab.expect_response("**/api/v1/predictions/") as response:
+                tab.set_input_files("input[type=file] >> nth=0", photo)
+            answers.append(top(response.value.json()))
+        browser.close()
+    return answers
+
+
+def form(url: str, photo: Path) -> list[tuple[str, float]]:
+    """What the page shows to a browser without JavaScript."""
+    session = requests.Session()
+    token = re.search(r'csrfmiddlewaretoken" value="([^"]+)"', session.get(url, timeout=60).text)
+    with open(photo, "rb") as file:
+        text = session.post(
+            url, {"csrfmiddlewaretoken": token[1]}, files={"image": file}, timeout=60
+        ).text
+    meters = re.findall(r'value="([0-9.]+)" aria-label="Confidence in ([^"]+)"', text)
+    return [(html.unescape(name), float(value)) for value, name in meters]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""What the schema shows as examples, and which problems it lists for each door."""
+
+from http import HTTPStatus
+
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse
+
+from classifier import problems
+from classifier.api.shapes import ProblemShape
+from classifier.errors import LengthMissing, NoActiveModel, PhotoMissing, SeveralPhotos, TooBusy
+from curation.images import (
+    BrokenImage,
+    EmptyImage,
+    ImageTooLarge,
+    SideTooLong,
+    TooManyPixels,
+    UnsupportedFormat,
+)
+
+TYPE = {
+    "slug": "chelsea-boots",
+    "name": "Chelsea boots",
+    "category": "boots",
+    "pros": ["The elastic sides let them go on and off in seconds."],
+    "cons": ["The fit cannot be adjusted, and the elastic slackens with the years."],
+    "distinction": ["Look for the elastic panel between ankle and sole, and no laces."],
+    "learnt": True,
+}
+_CLOSEST = [
+    {"slug": "chelsea-boots", "name": "Chelsea boots", "category": "boots", "confidence": 0.8713},
+    {"slug": "army-boots", "name": "Army boots", "category": "boots", "confidence": 0.0629},
+    {"slug": "uggs", "name": "Uggs", "category": "boots", "confidence": 0.0211},
+    {"slug": "brogues", "name": "Brogues", "category": "dress-shoes", "confidence": 0.0134},
+    {"slug": "loafers", "name": "Loafers", "category": "dress-shoes", "confidence": 0.0079},
+]
+_TEXT = {key: TYPE[key] for key in ("pros", "cons", "distinction")}
+_ANSWER = {
+    "id": "eyJ2ZXJzaW9uIjoi…:1wF3aZ:kq0…",
+    "verdict": "type",
+    "model": {"name": "resnet34", "version": "3f9c1d0a77e2"},
+    "type": {**_CLOSEST[0], **_TEXT},
+    "category": {"slug": "boots", "name": "Boots", "confidence": 0.9562},
+    "top": _CLOSEST,
+}
+ANSWERS = [
+    OpenApiExample("The type is clear", _ANSWER, response_only=True),
+    OpenApiExample(
+        "Only the family is clear",
+        {
+            **_ANSWER,
+            "verdict": "category",
+            "type": None,
+            "category": {"slug": "boots", "name": "Boots", "confidence": 0.8127},
+            "top": [{**_CLOSEST[0], "confidence": 0.4102}, {**_CLOSEST[1], "confidence": 0.3687}],
+        },
+        response_only=True,
+    ),
+    OpenApiExample(
+        "No shoe",
+        {
+            **_ANSWER,
+            "verdict": "not_a_shoe",
+            "type": None,
+            "category": None,
+            "top": [{**_CLOSEST[0], "confidence": 0.0214}, {**_CLOSEST[1], "confidence": 0.0177}],
+        },
+        response_only=True,
+    ),
+]
+PHOTO_ERRORS = [
+    PhotoMissing(),
+    SeveralPhotos(2),
+    EmptyImage(),
+    BrokenImage("image file is truncated"),
+    LengthMissing(),
+    ImageTooLarge(31_457_280, 20_971_520),
+    TooManyPixels(9000, 7000, 50_000_000),
+    SideTooLong(40_000, 20, 32_768),
+    UnsupportedFormat("a PDF"),
+    NoActiveModel(),
+    TooBusy(2),
+]
+
+
+def problem_responses(*errors: Exception, view=None) -> dict:
+    """The schema's entries for these errors: one for each status, every error an example."""
+    by_status = {}
+    for error in errors:
+        problem = problems.describe(error, view)
+        by_status.setdefault(problem.status, []).append(problem)
+    return {
+        (status, problems.CONTENT_TYPE): OpenApiResponse(
+            ProblemShape,
+            HTTPStatus(status).phrase,
+            [
+                OpenApiExample(
+                    p.code,
+                    p.body(),
+                    media_type=problems.CONTENT_TYPE,
+                    response_only=True,
+                    status_codes=[str(status)],
+                )
+                for p in found
+            ],
+        )
+        for status, found in by_status.items()
+    }

@@ -1,0 +1,122 @@
+"""The shapes of the API: the guide is written with them, and the schema is drawn from all."""
+
+from rest_framework import serializers
+
+from curation.models import Category, ShoeType
+
+VERDICTS = ["type", "category", "unsure", "not_a_shoe"]
+
+
+class TypeShape(serializers.ModelSerializer):
+    """A type of the guide. Needs `learnt`, a set of slugs, in the context."""
+
+    category = serializers.SlugRelatedField("slug", read_only=True)
+    pros = serializers.ListField(child=serializers.CharField())
+    cons = serializers.ListField(child=serializers.CharField())
+    distinction = serializers.ListField(
+        child=serializers.CharField(), help_text="How to tell this type from its neighbours"
+    )
+    learnt = serializers.SerializerMethodField(
+        help_text="Whether the active model can answer this type"
+    )
+
+    class Meta:
+        model = ShoeType
+        fields = ["slug", "name", "category", "pros", "cons", "distinction", "learnt"]
+
+    def get_learnt(self, row) -> bool:
+        """Whether the active model can answer this type."""
+        return row.slug in self.context["learnt"]
+
+
+class CategoryShape(serializers.ModelSerializer):
+    """A family of types. Needs `types`, slugs by category's slug, in the context."""
+
+    types = serializers.SerializerMethodField(help_text="Slugs of its types")
+
+    class Meta:
+        model = Category
+        fields = ["slug", "name", "types"]
+
+    def get_types(self, row) -> list[str]:
+        """Slugs of its types."""
+        return self.context["types"].get(row.slug, [])
+
+
+# The form of a prediction. A FileField would be drawn as the address of a stored file.
+PHOTO_FORM = {
+    "type": "object",
+    "required": ["image"],
+    "properties": {
+        "image": {
+            "type": "string",
+            "format": "binary",
+            "description": "A photo as JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC",
+        }
+    },
+}
+
+
+class ModelShape(serializers.Serializer):
+    """Which model answered."""
+
+    name = serializers.CharField()
+    version = serializers.CharField(help_text="First twelve digits of the version's digest")
+
+
+class AnsweredCategoryShape(serializers.Serializer):
+    """The family of an answer."""
+
+    slug = serializers.SlugField()
+    name = serializers.CharField()
+    confidence = serializers.FloatField(
+        min_value=0, max_value=1, help_text="Sum of its types' confidences"
+    )
+
+
+class ClosestTypeShape(serializers.Serializer):
+    """One of the likeliest types."""
+
+    slug = serializers.SlugField()
+    name = serializers.CharField()
+    category = serializers.SlugField(help_text="Slug of its category")
+    confidence = serializers.FloatField(min_value=0, max_value=1)
+
+
+class AnsweredTypeShape(ClosestTypeShape):
+    """The type of an answer, with the guide's text."""
+
+    pros = serializers.ListField(child=serializers.CharField())
+    cons = serializers.ListField(child=serializers.CharField())
+    distinction = serializers.ListField(child=serializers.CharField())
+
+
+class AnswerShape(serializers.Serializer):
+    """What a photo shows."""
+
+    id = serializers.CharField(
+        help_text="Signed and expiring: hand it back with feedback. Holds no photo and no address"
+    )
+    verdict = serializers.ChoiceField(
+        VERDICTS,
+        help_text="type: named. category: only the family is clear. unsure: neither. "
+        "not_a_shoe: there seems to be no shoe",
+    )
+    model = ModelShape()
+    type = AnsweredTypeShape(allow_null=True, help_text="Only with verdict type")
+    category = AnsweredCategoryShape(
+        allow_null=True, help_text="Only with verdicts type and category"
+    )
+    top = ClosestTypeShape(
+        many=True, help_text="Up to five types, likeliest first, whatever the verdict"
+    )
+
+
+class ProblemShape(serializers.Serializer):
+    """An error, as RFC 9457 has it."""
+
+    type = serializers.CharField(help_text="Always about:blank: `code` says which error it is")
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField(help_text="What is wrong and what to do, for people")
+    code = serializers.SlugField(help_text="Stable, for programs")

@@ -1,0 +1,165 @@
+"""The doors of the public API. Thin: read the request, call one function, write the answer."""
+
+from django.http import Http404
+from django.shortcuts import redirect
+from django.utils.cache import patch_cache_control
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework import exceptions
+from rest_framework.parsers import MultiPartParser
+from rest_framework.permissions import AllowAny
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from classifier import answer, photo, store
+from classifier.api import examples, shapes
+from classifier.guide import Guide
+from curation.models import Category
+
+# The guide changes when a curator or a promotion changes it, which may show a minute later.
+GUIDE_SECONDS = 60
+# What Swagger UI needs beyond its own files: it writes style attributes and draws data: images.
+DOCS_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' data:; connect-src 'self'; font-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+class PublicView(APIView):
+    """Open to everybody. No session is read, so there is nothing for CSRF to protect."""
+
+    authentication_classes = []
+    permission_classes = [AllowAny]
+
+
+class GuideView(PublicView):
+    """A read-only door that caches may keep for a moment."""
+
+    def finalize_response(self, request, response, *args, **kwargs):
+        """Say for how long a good answer may be kept."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        if response.status_code == 200:
+            patch_cache_control(response, public=True, max_age=GUIDE_SECONDS)
+        return response
+
+
+def _learnt(guide: Guide) -> set[str]:
+    served = store.active()
+    return guide.learnt(served and served.model)
+
+
+class PredictionsView(PublicView):
+    """`POST /api/v1/predictions/`."""
+
+    parser_classes = [MultiPartParser]
+
+    @extend_schema(
+        operation_id="predict",
+        summary="Recognise the shoe in a photo",
+        description="The photo is read, answered and forgotten: nothing is stored.",
+        tags=["predictions"],
+        request={"multipart/form-data": shapes.PHOTO_FORM},
+        examples=examples.ANSWERS,
+        responses={
+            200: shapes.AnswerShape,
+            **examples.problem_responses(
+                *examples.PHOTO_ERRORS, exceptions.UnsupportedMediaType("application/json")
+            ),
+        },
+    )
+    def post(self, request):
+        """Answer one photo."""
+        photo.check_length(request)
+        result = answer.recognise(photo.read(request))
+        return Response(result, headers={"Cache-Control": "no-store"})
+
+
+class TypesView(GuideView):
+    """`GET /api/v1/types/`."""
+
+    @extend_schema(
+        operation_id="list_types",
+        summary="All types of the guide",
+        tags=["guide"],
+        responses={200: shapes.TypeShape(many=True)},
+        examples=[OpenApiExample("A type", examples.TYPE, response_only=True)],
+    )
+    def get(self, request):
+        """List the types, family by family."""
+        guide = Guide()
+        context = {"learnt": _learnt(guide)}
+        return Response(shapes.TypeShape(guide.types(), many=True, context=context).data)
+
+
+class TypeView(GuideView):
+    """`GET /api/v1/types/<slug>/`."""
+
+    @extend_schema(
+        operation_id="get_type",
+        summary="One type of the guide",
+        description="A type that was merged into another redirects there.",
+        tags=["guide"],
+        responses={
+            200: shapes.TypeShape,
+            302: None,
+            **examples.problem_responses(Http404()),
+        },
+        examples=[OpenApiExample("A type", examples.TYPE, response_only=True)],
+    )
+    def get(self, request, slug):
+        """Show one type."""
+        guide = Guide()
+        row = guide.type(slug)
+        if row is None:
+            raise Http404
+        if row.slug != slug:
+            return redirect("api-type", slug=row.slug)
+        context = {"learnt": _learnt(guide)}
+        return Response(shapes.TypeShape(row, context=context).data)
+
+
+class CategoriesView(GuideView):
+    """`GET /api/v1/categories/`."""
+
+    @extend_schema(
+        operation_id="list_categories",
+        summary="The families of types",
+        tags=["guide"],
+        responses={200: shapes.CategoryShape(many=True)},
+        examples=[
+            OpenApiExample(
+                "A family",
+                {"slug": "boots", "name": "Boots", "types": ["army-boots", "chelsea-boots"]},
+                response_only=True,
+            )
+        ],
+    )
+    def get(self, request):
+        """List the families with their types' slugs."""
+        types = {}
+        for row in Guide().types():
+            types.setdefault(row.category.slug, []).append(row.slug)
+        rows = Category.objects.all()
+        return Response(shapes.CategoryShape(rows, many=True, context={"types": types}).data)
+
+
+class SchemaView(SpectacularAPIView):
+    """The OpenAPI schema of the addresses in `classifier.urls`."""
+
+    urlconf = "classifier.urls"
+    authentication_classes = []
+
+
+class DocsView(SpectacularSwaggerSplitView):
+    """Swagger UI over the schema, all from this host."""
+
+    url_name = "api-schema"
+    template_name = "site/docs.html"
+    authentication_classes = []
+
+    def finalize_response(self, request, response, *args, **kwargs):
+        """Allow what the page needs and nothing else."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        response["Content-Security-Policy"] = DOCS_POLICY
+        return response

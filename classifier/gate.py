@@ -1,0 +1,62 @@
+"""How many predictions a process works on at once, and how many may wait.
+
+One thread computes as fast as two would on the same core, and every waiting upload holds its
+photo in memory: beyond the bound a quick "try again" is kinder than a slow answer.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.conf import settings
+
+from classifier.errors import TooBusy
+
+RETRY_AFTER_SECONDS = 2
+
+
+class Gate:
+    """Lets `concurrency` in, and `queue` wait their turn in the order in which they came."""
+
+    def __init__(self, concurrency: int, queue: int):
+        self.concurrency, self.queue = concurrency, queue
+        self._lock = threading.Lock()
+        self._running = 0
+        self._waiting = deque()
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Hold a place for the block. Raises `TooBusy` at once where the queue is full."""
+        self._enter()
+        try:
+            yield
+        finally:
+            self._leave()
+
+    def _enter(self) -> None:
+        with self._lock:
+            if self._running < self.concurrency:
+                self._running += 1
+                return
+            if len(self._waiting) >= self.queue:
+                raise TooBusy(RETRY_AFTER_SECONDS)
+            called = threading.Event()
+            self._waiting.append(called)
+        called.wait()
+
+    def _leave(self) -> None:
+        with self._lock:
+            # The place is handed over rather than freed, so that no newcomer can jump the queue.
+            if self._waiting:
+                self._waiting.popleft().set()
+            else:
+                self._running -= 1
+
+
+_gate = Gate(settings.PREDICT_CONCURRENCY, settings.PREDICT_QUEUE)
+
+
+def turn():
+    """This process's gate: `with gate.turn(): …`. Raises `TooBusy`."""
+    return _gate.turn()

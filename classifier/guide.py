@@ -1,0 +1,42 @@
+"""The guide as it stands at this moment: every type, read in one query."""
+
+from curation.models import ShoeType
+
+
+class Guide:
+    """All labels by slug, with their categories; merges are walked without asking again."""
+
+    def __init__(self):
+        rows = (
+            ShoeType.objects.select_related("category")
+            .defer("search_terms")
+            .order_by("category__position", "category__name", "name")
+        )
+        self._rows = {row.slug: row for row in rows}
+        by_id = {row.pk: row for row in self._rows.values()}
+        for row in by_id.values():
+            if row.merged_into_id:
+                row.merged_into = by_id[row.merged_into_id]
+
+    def survivor(self, slug: str) -> ShoeType | None:
+        """The label that stands today for `slug`; None where the guide never had it."""
+        row = self._rows.get(slug)
+        return row and row.survivor()
+
+    def type(self, slug: str) -> ShoeType | None:
+        """The type of the guide that stands today for `slug`; None for anything else."""
+        row = self.survivor(slug)
+        return row if row and row.kind == ShoeType.Kind.TYPE else None
+
+    def types(self) -> list[ShoeType]:
+        """The types a visitor can meet, family by family: what merged away is left out."""
+        return [
+            row
+            for row in self._rows.values()
+            if row.kind == ShoeType.Kind.TYPE and row.survivor() is row
+        ]
+
+    def learnt(self, model) -> set[str]:
+        """Slugs of today's types that `model` can answer; empty where there is no model."""
+        slugs = [info.slug for info in model.classes if info.kind == "type"] if model else []
+        return {row.slug for row in map(self.survivor, slugs) if row}

@@ -1,0 +1,150 @@
+"""Errors as HTTP: one table of statuses, one shape (RFC 9457), for the API and for the page."""
+
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from django.core.exceptions import (
+    BadRequest,
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+)
+from django.http import Http404, JsonResponse, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from shoeproject.errors import ProjectError
+
+CONTENT_TYPE = "application/problem+json"
+
+# The project's errors by their code; what is not here is the request's fault in general.
+STATUS = {
+    "image_empty": 400,
+    "image_broken": 400,
+    "image_missing": 400,
+    "image_several": 400,
+    "answer_unknown": 400,
+    "answer_expired": 410,
+    "length_required": 411,
+    "image_too_large": 413,
+    "image_too_many_pixels": 413,
+    "image_side_too_long": 413,
+    "image_unsupported": 415,
+    "no_model": 503,
+    "too_busy": 503,
+}
+# Django's own refusals of a request, first match first: status, code, sentence.
+DJANGO = [
+    (Http404, 404, "not_found", "There is nothing at this address."),
+    (PermissionDenied, 403, "permission_denied", "You may not do this."),
+    (RequestDataTooBig, 413, "request_too_large", "The request has more data than allowed."),
+    (
+        SuspiciousOperation,
+        400,
+        "request_refused",
+        "The request has more fields or files than allowed, or is malformed; send one photo.",
+    ),
+    (
+        (MultiPartParserError, BadRequest),
+        400,
+        "request_malformed",
+        "The form data is malformed; send multipart/form-data as browsers do.",
+    ),
+    (
+        UnreadablePostError,
+        400,
+        "request_incomplete",
+        "The request broke off before its end; send it again.",
+    ),
+]
+# Seconds after which a site without a model is worth another try.
+NO_MODEL_RETRY_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An error as HTTP tells it."""
+
+    status: int
+    code: str
+    detail: str
+    headers: dict[str, str] = field(default_factory=dict)
+    more: dict = field(default_factory=dict)
+
+    def body(self) -> dict:
+        """The members of RFC 9457, and `code`: stable, for programs."""
+        return {
+            "type": "about:blank",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+            **self.more,
+        }
+
+
+BAD_REQUEST = Problem(400, "request_refused", "The request is malformed; check it and try again.")
+SERVER_ERROR = Problem(500, "server_error", "Something went wrong here; try again in a minute.")
+
+
+def describe(error: Exception, view=None) -> Problem | None:
+    """What is told of an error; None for one that nobody foresaw."""
+    if isinstance(error, ProjectError):
+        return _of_project(error)
+    if isinstance(error, exceptions.APIException):
+        return _of_framework(error, view)
+    for kind, status, code, detail in DJANGO:
+        if isinstance(error, kind):
+            return Problem(status, code, detail)
+    return None
+
+
+def handle(error: Exception, context: dict) -> Response | None:
+    """REST framework's exception handler. None lets an unforeseen error become a logged 500."""
+    problem = describe(error, context.get("view"))
+    if problem is None:
+        return None
+    headers = {"Cache-Control": "no-store", **problem.headers}
+    return Response(problem.body(), problem.status, headers=headers, content_type=CONTENT_TYPE)
+
+
+def is_api(request) -> bool:
+    """Whether this address is answered in JSON even when it does not exist."""
+    return request.path_info.startswith("/api/")
+
+
+def response(problem: Problem) -> JsonResponse:
+    """The same outside REST framework's views."""
+    headers = {"Cache-Control": "no-store", **problem.headers}
+    return JsonResponse(
+        problem.body(), status=problem.status, headers=headers, content_type=CONTENT_TYPE
+    )
+
+
+def _of_project(error) -> Problem:
+    headers = {}
+    if error.code == "too_busy":
+        headers["Retry-After"] = str(error.retry_after)
+    elif error.code == "no_model":
+        headers["Retry-After"] = str(NO_MODEL_RETRY_SECONDS)
+    return Problem(STATUS.get(error.code, 400), error.code, error.detail, headers)
+
+
+def _of_framework(error: exceptions.APIException, view) -> Problem:
+    headers, more = {}, {}
+    if getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = error.auth_header
+    if getattr(error, "wait", None):
+        headers["Retry-After"] = str(int(error.wait) + 1)
+    code, detail = error.default_code, str(error.detail)
+    if isinstance(error, exceptions.ValidationError):
+        code, detail, more = "invalid", "Some fields are not valid.", {"errors": error.detail}
+    elif isinstance(error, exceptions.UnsupportedMediaType) and view is not None:
+        detail += f" Send {' or '.join(p.media_type for p in view.parser_classes)}."
+    elif isinstance(error, exceptions.MethodNotAllowed) and view is not None:
+        detail += f" Use {', '.join(view.allowed_methods)}."
+    elif isinstance(error, exceptions.ParseError):
+        code = "request_malformed"
+        detail = f"The request is malformed ({detail.rstrip(' :.')}); send it as the schema says."
+    return Problem(error.status_code, code, detail, headers, more)
