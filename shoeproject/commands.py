@@ -1,6 +1,7 @@
 """What this project's management commands share: errors in words, and waiting for a job."""
 
 import logging
+import os
 import sys
 import time
 
@@ -18,10 +19,22 @@ class ProjectCommand(BaseCommand):
 
     def execute(self, *args, **options):
         """Run the command; a `ProjectError` becomes a `CommandError`."""
+        if not self.talkative(options):
+            # What matters is printed; the log's lines would only tear it apart.
+            logging.getLogger().setLevel(logging.WARNING)
         try:
             return super().execute(*args, **options)
         except ProjectError as error:
             raise CommandError(error.detail) from error
+        except BrokenPipeError:
+            # Whoever read the output, `head` say, has seen enough. Python would complain once more
+            # when it flushes at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(1) from None
+
+    def talkative(self, options) -> bool:
+        """Whether the log's ordinary lines belong into this command's output."""
+        return options["verbosity"] > 1
 
 
 class Bar:
@@ -64,8 +77,6 @@ def wait_for(job, work, patience: float | None = None):
     this process performs it itself with `work(claim)`. Ctrl-C leaves a worker's job running and
     puts an own one back into the queue. Raises `CommandError` when the job failed or was cancelled.
     """
-    # The bar and the outcome say it all; the log's lines would only tear the bar apart.
-    logging.getLogger().setLevel(logging.WARNING)
     bar = Bar()
     wait = settings.JOB_WAIT_FOR_WORKER_SECONDS if patience is None else patience
     deadline = time.monotonic() + wait

@@ -134,6 +134,15 @@ JOB_WAIT_FOR_WORKER_SECONDS = env.float("JOB_WAIT_FOR_WORKER_SECONDS", default=5
 # Workers that may die in a row over one job, without progress, before it is given up.
 JOB_MAX_DEATHS = env.int("JOB_MAX_DEATHS", default=3)
 
+CELERY_BEAT_SCHEDULE = {
+    "ring": {
+        "task": "shoeproject.ring_due",
+        "schedule": JOB_RING_SECONDS,
+        # A round that no worker had time for is worth nothing once the next one is due.
+        "options": {"expires": JOB_RING_SECONDS},
+    }
+}
+
 # --- files ------------------------------------------------------------------------------------
 
 S3_BUCKET = env("S3_BUCKET", default="")

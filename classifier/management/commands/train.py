@@ -29,6 +29,10 @@ class Command(ProjectCommand):
         parser.add_argument("--run", type=int, help="(for workers) be the process of this run")
         parser.add_argument("--attempt", type=int, help="(for workers) the claim it belongs to")
 
+    def talkative(self, options) -> bool:
+        """The training process writes a log."""
+        return options["run"] is not None or super().talkative(options)
+
     def handle(self, snapshot, recipe, overrides, seed, wait, run, attempt, **options):
         """Queue a run, or be the training process of one."""
         if run is not None:

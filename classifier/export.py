@@ -1,0 +1,302 @@
+"""A trained network → a version: the served ONNX graph, weights to train on from, the card.
+
+Written into a sibling folder, loaded as serving loads it, then renamed: a version is there whole or
+not at all.
+"""
+
+import contextlib
+import io
+import json
+import logging
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from classifier import torchvision_shim  # noqa: F401
+
+# isort: split
+import numpy as np
+import onnx
+import torch
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from safetensors.torch import save_file
+from torch import nn
+
+from classifier.calibrate import ClassInfo, fit_temperature, fit_thresholds, nll, softmax
+from classifier.checkpoints import sha256_of
+from classifier.errors import ExportMismatch, TooFewPictures, VersionExists
+from classifier.learner import Item
+from classifier.predict import (
+    CARD,
+    FORMAT,
+    GRAPH,
+    HEAD,
+    OUTPUTS,
+    WEIGHTS,
+    Model,
+    open_session,
+    reference_array,
+)
+from classifier.preprocess import Preprocess, open_photo, to_array
+from classifier.recipes import Recipe
+from classifier.weights import public_state
+
+OPSET = 20
+EXPORT_TOLERANCE = 1e-4  # torch against ONNX, relative to the largest value where that is above 1
+FP32_REFERENCE_TOLERANCE = 0.01  # other processors add in another order
+CALIBRATION_PICTURES = 200
+BATCH = 16
+
+
+class Served(nn.Module):
+    """A learner's (body, head) as it is served; `head`: the recipe's "linear" or "fastai"."""
+
+    def __init__(self, model: nn.Module, head: str):
+        super().__init__()
+        self.body, self.head, self.linear = model[0], model[1], head == "linear"
+
+    def forward(self, image):
+        """Normalised (n, 3, size, size) → logits (n, classes), embedding (n, channels), features
+        (n, channels, height, width)."""
+        features = self.body(image)
+        embedding = features.mean((2, 3))
+        # The linear head pools too; this way the graph does it once.
+        logits = self.head[-1](embedding) if self.linear else self.head(features)
+        return logits, embedding, features
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """The graph to serve, its logits of the valid pictures, and what was measured on the way."""
+
+    graph: bytes
+    logits: np.ndarray
+    precision: str
+    agreement: dict
+
+
+def export_version(
+    model: nn.Module,
+    classes: Sequence[ClassInfo],
+    recipe: Recipe,
+    preprocess: Preprocess,
+    items: Sequence[Item],
+    training: dict,
+    out: Path,
+    name: str = "",
+    min_agreement: float = 0.98,
+) -> dict:
+    """Write a version folder and give back its card.
+
+    `model`: a learner's `model` (moved to the CPU), its outputs in the order of `classes`. Of
+    `items` the valid ones choose the precision and fit temperature and thresholds, on the logits of
+    the graph that will be served; some train ones calibrate int8. int8 is served if its first
+    answer is fp32's for the share `min_agreement` of the valid pictures. `training`: JSON that the
+    card carries as it is.
+    Raises VersionExists, TooFewPictures, ExportMismatch, UnreadablePicture, BrokenVersion.
+    """
+    out = Path(out)
+    if out.exists():
+        raise VersionExists(str(out))
+    train, valid = _split(items, "train"), _split(items, "valid")
+    calibration = [item.path for item in train[:: max(1, len(train) // CALIBRATION_PICTURES)]]
+    model = model.cpu().eval()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
+        folder = Path(scratch) / "version"
+        folder.mkdir()
+        fp32 = _export_fp32(model, recipe, preprocess, calibration[:4], Path(scratch))
+        choice = _choose(
+            fp32, preprocess, valid, calibration, min_agreement, recipe.threads, Path(scratch)
+        )
+        _write_files(folder, model, classes, recipe, preprocess, choice)
+        card = _card(folder, classes, recipe, preprocess, valid, choice)
+        card |= {"name": name or f"{recipe.arch} {recipe.name}", "training": training}
+        (folder / CARD).write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n")
+        Model.load(folder)  # as serving will
+        folder.rename(out)
+    return card
+
+
+def _split(items: Sequence[Item], split: str) -> list[Item]:
+    found = [item for item in items if item.split == split]
+    if not found:
+        raise TooFewPictures(split, 0, 1)
+    return found
+
+
+def served_logits(
+    graph: bytes, paths: Sequence[Path], spec: Preprocess, threads: int = 1
+) -> np.ndarray:
+    """Logits (pictures, classes) of stored pictures, as serving computes them."""
+    session = open_session(graph, threads)
+    return np.concatenate([session.run(OUTPUTS, {"image": b})[0] for b in _batches(paths, spec)])
+
+
+def _batches(paths: Sequence[Path], spec: Preprocess) -> Iterator[np.ndarray]:
+    for start in range(0, len(paths), BATCH):
+        chunk = paths[start : start + BATCH]
+        yield np.stack([to_array(open_photo(path, spec.size), spec) for path in chunk])
+
+
+def _export_fp32(
+    model: nn.Module, recipe: Recipe, spec: Preprocess, pictures: Sequence[Path], scratch: Path
+) -> bytes:
+    """The float32 graph, compared with torch on the reference and some pictures."""
+    served = Served(model, recipe.head).eval()
+    path = scratch / "fp32.onnx"
+    sample = np.concatenate([reference_array(spec), *_batches(pictures, spec)])
+    with contextlib.redirect_stdout(io.StringIO()), _quiet():  # the exporter prints its progress
+        torch.onnx.export(
+            served,
+            (torch.from_numpy(sample),),
+            path,
+            input_names=["image"],
+            output_names=OUTPUTS,
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            opset_version=OPSET,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+    graph = path.read_bytes()
+    with torch.no_grad():
+        wanted = [output.numpy() for output in served(torch.from_numpy(sample))]
+    given = open_session(graph).run(OUTPUTS, {"image": sample})
+    for output, mine, theirs in zip(OUTPUTS, given, wanted, strict=True):
+        allowed = EXPORT_TOLERANCE * max(1.0, float(np.abs(theirs).max()))
+        difference = float(np.abs(mine - theirs).max())
+        if not difference <= allowed:
+            raise ExportMismatch(output, difference, allowed)
+    return graph
+
+
+class _Calibration(CalibrationDataReader):
+    def __init__(self, paths: Sequence[Path], spec: Preprocess):
+        self.batches = _batches(paths, spec)
+
+    def get_next(self) -> dict | None:
+        batch = next(self.batches, None)
+        return None if batch is None else {"image": batch}
+
+
+def _quantise(
+    fp32: bytes, paths: Sequence[Path], spec: Preprocess, reduce_range: bool, scratch: Path
+) -> bytes:
+    target = scratch / "int8.onnx"
+    with _quiet():
+        quantize_static(
+            onnx.load_from_string(fp32),
+            target,
+            _Calibration(paths, spec),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            reduce_range=reduce_range,
+            activation_type=QuantType.QUInt8,  # signed ones run at fp32's speed on x86
+            weight_type=QuantType.QInt8,
+        )
+    return target.read_bytes()
+
+
+def _choose(fp32, spec, valid, calibration, min_agreement, threads, scratch) -> _Choice:
+    """int8 if it agrees with fp32, else fp32.
+
+    Weights of seven bits (reduce_range) come first: eight can saturate on processors without VNNI,
+    and gain nothing in speed.
+    """
+    paths = [item.path for item in valid]
+    wanted = served_logits(fp32, paths, spec, threads)
+    measured = {"n": len(paths), "min_top1": min_agreement}
+    for reduce_range in (True, False):
+        graph = _quantise(fp32, calibration, spec, reduce_range, scratch)
+        logits = served_logits(graph, paths, spec, threads)
+        top1 = float((logits.argmax(1) == wanted.argmax(1)).mean())
+        difference = float(np.abs(logits - wanted).mean())
+        bits = "int8_7_bit_weights" if reduce_range else "int8_8_bit_weights"
+        measured[bits] = {"top1": round(top1, 4), "mean_logit_difference": round(difference, 4)}
+        if top1 >= min_agreement:
+            return _Choice(graph, logits, "int8", measured)
+    return _Choice(fp32, wanted, "fp32", measured)
+
+
+def _write_files(folder: Path, model, classes, recipe: Recipe, spec: Preprocess, choice) -> None:
+    (folder / GRAPH).write_bytes(choice.graph)
+    about = {
+        "arch": recipe.arch,
+        "head": recipe.head,
+        "classes": [info.slug for info in classes],
+        "mean": spec.mean,
+        "std": spec.std,
+    }
+    state = public_state(model, recipe.arch, recipe.head)
+    # One key: safetensors writes several in an order that changes from process to process, and the
+    # same weights should give the same file.
+    metadata = {"version": json.dumps(about, sort_keys=True)}
+    save_file({k: _halved(t) for k, t in state.items()}, folder / WEIGHTS, metadata)
+    if recipe.head == "linear":
+        head = np.column_stack([state["fc.weight"].numpy(), state["fc.bias"].numpy()])
+        np.save(folder / HEAD, head.astype(np.float32), allow_pickle=False)
+
+
+def _halved(tensor: torch.Tensor) -> torch.Tensor:
+    if not tensor.is_floating_point():
+        return tensor
+    half = tensor.half()
+    return half if half.isfinite().all() else tensor  # a variance may exceed float16's range
+
+
+def _card(folder: Path, classes, recipe: Recipe, spec: Preprocess, valid, choice) -> dict:
+    slugs = [info.slug for info in classes]
+    targets = np.array([slugs.index(item.label) for item in valid])
+    temperature = fit_temperature(choice.logits, targets)
+    probabilities = softmax(choice.logits, temperature)
+    logits, tolerance = _reference(choice, spec)
+    return {
+        "format": FORMAT,
+        "name": "",
+        "arch": recipe.arch,
+        "head": recipe.head,
+        "classes": [asdict(info) for info in classes],
+        "preprocess": spec.as_json(),
+        "temperature": temperature,
+        "thresholds": fit_thresholds(probabilities, targets, classes).as_json(),
+        "precision": choice.precision,
+        "agreement": choice.agreement,
+        "valid": {
+            "n": len(valid),
+            "top1": round(float((choice.logits.argmax(1) == targets).mean()), 4),
+            "nll": round(nll(choice.logits, targets, temperature), 4),
+        },
+        "reference": {"logits": logits, "tolerance": tolerance},
+        "files": {
+            path.name: {"sha256": sha256_of(path), "bytes": path.stat().st_size}
+            for path in sorted(folder.iterdir())
+        },
+    }
+
+
+def _reference(choice: _Choice, spec: Preprocess) -> tuple[list[float], float]:
+    """Logits of the reference picture, and how far another processor's may be from them.
+
+    For int8 that is measured: the same graph without optimisation computes in float between the
+    roundings, as an exact processor would. Saturation is off by far more than three times that.
+    """
+    batch = {"image": reference_array(spec)}
+    logits = open_session(choice.graph).run(OUTPUTS, batch)[0][0]
+    tolerance = FP32_REFERENCE_TOLERANCE * max(1.0, float(np.abs(logits).max()))
+    if choice.precision == "int8":
+        exact = open_session(choice.graph, optimise=False).run(OUTPUTS, batch)[0][0]
+        tolerance = max(5 * tolerance, 3 * float(np.abs(logits - exact).max()))
+    return [round(float(value), 5) for value in logits], round(tolerance, 5)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silences advice of the exporter and the quantiser that nobody can act on."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)

@@ -1,0 +1,197 @@
+"""Bytes → Prediction, with ONNX Runtime. Knows slugs; no torch, no database, no settings."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from PIL import Image
+
+from classifier.calibrate import TYPE, ClassInfo, Thresholds, category_sums, is_refused, softmax
+from classifier.errors import BrokenVersion
+from classifier.preprocess import Preprocess, to_array
+from curation.images import LIMITS, Limits, decode
+
+FORMAT = 1
+CARD, GRAPH, WEIGHTS, HEAD = "card.json", "model.onnx", "weights.safetensors", "head.npy"
+OUTPUTS = ["logits", "embedding", "features"]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says about one picture; pairs are (slug, confidence from 0 to 1).
+
+    `top`: up to five types, most likely first, whatever the verdict. `type`: only with verdict
+    "type". `category`: with verdict "type" (the type's own) and "category", else None.
+    `probabilities`: of every class, the two that are no types among them. `embedding`: float32,
+    the pooled features.
+    """
+
+    verdict: str  # "type", "category", "unsure", "not_a_shoe"
+    top: tuple[tuple[str, float], ...]
+    type: tuple[str, float] | None
+    category: tuple[str, float] | None
+    probabilities: dict[str, float]
+    embedding: np.ndarray = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A verified version in memory. Threads may share one.
+
+    `digest`: sha256 of card.json, which names the version. `head`: float32 (classes, channels + 1),
+    the Linear's weights and in the last column its bias, or None where the head is another: a class
+    map is then `features` times weights.
+    """
+
+    digest: str
+    card: dict
+    classes: tuple[ClassInfo, ...]
+    preprocess: Preprocess
+    temperature: float
+    thresholds: Thresholds
+    head: np.ndarray | None
+    session: onnxruntime.InferenceSession = field(repr=False)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Model":
+        """Read a version's folder: the card, every file's sha256, then the reference picture's
+        logits as this machine computes them. Raises BrokenVersion."""
+        folder = Path(folder)
+        try:
+            raw = (folder / CARD).read_bytes()
+            model = cls._read(raw, json.loads(raw), folder)
+            expected = np.array(model.card["reference"]["logits"], dtype=np.float64)
+            allowed = float(model.card["reference"]["tolerance"])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise BrokenVersion(f"{type(error).__name__}: {error}") from error
+        model._check_reference(expected, allowed)
+        return model
+
+    @classmethod
+    def _read(cls, raw: bytes, card: dict, folder: Path) -> "Model":
+        if card.get("format") != FORMAT:
+            raise BrokenVersion(f"format {card.get('format')!r} is not known, {FORMAT} is")
+        files = _verified(card["files"], folder)
+        return cls(
+            digest=hashlib.sha256(raw).hexdigest(),
+            card=card,
+            classes=tuple(ClassInfo(c["slug"], c["kind"], c["category"]) for c in card["classes"]),
+            preprocess=Preprocess.from_json(card["preprocess"]),
+            temperature=float(card["temperature"]),
+            thresholds=Thresholds(**card["thresholds"]),
+            head=np.load(folder / HEAD, allow_pickle=False) if HEAD in files else None,
+            session=open_session((folder / GRAPH).read_bytes()),
+        )
+
+    def _check_reference(self, expected: np.ndarray, allowed: float) -> None:
+        try:
+            logits = self.run(reference_array(self.preprocess))[0][0]
+        except Exception as error:  # ONNX Runtime's errors share no base class but this one
+            raise BrokenVersion(f"its graph does not run: {error}") from error
+        if logits.shape != expected.shape or logits.shape != (len(self.classes),):
+            raise BrokenVersion("it does not give one logit per class")
+        difference = float(np.abs(logits - expected).max())
+        if not difference <= allowed:  # not: so that NaN fails too
+            raise BrokenVersion(
+                f"its logits of the reference picture differ by {difference:.3g} on this processor"
+            )
+
+    def run(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Normalised float32 (n, 3, size, size) → logits (n, classes), embedding (n, channels),
+        features (n, channels, height, width), all float32."""
+        return tuple(self.session.run(OUTPUTS, {"image": batch}))
+
+
+def predict(data: bytes, model: Model, limits: Limits = LIMITS) -> Prediction:
+    """What the model says about an encoded picture. Raises curation's errors of `decode`."""
+    picture = decode(data, limits, at_least=model.preprocess.size)
+    return predict_picture(picture.image, model)
+
+
+def predict_picture(image: Image.Image, model: Model) -> Prediction:
+    """The same for a picture already decoded (RGB, upright)."""
+    logits, embedding, _ = model.run(to_array(image, model.preprocess)[None])
+    return judge(softmax(logits[0], model.temperature), embedding[0], model)
+
+
+def judge(probabilities: np.ndarray, embedding: np.ndarray, model: Model) -> Prediction:
+    """Probabilities of one picture (classes,) → verdict.
+
+    not_a_shoe: its class is the likeliest and reaches its threshold. Else type: the likeliest type
+    reaches the type threshold. Else category: the likeliest category's sum reaches its threshold.
+    Else unsure.
+    """
+    classes, limits = model.classes, model.thresholds
+    types = [i for i, info in enumerate(classes) if info.kind == TYPE]
+    types.sort(key=lambda i: -probabilities[i])
+    top = tuple((classes[i].slug, float(probabilities[i])) for i in types[:5])
+    sums, names = category_sums(probabilities[None], classes)
+    categories = dict(zip(names, sums[0].tolist(), strict=True))
+
+    verdict, best, category = "unsure", None, None
+    if is_refused(probabilities[None], classes, limits.not_a_shoe)[0]:
+        verdict = "not_a_shoe"
+    elif top and top[0][1] >= limits.type:
+        verdict, best, category = "type", top[0], classes[types[0]].category
+    elif top and max(categories.values()) >= limits.category:
+        verdict, category = "category", max(categories, key=categories.get)
+    return Prediction(
+        verdict=verdict,
+        top=top,
+        type=best,
+        category=None if category is None else (category, categories[category]),
+        probabilities={c.slug: float(p) for c, p in zip(classes, probabilities, strict=True)},
+        embedding=embedding,
+    )
+
+
+def open_session(graph: bytes, threads: int = 1, optimise: bool = True):
+    """An ONNX Runtime session on the CPU. One thread: on a server, processes are the parallelism.
+
+    Bytes instead of a path: what is run is what was verified, and a graph that points to other
+    files cannot reach them. Raises BrokenVersion.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.log_severity_level = 3
+    if not optimise:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        session = onnxruntime.InferenceSession(graph, options, ["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's errors share no base class but this one
+        raise BrokenVersion(f"its graph does not open: {error}") from error
+    if [o.name for o in session.get_outputs()] != OUTPUTS:
+        raise BrokenVersion(f"its graph does not give {', '.join(OUTPUTS)}")
+    return session
+
+
+def reference_array(spec: Preprocess) -> np.ndarray:
+    """A drawn picture, ready for `Model.run`, shape (1, 3, size, size).
+
+    Integers only and already at size, so that no decoder's or resampler's version plays a part: two
+    ramps and a chequerboard.
+    """
+    size = spec.size
+    y, x = np.mgrid[0:size, 0:size]
+    ramp_x, ramp_y = x * 255 // max(1, size - 1), y * 255 // max(1, size - 1)
+    board = (x // 8 + y // 8) % 2 * 255
+    pixels = np.stack([ramp_x, ramp_y, board]).astype(np.float32) / np.float32(255)
+    mean, std = (np.float32(v)[:, None, None] for v in (spec.mean, spec.std))
+    return ((pixels - mean) / std)[None]
+
+
+def _verified(files: Mapping[str, Mapping], folder: Path) -> set[str]:
+    if GRAPH not in files:
+        raise BrokenVersion(f"its card does not list {GRAPH}")
+    for name, facts in files.items():
+        if Path(name).name != name:
+            raise BrokenVersion(f"its card lists {name!r}, which is outside its folder")
+        with open(folder / name, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest != facts["sha256"]:
+            raise BrokenVersion(f"{name} has another sha256 than its card says")
+    return set(files)

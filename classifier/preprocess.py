@@ -1,0 +1,104 @@
+"""Picture → what the network sees. The one rule for training's validation side and for serving."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from os import PathLike
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from classifier.errors import UnreadablePicture
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+WHITE = (255, 255, 255)
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """`size`: side of the square in pixels; `fit`: "pad" or "crop"; `mean` and `std` per channel
+    (RGB) on the scale 0 to 1; `background`: RGB, 0 to 255, what a padded picture stands on."""
+
+    size: int
+    fit: str = "pad"
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+    background: tuple[int, int, int] = WHITE
+
+    def as_json(self) -> dict:
+        """A dict of JSON types; `from_json` reads it back."""
+        return {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, data: Mapping) -> "Preprocess":
+        """Read `as_json`. Raises KeyError, TypeError or ValueError where it is not one."""
+        spec = cls(
+            size=int(data["size"]),
+            fit=str(data["fit"]),
+            mean=tuple(float(x) for x in data["mean"]),
+            std=tuple(float(x) for x in data["std"]),
+            background=tuple(int(x) for x in data["background"]),
+        )
+        if not 1 <= spec.size <= 2048 or spec.fit not in ("pad", "crop"):
+            raise ValueError(f"size {spec.size} or fit {spec.fit!r} is not known")
+        if not len(spec.mean) == len(spec.std) == len(spec.background) == 3 or min(spec.std) <= 0:
+            raise ValueError("mean, std and background need three channels, std above 0")
+        return spec
+
+
+def open_photo(path: str | PathLike | BinaryIO, at_least: int) -> Image.Image:
+    """A stored picture (already checked and upright) as RGB.
+
+    A JPEG is decoded at reduced scale, its shorter side still >= `at_least` pixels, exactly as
+    uploads are decoded for serving. Raises UnreadablePicture.
+    """
+    try:
+        with Image.open(path) as image:
+            image.draft("RGB", (at_least, at_least))
+            return image.convert("RGB")
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UnreadablePicture(str(path), str(error) or type(error).__name__) from error
+
+
+def padded(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
+    """The whole picture, unscaled, in the middle of a square as wide as its longer side."""
+    side = max(image.size)
+    if image.size == (side, side):
+        return image
+    canvas = Image.new("RGB", (side, side), background)
+    canvas.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
+    return canvas
+
+
+def square(image: Image.Image, spec: Preprocess) -> Image.Image:
+    """An RGB picture of `spec.size` squared pixels.
+
+    pad: scaled so that the longer side fits, on the background. crop: what fastai's
+    RandomResizedCrop does outside training: squeezed to a square 14 % larger (rounded up to 8
+    pixels), then the middle of it.
+    """
+    image = image if image.mode == "RGB" else image.convert("RGB")
+    if spec.fit == "crop":
+        margin = math.ceil(spec.size * 0.14 / 8) * 8
+        image = _scaled(image, (spec.size + margin, spec.size + margin))
+        corner = margin // 2
+        return image.crop((corner, corner, corner + spec.size, corner + spec.size))
+    # Scaling before padding gives the same picture for a fraction of the pixels.
+    scale = spec.size / max(image.size)
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    return padded(_scaled(image, (width, height)), spec.background)
+
+
+def to_array(image: Image.Image, spec: Preprocess) -> np.ndarray:
+    """`square`, normalised: float32 of shape (3, size, size), C-contiguous."""
+    pixels = np.asarray(square(image, spec), dtype=np.float32) / np.float32(255)
+    pixels = (pixels - np.float32(spec.mean)) / np.float32(spec.std)
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _scaled(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    # Pillow's bilinear widens its support when it shrinks, so it does not alias; reducing_gap
+    # averages whole blocks first, which for large pictures is several times faster.
+    return image.resize(size, Image.Resampling.BILINEAR, reducing_gap=3.0)

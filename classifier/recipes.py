@@ -1,0 +1,192 @@
+"""How a model is trained: presets, overrides, and the phases they unfold to. Plain data."""
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from classifier.errors import BadOverride, UnknownRecipe
+
+Scalar = str | int | float | bool | None | list | tuple
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One `fit_one_cycle`: `epochs` epochs, the first of them the run's epoch `start`."""
+
+    start: int
+    epochs: int
+    frozen: bool  # only the head (and normalisation layers, as fastai does it) is trained
+    lr_low: float | None  # of the first layers; None = a tenth of lr_high, fastai's `slice(lr)`
+    lr_high: float  # of the head
+    pct_start: float  # share of the phase in which the learning rate rises
+    div: float  # it starts at lr / div
+
+    @property
+    def end(self) -> int:
+        """Number of the first epoch after this phase."""
+        return self.start + self.epochs
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides how a network is trained, but for the pictures and the seed."""
+
+    name: str  # of the preset
+    arch: str = "resnet34"  # resnet18/34/50 of torchvision, or a convolutional network of timm
+    start: str = "auto"  # auto, imagenet, file, version, scratch: see weights.load_start
+    head: str = "linear"  # linear: pool, dropout, one Linear. fastai: its own two-layer head
+    dropout: float = 0.3  # before the last Linear
+    size: int = 128  # pixels, the side of the square that the network sees
+    fit: str = "pad"  # pad: whole picture on a white square. crop: fastai's squeeze and centre crop
+    min_scale: float = 0.5  # smallest share of the area that a training crop shows
+    batch_size: int = 32
+    head_epochs: int = 1  # frozen epochs at the start of each round
+    rounds: tuple[int, ...] = (4,)  # unfrozen epochs of each round: one `fine_tune` per number
+    lr: float = 2e-3  # fine_tune's base_lr: the head's top rate when frozen, half of it after
+    images_per_epoch: int | None = 2000  # None = every training picture once
+    weight_decay: float = 0.01
+    workers: int = 2  # DataLoader processes; each draws its own random numbers, so this is fixed
+    threads: int = 2  # torch threads; sums are split among them, so the last bits depend on it
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """The rounds unfolded, with the numbers of fastai 2.8's `Learner.fine_tune`."""
+        phases, start = [], 0
+        for epochs in self.rounds:
+            if self.head_epochs:
+                phases.append(Phase(start, self.head_epochs, True, None, self.lr, 0.99, 25.0))
+                start += self.head_epochs
+            phases.append(Phase(start, epochs, False, self.lr / 200, self.lr / 2, 0.3, 5.0))
+            start += epochs
+        return tuple(phases)
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs of the whole run."""
+        return self.phases[-1].end
+
+    def as_json(self) -> dict:
+        """A dict of JSON types; `from_json` reads it back."""
+        return {**dataclasses.asdict(self), "rounds": list(self.rounds)}
+
+    @classmethod
+    def from_json(cls, data: Mapping) -> "Recipe":
+        """Read `as_json`; raises BadOverride for missing, unknown or unusable entries."""
+        missing = [f.name for f in dataclasses.fields(cls) if f.name not in data]
+        if missing:
+            raise BadOverride(missing[0], None, "it is missing")
+        values = {key: _parse(key, value) for key, value in data.items() if key != "name"}
+        return cls(name=str(data["name"]), **values)
+
+
+PRESETS: dict[str, Recipe] = {
+    # A classic fastai tutorial run, kept as it was: slow, and what others are compared with.
+    "original": Recipe(
+        name="original",
+        head="fastai",
+        dropout=0.5,
+        size=224,
+        fit="crop",
+        batch_size=8,
+        rounds=(5, 2, 2, 2, 2),
+        images_per_epoch=None,
+    ),
+    # Minutes on two cores for a few thousand photographs.
+    "quick-look": Recipe(name="quick-look"),
+}
+
+
+def get_recipe(name: str, overrides: Mapping[str, Scalar] | None = None) -> Recipe:
+    """The preset `name` with some fields replaced.
+
+    Values may be text, as they come from a form or a command line (`rounds` as "5,2,2",
+    `images_per_epoch` as "all"). Raises UnknownRecipe, BadOverride.
+    """
+    if name not in PRESETS:
+        raise UnknownRecipe(name, sorted(PRESETS))
+    values = {key: _parse(key, value) for key, value in (overrides or {}).items()}
+    return dataclasses.replace(PRESETS[name], **values)
+
+
+def _whole(low: int, high: int) -> Callable:
+    def parse(value: Scalar) -> int:
+        number = float(value)
+        if not number.is_integer() or not low <= number <= high:
+            raise ValueError(f"a whole number from {low} to {high} is needed")
+        return int(number)
+
+    return parse
+
+
+def _number(low: float, high: float) -> Callable:
+    def parse(value: Scalar) -> float:
+        number = float(value)
+        if not low <= number <= high:
+            raise ValueError(f"a number from {low:g} to {high:g} is needed")
+        return number
+
+    return parse
+
+
+def _one_of(*choices: str) -> Callable:
+    def parse(value: Scalar) -> str:
+        if value not in choices:
+            raise ValueError(f"choose one of {', '.join(choices)}")
+        return str(value)
+
+    return parse
+
+
+def _arch(value: Scalar) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[a-z][a-z0-9_]{1,60}", value):
+        raise ValueError("a name such as resnet34 or tf_efficientnet_lite0 is needed")
+    return value
+
+
+def _all_or_whole(value: Scalar) -> int | None:
+    return None if value in (None, "", "all") else _whole(2, 10_000_000)(value)
+
+
+def _rounds(value: Scalar) -> tuple[int, ...]:
+    if isinstance(value, str):
+        value = value.split(",")
+    parts = list(value) if isinstance(value, list | tuple) else [value]
+    if not 1 <= len(parts) <= 50:
+        raise ValueError("from 1 to 50 numbers of epochs are needed, such as 5,2,2")
+    return tuple(_whole(1, 500)(part) for part in parts)
+
+
+_FIELDS: dict[str, Callable] = {
+    "arch": _arch,
+    "start": _one_of("auto", "imagenet", "file", "version", "scratch"),
+    "head": _one_of("linear", "fastai"),
+    "dropout": _number(0, 0.95),
+    "size": _whole(32, 640),  # five halvings leave one pixel of 32
+    "fit": _one_of("pad", "crop"),
+    "min_scale": _number(0.05, 1),
+    "batch_size": _whole(2, 1024),  # batch normalisation needs two
+    "head_epochs": _whole(0, 100),
+    "rounds": _rounds,
+    "lr": _number(1e-7, 1),
+    "images_per_epoch": _all_or_whole,
+    "weight_decay": _number(0, 1),
+    "workers": _whole(0, 64),
+    "threads": _whole(1, 256),
+}
+
+
+def _parse(key: str, value: Scalar) -> Scalar:
+    if key not in _FIELDS:
+        raise BadOverride(key, value, f"no such field; known are {', '.join(sorted(_FIELDS))}")
+    if isinstance(value, bool):  # a bool is an int to Python; here it is a slip
+        raise BadOverride(key, value, "true and false mean nothing here")
+    try:
+        return _FIELDS[key](value)
+    except TypeError:
+        raise BadOverride(key, value, "a single value is needed") from None
+    except ValueError as error:
+        why = str(error)
+        if why.startswith("could not convert"):  # float()'s own words
+            why = "a number is needed"
+        raise BadOverride(key, value, why) from None
