@@ -13,7 +13,7 @@ from classifier.calibrate import ClassInfo
 from classifier.errors import AnswerExpired, AnswerUnknown, NoActiveModel
 from classifier.guide import Guide
 from classifier.predict import Model, Prediction, judge, predict
-from curation.images import Limits
+from curation import ingest
 
 SALT = "classifier.answer"
 DIGITS = 4  # of a confidence, behind the point
@@ -64,17 +64,8 @@ def recognise(data: bytes) -> dict:
     if served is None:
         raise NoActiveModel()
     with gate.turn():
-        prediction = predict(data, served.model, limits())
+        prediction = predict(data, served.model, ingest.limits())
     return answer(prediction, served)
-
-
-def limits() -> Limits:
-    """What a photo may be, from the settings."""
-    return Limits(
-        max_bytes=settings.IMAGE_MAX_BYTES,
-        max_pixels_jpeg=settings.IMAGE_MAX_PIXELS_JPEG,
-        max_pixels=settings.IMAGE_MAX_PIXELS,
-    )
 
 
 def answer(prediction: Prediction, served: store.Served, explain: dict | None = None) -> dict:

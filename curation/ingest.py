@@ -70,6 +70,7 @@ def limits() -> images.Limits:
         max_bytes=settings.IMAGE_MAX_BYTES,
         max_pixels_jpeg=settings.IMAGE_MAX_PIXELS_JPEG,
         max_pixels=settings.IMAGE_MAX_PIXELS,
+        max_side=settings.IMAGE_MAX_SIDE,
     )
 
 

@@ -69,7 +69,9 @@ TEMPLATES = [
 
 # --- database ---------------------------------------------------------------------------------
 
-DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
+# Not by way of a URL: a folder's name may hold characters that mean something else there.
+_SQLITE = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(VAR_DIR / "db.sqlite3")}
+DATABASES = {"default": env.db("DATABASE_URL") if env("DATABASE_URL", default="") else _SQLITE}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # Deferred transactions fail at once with "database is locked" when two processes upgrade
     # from read to write; IMMEDIATE makes the second wait for up to `timeout` seconds instead.
@@ -98,6 +100,7 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": CACHE_URL,
         "KEY_PREFIX": "shoes",
+        "OPTIONS": {"socket_connect_timeout": 3, "socket_timeout": 3},
     }
 }
 
@@ -194,6 +197,7 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 IMAGE_MAX_BYTES = env.int("IMAGE_MAX_BYTES", default=20 * 1024 * 1024)
 IMAGE_MAX_PIXELS_JPEG = env.int("IMAGE_MAX_PIXELS_JPEG", default=50_000_000)
 IMAGE_MAX_PIXELS = env.int("IMAGE_MAX_PIXELS", default=24_000_000)
+IMAGE_MAX_SIDE = env.int("IMAGE_MAX_SIDE", default=32_768)
 # One photo's form: the picture, the field names and boundaries around it.
 DATA_UPLOAD_MAX_MEMORY_SIZE = IMAGE_MAX_BYTES + 64 * 1024
 # A visitor's photo is never written to disk, so uploads stay in memory whatever their size.
@@ -217,7 +221,7 @@ MODEL_POLL_SECONDS = env.float("MODEL_POLL_SECONDS", default=2.0)
 ANSWER_ID_HOURS = env.int("ANSWER_ID_HOURS", default=24 * 7)
 # Predictions one web process works on, and lets wait, at a time; more get 503.
 PREDICT_CONCURRENCY = env.int("PREDICT_CONCURRENCY", default=1)
-PREDICT_QUEUE = env.int("PREDICT_QUEUE", default=8)
+PREDICT_QUEUE = env.int("PREDICT_QUEUE", default=4)
 
 # --- people -----------------------------------------------------------------------------------
 

@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LABELS = {"uggs": "disc", "mules": "ring", "loafers": "bars"}
 RECIPE = [
     "--set", "arch=resnet18", "--set", "start=scratch", "--set", "size=48", "--set", "rounds=4",
-    "--set", "images_per_epoch=480", "--set", "batch_size=8", "--set", "threads=1",
+    "--set", "images_per_epoch=240", "--set", "batch_size=8", "--set", "threads=1",
     "--set", "workers=1", "--set", "lr=0.005",
 ]  # fmt: skip
 EPOCHS = 5

@@ -1,4 +1,4 @@
-"""Versions: stored and verified, promoted and rolled back, followed by running processes, judged."""
+"""Versions: stored, verified, promoted, rolled back, followed by running processes, judged."""
 
 import io
 import json
@@ -10,7 +10,7 @@ from django.core.files.storage import storages
 from django.core.management import call_command
 from PIL import Image
 
-from classifier import evaluate, promote, runs, starter, stored_checkpoints, store
+from classifier import evaluate, promote, runs, starter, store, stored_checkpoints
 from classifier.errors import BrokenVersion
 from classifier.models import Evaluation, ModelVersion, Promotion
 from curation import ingest, snapshot

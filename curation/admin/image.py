@@ -63,10 +63,10 @@ class ShoeImageAdmin(admin.ModelAdmin):
         css = {"all": ["admin/job-progress.css"]}
 
     def get_fields(self, request, obj=None):
-        """The picture first, then everything known."""
-        hidden = {"id", "band0", "band1", "band2", "band3"}
-        names = [f.name for f in ShoeImage._meta.fields if f.name not in hidden]
-        return ["picture", *names]
+        """The picture and what it is taken for first, then everything else known."""
+        first = ["picture", "label", "proposed", "state"]
+        hidden = {"id", "band0", "band1", "band2", "band3", *first}
+        return [*first, *(f.name for f in ShoeImage._meta.fields if f.name not in hidden)]
 
     def get_readonly_fields(self, request, obj=None):
         """Label and state change by decisions only, the rest never."""
@@ -125,7 +125,8 @@ class ShoeImageAdmin(admin.ModelAdmin):
     @admin.display(ordering="shorter_side")
     def size(self, image):
         """In pixels, as received."""
-        return f"{image.width} × {image.height}"
+        # Joined by no-break spaces, so that a narrow column does not stack them.
+        return f"{image.width}\u00a0×\u00a0{image.height}"
 
     @admin.action(description="Confirm: the label is right", permissions=["change"])
     def confirm_images(self, request, queryset):

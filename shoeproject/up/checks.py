@@ -1,0 +1,181 @@
+"""What must be true before anything starts, each said in one line where it is not.
+
+Nothing here needs Django, so that a folder nobody can write is reported before settings want it.
+"""
+
+import errno
+import fcntl
+import os
+import shutil
+import socket
+import stat
+from pathlib import Path
+
+from shoeproject.errors import ProjectError
+
+
+class CannotStart(ProjectError):
+    """A reason why nothing was started."""
+
+    code = "cannot_start"
+
+
+class AddressUnusable(CannotStart):
+    """The web server cannot listen where it was told to; `why` is the system's word."""
+
+    def __init__(self, host, port, why):
+        super().__init__(host, port, why)
+        self.host, self.port, self.why = host, port, why
+
+    @property
+    def detail(self):
+        """One sentence for people."""
+        return f"Cannot listen on {self.host} port {self.port}: {self.why}."
+
+
+class PortTaken(AddressUnusable):
+    """Another program listens there; `free` is a port nearby that is free, or None."""
+
+    def __init__(self, host, port, free):
+        super().__init__(host, port, "another program uses it")
+        self.free = free
+
+    @property
+    def detail(self):
+        """One sentence for people."""
+        return (
+            f"Port {self.port} on {self.host} is taken by another program. "
+            f"Choose another one: make run PORT={self.free or 8123}"
+        )
+
+
+class AlreadyRunning(CannotStart):
+    """Process `pid` runs the project with this folder."""
+
+    def __init__(self, var, pid):
+        super().__init__(var, pid)
+        self.var, self.pid = var, pid
+
+    @property
+    def detail(self):
+        """One sentence for people."""
+        return (
+            f"It already runs with {self.var} (process {self.pid}). "
+            f"Stop that with Ctrl-C where it was started, or with: kill {self.pid}"
+        )
+
+
+class NotWritable(CannotStart):
+    """Nothing can be written below `path`; `why` is the system's word."""
+
+    def __init__(self, path, why):
+        super().__init__(path, why)
+        self.path, self.why = path, why
+
+    @property
+    def detail(self):
+        """One sentence for people."""
+        return f"Cannot write to {self.path}: {self.why}. VAR_DIR names another folder."
+
+
+class DiskFull(CannotStart):
+    """Less than `needed` MB are free where `path` lies."""
+
+    def __init__(self, path, free, needed):
+        super().__init__(path, free, needed)
+        self.path, self.free, self.needed = path, free, needed
+
+    @property
+    def detail(self):
+        """One sentence for people."""
+        return (
+            f"Only {self.free} MB are free on the disk of {self.path}, {self.needed} MB are "
+            "wanted. Make room, or set MIN_FREE_MB lower."
+        )
+
+
+def writable(var: Path) -> None:
+    """Make the folders below `var`, and prove by writing that it can be written.
+
+    Permissions, read-only file systems and full disks all answer here.
+    """
+    probe = var / "run" / f"probe.{os.getpid()}"
+    try:
+        for folder in ("run", "log", "valkey"):
+            (var / folder).mkdir(parents=True, exist_ok=True)
+        try:
+            probe.write_bytes(bytes(4096))
+        finally:
+            probe.unlink(missing_ok=True)
+    except OSError as error:
+        raise NotWritable(var, error.strerror or error) from error
+
+
+def private_folder(path: Path) -> None:
+    """Make `path` a folder that only this user can enter: whoever reaches the sockets in it
+    commands the broker. Below the system's folder for temporary files others may have been first.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = path.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+            raise NotWritable(path, "it belongs to somebody else")
+        path.chmod(0o700)
+    except OSError as error:
+        raise NotWritable(path, error.strerror or error) from error
+
+
+def hold(var: Path):
+    """Claim `var` for this process and return the open file that carries the claim.
+
+    The kernel drops the lock when its process dies, however that happens, so that a file left by
+    a dead one says nothing and stops nobody.
+    """
+    file = open(var / "run" / "up.pid", "a+")  # noqa: SIM115
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.seek(0)
+        pid = file.read().strip() or "unknown"
+        file.close()
+        raise AlreadyRunning(var, pid) from error
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file
+
+
+def _bind(host: str, port: int) -> None:
+    family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, proto) as listener:
+        # As the web server does: a port whose last connections are still closing counts as free.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen()
+
+
+def _free_near(host: str, port: int) -> int | None:
+    for candidate in range(port + 1, min(port + 50, 65536)):
+        try:
+            _bind(host, candidate)
+        except OSError:
+            continue
+        return candidate
+    return None
+
+
+def port_free(host: str, port: int) -> None:
+    """Listen on `host`:`port` for a moment."""
+    try:
+        _bind(host, port)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise PortTaken(host, port, _free_near(host, port)) from error
+        raise AddressUnusable(host, port, error.strerror or error) from error
+
+
+def disk_space(var: Path, needed_mb: int) -> None:
+    """Want `needed_mb` free: a disk that fills up while people label loses work."""
+    free = shutil.disk_usage(var).free // 2**20
+    if free < needed_mb:
+        raise DiskFull(var, free, needed_mb)

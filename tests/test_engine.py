@@ -1,0 +1,496 @@
+"""Training, checkpoints, export and prediction with real, small networks on drawn pictures."""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from classifier.checkpoints import LocalCheckpoints
+from classifier.errors import (
+    BrokenVersion,
+    CheckpointMismatch,
+    NoPretrainedWeights,
+    TooFewPictures,
+    TrainingDiverged,
+    TrainingStopped,
+    UnknownArchitecture,
+    UnknownLabel,
+    VersionExists,
+    WeightsDoNotFit,
+)
+from classifier.export import Served, export_version
+from classifier.learner import Item, build_learner, sample
+from classifier.predict import Model, open_session, predict, predict_picture
+from classifier.preprocess import open_photo, to_array
+from classifier.recipes import get_recipe
+from classifier.train import train
+from classifier.weights import Start, load_start
+from curation.images import UnsupportedFormat
+from tests.shapes import CLASSES, SLUGS, draw, write_jpegs
+
+SEED = 7
+# Two rounds: frozen layers after unfrozen ones, and places to resume from inside a phase.
+RECIPE = get_recipe(
+    "quick-look",
+    {
+        "arch": "resnet18",
+        "start": "scratch",
+        "size": 32,
+        "batch_size": 8,
+        "rounds": "1,2",
+        "images_per_epoch": 64,
+        "lr": 0.01,
+        "threads": 1,
+        "workers": 1,
+    },
+)
+SCRATCH = Start(None, "random weights")
+
+
+def build(folder: Path, recipe=RECIPE, start=SCRATCH, classes=SLUGS):
+    items = [Item(*row) for row in write_jpegs(folder)]
+    return items, build_learner(items, classes, recipe, start, SEED, device="cpu")
+
+
+def digest_of(model) -> str:
+    total = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        total.update(name.encode() + tensor.numpy().tobytes())
+    return total.hexdigest()
+
+
+def main(folder: str) -> None:
+    """What the killed subprocess runs: a line per batch, at the end the weights' digest."""
+    _, learner = build(Path(folder) / "pictures")
+
+    def tell() -> bool:
+        watch = learner._watch
+        print("batch", watch.number, int(learner.training), learner.iter, flush=True)
+        return False
+
+    store = LocalCheckpoints(Path(folder) / "checkpoints")
+    history = train(learner, RECIPE, SEED, store, should_stop=tell)
+    print("done", digest_of(learner.model), [result.number for result in history], flush=True)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """Items, trained learner and history of a run that nobody disturbs."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    items, learner = build(folder / "pictures")
+    store = LocalCheckpoints(folder / "checkpoints")
+    return items, learner, train(learner, RECIPE, SEED, store)
+
+
+@pytest.fixture(scope="module")
+def version(undisturbed, tmp_path_factory):
+    """A version exported from it."""
+    items, learner, _ = undisturbed
+    out = tmp_path_factory.mktemp("versions") / "first"
+    about = {"started_from": "random weights"}
+    export_version(learner.model, CLASSES, RECIPE, learner.preprocess, items, about, out, "Shapes")
+    return out
+
+
+@pytest.fixture(scope="module")
+def model(version):
+    return Model.load(version)
+
+
+def copy_of(version: Path, tmp_path: Path, **changes) -> Path:
+    """A copy of a version whose card has other entries."""
+    target = tmp_path / "copy"
+    shutil.copytree(version, target)
+    card = json.loads((target / "card.json").read_text())
+    (target / "card.json").write_text(json.dumps(card | changes))
+    return target
+
+
+# Training
+
+
+def test_it_learns(undisturbed):
+    _, _, history = undisturbed
+    assert [result.number for result in history] == list(range(RECIPE.epochs))
+    assert [result.phase for result in history] == [
+        "frozen",
+        "unfrozen",
+        "frozen",
+        "unfrozen",
+        "unfrozen",
+    ]
+    assert history[-1].accuracy >= 0.9
+    assert history[-1].train_loss < history[0].train_loss
+    assert all(result.images == 64 and result.seconds > 0 for result in history)
+
+
+def run_until(folder: Path, line: str | None) -> str:
+    """Run `main` in a process; kill it as soon as it says `line`. The last line it said."""
+    code = f"from tests.test_engine import main; main({str(folder)!r})"
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        said = ""
+        for said in process.stdout:
+            if said.strip() == line:
+                process.send_signal(signal.SIGKILL)
+                break
+        else:
+            assert process.wait() == 0 and line is None
+    return said.strip()
+
+
+def test_killed_and_resumed_run_ends_with_the_same_weights(undisturbed, tmp_path):
+    _, learner, _ = undisturbed
+    run_until(tmp_path, "batch 4 1 5")  # in the middle of a phase, so the optimiser counts too
+    last = run_until(tmp_path, None)
+    assert last == f"done {digest_of(learner.model)} {list(range(RECIPE.epochs))}"
+
+
+def test_stop_is_heard_at_the_next_batch_and_resumed(undisturbed, tmp_path):
+    _, trained, history = undisturbed
+    store, asked, seen = LocalCheckpoints(tmp_path / "checkpoints"), [], []
+    # Eight batches to train and three to validate in an epoch: this is in the third, whose frozen
+    # layers were trained before. A zero gradient left over would make the two runs differ.
+
+    def stop() -> bool:
+        asked.append(1)
+        return len(asked) == 28
+
+    _, learner = build(tmp_path / "pictures")
+    with pytest.raises(TrainingStopped) as caught:
+        train(learner, RECIPE, SEED, store, should_stop=stop)
+    assert caught.value.epochs == 2 and len(asked) == 28
+
+    _, learner = build(tmp_path / "pictures")
+    again = train(learner, RECIPE, SEED, store, on_epoch=lambda result: seen.append(result.number))
+    assert seen == list(range(RECIPE.epochs))
+    assert [r.train_loss for r in again] == [r.train_loss for r in history]
+    assert digest_of(learner.model) == digest_of(trained.model)
+
+
+def test_errors_of_listeners_come_out_as_they_are(tmp_path):
+    _, learner = build(tmp_path / "pictures")
+
+    def fail(result):
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError) as caught:
+        train(learner, RECIPE, SEED, LocalCheckpoints(tmp_path), on_epoch=fail)
+    assert caught.value.args == ("mine",)
+
+
+def test_progress_says_epoch_batch_and_loss(tmp_path):
+    _, learner = build(tmp_path / "pictures")
+    heard = []
+
+    def hear(*args):
+        heard.append(args)
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        train(learner, RECIPE, SEED, LocalCheckpoints(tmp_path), on_progress=hear)
+    epoch, batch, batches, loss = heard[0]
+    assert (epoch, batch, batches) == (0, 1, 8) and loss > 0
+
+
+def test_checkpoint_of_another_run_is_refused(undisturbed, tmp_path):
+    _, learner, _ = undisturbed
+
+    state = {
+        "format": 1,
+        "files": {},
+        "recipe": RECIPE.as_json(),
+        "seed": SEED + 1,
+        "items": learner.items_digest,
+        "history": [],
+    }
+    (tmp_path / "epoch-00001").mkdir()
+    (tmp_path / "epoch-00001/state.json").write_text(json.dumps(state))
+    with pytest.raises(CheckpointMismatch, match="seed"):
+        train(learner, RECIPE, SEED, LocalCheckpoints(tmp_path))
+
+
+def test_exploding_loss_ends_the_run(tmp_path):
+    _, learner = build(tmp_path / "pictures")
+    with torch.no_grad():
+        learner.model[1][-1].weight.fill_(float("nan"))
+    with pytest.raises(TrainingDiverged, match="lower lr"):
+        train(learner, RECIPE, SEED, LocalCheckpoints(tmp_path / "checkpoints"))
+    assert LocalCheckpoints(tmp_path / "checkpoints").latest() is None
+
+
+def test_an_epoch_is_a_slice_of_shuffled_passes():
+    seen = [sample(10, 4, epoch, seed=1) for epoch in range(5)]
+    assert sorted(sum(seen, [])[:10]) == sorted(sum(seen, [])[10:]) == list(range(10))
+    assert sample(10, 4, 3, seed=1) == seen[3] and sample(10, 4, 3, seed=2) != seen[3]
+    assert len(sample(3, 8, 0, seed=1)) == 8
+
+
+def test_unknown_labels_and_empty_splits_are_refused(tmp_path):
+    items = [Item(*row) for row in write_jpegs(tmp_path)]
+    with pytest.raises(UnknownLabel, match="blank"):
+        build_learner(items, SLUGS[:-1], RECIPE, SCRATCH, SEED)
+    with pytest.raises(TooFewPictures, match="valid"):
+        build_learner([i for i in items if i.split == "train"], SLUGS, RECIPE, SCRATCH, SEED)
+
+
+def test_validation_sees_what_serving_sees(undisturbed):
+    items, learner, _ = undisturbed
+    batch = learner.dls.valid.one_batch()[0]
+    path = next(item.path for item in items if item.split == "valid")
+    mine = to_array(open_photo(path, RECIPE.size), learner.preprocess)
+    assert np.abs(batch[0].numpy() - mine).max() < 1e-5
+
+
+# Checkpoints
+
+
+def checkpoint(folder: Path, content: str = "a") -> Path:
+    folder.mkdir(parents=True)
+    (folder / "weights.safetensors").write_text(content)
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    state = {"format": 1, "files": {"weights.safetensors": digest}}
+    (folder / "state.json").write_text(json.dumps(state))
+    return folder
+
+
+def test_newest_two_checkpoints_are_kept(tmp_path):
+    store = LocalCheckpoints(tmp_path / "kept")
+    assert store.latest() is None
+    for epoch in (1, 2, 11):
+        store.save(epoch, checkpoint(tmp_path / str(epoch)))
+    assert sorted(p.name for p in (tmp_path / "kept").iterdir()) == ["epoch-00002", "epoch-00011"]
+    assert store.latest().name == "epoch-00011"
+
+
+def test_damaged_checkpoint_gives_way_to_the_one_before(tmp_path):
+    store = LocalCheckpoints(tmp_path / "kept")
+    for epoch in (1, 2):
+        store.save(epoch, checkpoint(tmp_path / str(epoch)))
+    (tmp_path / "kept/epoch-00002/weights.safetensors").write_text("b")
+    assert store.latest().name == "epoch-00001"
+    (tmp_path / "kept/epoch-00001/state.json").write_text("{")
+    assert store.latest() is None
+
+
+def test_what_a_kill_left_half_written_is_no_checkpoint_and_goes_away(tmp_path):
+    store = LocalCheckpoints(tmp_path / "kept")
+    checkpoint(tmp_path / "kept/.part-x/state")
+    assert store.latest() is None
+    store.save(1, checkpoint(tmp_path / "new"))
+    assert [p.name for p in (tmp_path / "kept").iterdir()] == ["epoch-00001"]
+
+
+# Where a network starts
+
+
+def test_nothing_found_says_what_there_is_and_never_starts_from_scratch(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(NoPretrainedWeights) as caught:
+        load_start("resnet18", "auto", allow_network=False)
+    assert "weights file setting: not set" in caught.value.detail
+    assert str(tmp_path) in caught.value.detail and "scratch" in caught.value.detail
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    network = torch.nn.Sequential(torch.nn.Linear(2, 2))
+    save_file(network.state_dict(), tmp_path / "other.safetensors")
+    with pytest.raises(WeightsDoNotFit, match="missing conv1.weight"):
+        load_start("resnet18", "file", tmp_path / "other.safetensors")
+    (tmp_path / "broken.safetensors").write_bytes(b"nothing")
+    with pytest.raises(WeightsDoNotFit, match="unreadable"):
+        load_start("resnet18", "auto", tmp_path / "broken.safetensors")
+
+
+def test_foreign_pickle_is_not_executed(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (Path(tmp_path / "executed").touch, ())
+
+    torch.save({"conv1.weight": Evil()}, tmp_path / "evil.pth")
+    with pytest.raises(WeightsDoNotFit):
+        load_start("resnet18", "file", tmp_path / "evil.pth")
+    assert not (tmp_path / "executed").exists()
+
+
+def test_unknown_architecture_is_refused():
+    with pytest.raises(UnknownArchitecture):
+        load_start("resnet35", "scratch")
+
+
+def test_torch_cache_is_used_only_undamaged(tmp_path, monkeypatch):
+    from torchvision.models import ResNet18_Weights
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    cached = tmp_path / "hub/checkpoints" / ResNet18_Weights.DEFAULT.url.rsplit("/", 1)[1]
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(b"half a file")
+    with pytest.raises(NoPretrainedWeights, match="damaged"):
+        load_start("resnet18", "imagenet", allow_network=False)
+
+
+def test_a_version_is_a_start_for_the_next_training(version, undisturbed, tmp_path):
+    start = load_start("resnet18", "version", version_file=version / "weights.safetensors")
+    assert start.classes == tuple(SLUGS)
+    # A new class in front: the head's rows follow their classes.
+    _, fresh = build(tmp_path, start=start, classes=["new", *SLUGS])
+    old = undisturbed[1].model
+    assert torch.allclose(fresh.model[0][0].weight, old[0][0].weight, atol=1e-3)
+    assert torch.allclose(fresh.model[1][-1].weight[1:], old[1][-1].weight, atol=1e-3)
+
+
+# Export
+
+
+def test_version_holds_what_its_card_lists(version):
+    card = json.loads((version / "card.json").read_text())
+    assert card["format"] == 1 and card["name"] == "Shapes" and card["arch"] == "resnet18"
+    assert {p.name for p in version.iterdir()} == {"card.json", *card["files"]}
+    for name, facts in card["files"].items():
+        data = (version / name).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == facts["sha256"] and len(data) == facts["bytes"]
+    assert card["training"] == {"started_from": "random weights"}
+    assert card["valid"]["n"] == 20 and card["valid"]["top1"] >= 0.9
+    assert list(version.parent.iterdir()) == [version]  # nothing half-written beside it
+
+
+def test_served_graph_is_int8_and_agrees(version, model):
+    assert model.card["precision"] == "int8"
+    graph = onnx.load(version / "model.onnx").graph
+    kinds = {node.op_type for node in graph.node}
+    assert "QuantizeLinear" in kinds and "BatchNormalization" not in kinds
+
+
+def test_fp32_is_served_where_int8_does_not_agree_and_equals_torch(undisturbed, tmp_path):
+    items, learner, _ = undisturbed
+    card = export_version(
+        learner.model,
+        CLASSES,
+        RECIPE,
+        learner.preprocess,
+        items,
+        {},
+        tmp_path / "v",
+        min_agreement=1.01,
+    )
+    assert card["precision"] == "fp32" and len(card["agreement"]) == 4
+    model = Model.load(tmp_path / "v")
+    paths = [item.path for item in items[:5]]
+    batch = np.stack([to_array(open_photo(path, 32), learner.preprocess) for path in paths])
+    with torch.no_grad():
+        wanted = Served(learner.model, "linear").eval()(torch.from_numpy(batch))
+    for mine, theirs in zip(model.run(batch), wanted, strict=True):
+        assert mine.shape == theirs.shape
+        assert np.abs(mine - theirs.numpy()).max() < 1e-4 * max(1, theirs.abs().max())
+
+
+def test_class_map_is_features_times_the_heads_weights(model):
+    batch = to_array(draw("disc", 0), model.preprocess)[None]
+    logits, embedding, features = model.run(batch)
+    assert features.shape[:2] == (1, 512) and embedding.shape == (1, 512)
+    maps = np.einsum("kc,chw->khw", model.head[:, :-1], features[0])
+    assert np.abs(maps.mean((1, 2)) + model.head[:, -1] - logits[0]).max() < 0.2  # int8
+
+
+def test_weights_are_kept_in_half_precision_under_torchvisions_names(version):
+    state = load_file(version / "weights.safetensors")
+    assert {"conv1.weight", "layer4.1.bn2.running_var", "fc.weight", "fc.bias"} <= set(state)
+    assert state["conv1.weight"].dtype == torch.float16
+
+
+def test_version_is_never_overwritten(undisturbed, version):
+    items, learner, _ = undisturbed
+    with pytest.raises(VersionExists):
+        export_version(learner.model, CLASSES, RECIPE, learner.preprocess, items, {}, out=version)
+
+
+def test_fastais_own_head_is_exported_too(tmp_path):
+    recipe = get_recipe(
+        "original",
+        {"arch": "resnet18", "start": "scratch", "size": 32, "threads": 1, "workers": 0},
+    )
+    items, learner = build(tmp_path / "pictures", recipe)
+    card = export_version(
+        learner.model, CLASSES, recipe, learner.preprocess, items, {}, tmp_path / "v"
+    )
+    model = Model.load(tmp_path / "v")
+    assert model.head is None and "head.npy" not in card["files"]
+    assert model.run(to_array(draw("disc", 0), model.preprocess)[None])[1].shape == (1, 512)
+
+
+# Prediction
+
+
+@pytest.mark.parametrize("slug", ["disc", "ring", "bars"])
+def test_new_picture_of_a_type_is_recognised_from_bytes(model, tmp_path, slug):
+    draw(slug, 99).save(tmp_path / "a.png")
+    prediction = predict((tmp_path / "a.png").read_bytes(), model)
+    assert prediction.verdict == "type" and prediction.type == prediction.top[0]
+    assert prediction.type[0] == slug
+    assert prediction.category[0] == {"bars": "straight"}.get(slug, "round")
+    assert sum(prediction.probabilities.values()) == pytest.approx(1)
+    assert prediction.embedding.shape == (512,)
+
+
+def test_no_shoe_is_refused_and_top_is_filled_all_the_same(model):
+    prediction = predict_picture(draw("blank", 99), model)
+    assert prediction.verdict == "not_a_shoe"
+    assert prediction.type is None and prediction.category is None
+    assert [slug for slug, _ in prediction.top] != [] and len(prediction.top) == 3
+    assert {slug for slug, _ in prediction.top} == {"disc", "ring", "bars"}
+
+
+def test_another_shoe_is_no_type(model):
+    prediction = predict_picture(draw("cross", 99), model)
+    assert prediction.verdict == "unsure" and prediction.type is None
+
+
+def test_hostile_bytes_raise_the_decoders_error(model):
+    with pytest.raises(UnsupportedFormat):
+        predict(b"GIF? no", model)
+
+
+def test_model_is_named_by_its_cards_digest(version, model):
+    assert model.digest == hashlib.sha256((version / "card.json").read_bytes()).hexdigest()
+    assert model.classes == CLASSES
+
+
+@pytest.mark.parametrize(
+    "changes, why",
+    [
+        ({"format": 2}, "format 2"),
+        ({"reference": {"logits": [9.0] * 5, "tolerance": 0.1}}, "reference picture"),
+        ({"reference": {"logits": [9.0], "tolerance": 0.1}}, "one logit per class"),
+        ({"preprocess": None}, "TypeError"),
+        ({"files": {}}, "does not list model.onnx"),
+        ({"files": {"model.onnx": {"sha256": "0"}}}, "another sha256"),
+        ({"files": {"model.onnx": {}, "../x": {"sha256": "0"}}}, "KeyError|outside"),
+    ],
+)
+def test_card_that_lies_is_refused(version, tmp_path, changes, why):
+    with pytest.raises(BrokenVersion, match=why):
+        Model.load(copy_of(version, tmp_path, **changes))
+
+
+def test_damaged_graph_is_refused(version, tmp_path):
+    target = copy_of(version, tmp_path)
+    with open(target / "model.onnx", "ab") as file:
+        file.write(b"x")
+    with pytest.raises(BrokenVersion, match="model.onnx has another sha256"):
+        Model.load(target)
+    with pytest.raises(BrokenVersion, match="does not open"):
+        open_session(b"no graph")
+    with pytest.raises(BrokenVersion):
+        Model.load(tmp_path / "nowhere")

@@ -1,0 +1,108 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from classifier.errors import BadOverride, UnknownRecipe
+from classifier.recipes import PRESETS, Recipe, get_recipe
+
+
+def test_original_is_fine_tune_5_then_four_times_fine_tune_2():
+    phases = get_recipe("original").phases
+    assert [(p.frozen, p.epochs) for p in phases] == [(True, 1), (False, 5)] + 4 * [
+        (True, 1),
+        (False, 2),
+    ]
+    assert [p.start for p in phases] == [0, 1, 6, 7, 9, 10, 12, 13, 15, 16]
+    assert get_recipe("original").epochs == 18
+
+
+def test_rates_are_those_of_fastais_fine_tune():
+    frozen, unfrozen = get_recipe("original").phases[:2]
+    assert (frozen.lr_low, frozen.lr_high, frozen.pct_start, frozen.div) == (None, 2e-3, 0.99, 25)
+    assert (unfrozen.lr_low, unfrozen.lr_high) == (pytest.approx(1e-5), 1e-3)
+    assert (unfrozen.pct_start, unfrozen.div) == (0.3, 5)
+
+
+def test_quick_look_is_short_and_small():
+    recipe = get_recipe("quick-look")
+    assert (recipe.size, recipe.fit, recipe.head, recipe.batch_size) == (128, "pad", "linear", 32)
+    assert recipe.epochs == 5 and recipe.images_per_epoch == 2000
+
+
+def test_overrides_are_parsed_from_text():
+    recipe = get_recipe(
+        "quick-look",
+        {"size": "96", "lr": "1e-3", "rounds": "3, 2", "images_per_epoch": "all", "fit": "crop"},
+    )
+    assert (recipe.size, recipe.lr, recipe.rounds) == (96, 1e-3, (3, 2))
+    assert recipe.images_per_epoch is None and recipe.fit == "crop"
+
+
+def test_no_frozen_epochs_leaves_the_frozen_phases_out():
+    assert [p.frozen for p in get_recipe("quick-look", {"head_epochs": 0}).phases] == [False]
+
+
+@pytest.mark.parametrize(
+    "key, value",
+    [
+        ("size", "31"),
+        ("size", "96.5"),
+        ("size", "big"),
+        ("lr", "nan"),
+        ("lr", 0),
+        ("lr", True),
+        ("batch_size", 1),
+        ("dropout", None),
+        ("rounds", ""),
+        ("rounds", [1, 0]),
+        ("fit", "stretch"),
+        ("arch", "../resnet34"),
+        ("workers", {"a": 1}),
+    ],
+)
+def test_unusable_value_is_refused_with_key_and_reason(key, value):
+    with pytest.raises(BadOverride) as caught:
+        get_recipe("quick-look", {key: value})
+    assert caught.value.key == key and caught.value.value == value and caught.value.why
+    assert key in caught.value.detail
+
+
+def test_unknown_key_lists_the_known_ones():
+    with pytest.raises(BadOverride, match="batch_size.*weight_decay"):
+        get_recipe("quick-look", {"epochs": 3})
+
+
+def test_the_name_is_no_override():
+    with pytest.raises(BadOverride):
+        get_recipe("quick-look", {"name": "mine"})
+
+
+def test_unknown_recipe_lists_the_known_ones():
+    with pytest.raises(UnknownRecipe, match="original, quick-look"):
+        get_recipe("slow-look")
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_recipe_survives_json(name):
+    recipe = get_recipe(name, {"lr": 0.1 + 0.2})
+    assert Recipe.from_json(json.loads(json.dumps(recipe.as_json()))) == recipe
+
+
+def test_json_without_a_field_is_refused():
+    data = get_recipe("original").as_json()
+    del data["lr"]
+    with pytest.raises(BadOverride, match="missing"):
+        Recipe.from_json(data)
+
+
+def test_serving_modules_and_recipes_do_not_import_torch_or_the_orm():
+    code = (
+        "import sys, classifier.predict, classifier.preprocess, classifier.calibrate, "
+        "classifier.recipes, classifier.checkpoints, classifier.errors\n"
+        "bad = {'torch', 'torchvision', 'fastai', 'timm', 'onnx', 'django.db'}\n"
+        "sys.exit(', '.join(bad & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
