@@ -35,7 +35,9 @@ def socket_path(var: Path) -> Path:
     """Where the embedded broker listens: under `var`, or, where that is too long for a socket or
     cannot stand in a URL, in a private directory with a short name that follows from it."""
     path = var / "run" / "valkey.sock"
-    if len(os.fsencode(path)) <= MAX_SOCKET_PATH and re.fullmatch(r"[\w./ -]+", str(path), re.ASCII):
+    if len(os.fsencode(path)) <= MAX_SOCKET_PATH and re.fullmatch(
+        r"[\w./ -]+", str(path), re.ASCII
+    ):
         return path
     name = hashlib.sha256(os.fsencode(var)).hexdigest()[:12]
     return Path(tempfile.gettempdir()) / f"shoes-{os.getuid()}-{name}" / "valkey.sock"

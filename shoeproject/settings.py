@@ -91,7 +91,11 @@ REDIS_URL = env("REDIS_URL", default="")
 VALKEY_SOCKET = local.socket_path(VAR_DIR)
 if REDIS_URL:
     CELERY_BROKER_URL = REDIS_URL
-    CACHE_URL = env("CACHE_URL", default=REDIS_URL)
+    # The next database of the same server: clearing a cache flushes the whole of its database.
+    _server, _, _number = REDIS_URL.rpartition("/")
+    CACHE_URL = env("CACHE_URL", default="") or (
+        f"{_server}/{int(_number) + 1}" if _number.isdecimal() else REDIS_URL
+    )
 else:
     CELERY_BROKER_URL = f"redis+socket://{VALKEY_SOCKET}?virtual_host=0"
     CACHE_URL = f"unix://{VALKEY_SOCKET}?db=1"
