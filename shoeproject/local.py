@@ -1,5 +1,6 @@
 """What an installation on one machine makes for itself under `var/`: its key and its socket."""
 
+import contextlib
 import hashlib
 import os
 import re
@@ -19,15 +20,13 @@ def secret_key(var: Path) -> str:
     except FileNotFoundError:
         var.mkdir(parents=True, exist_ok=True)
     key = secrets.token_urlsafe(50)
-    beside = path.with_name(f"{path.name}.{os.getpid()}")
-    beside.touch(mode=0o600)
-    beside.write_text(key)
-    try:
-        # link() never replaces: of two processes that start together both read the first's key.
-        os.link(beside, path)
-    except FileExistsError:
-        pass
-    beside.unlink()
+    # A temporary file is its owner's alone.
+    with tempfile.NamedTemporaryFile("w", prefix="secret-key.", dir=var) as beside:
+        beside.write(key)
+        beside.flush()
+        with contextlib.suppress(FileExistsError):
+            # link() never replaces: of processes that start together all read the first's key.
+            os.link(beside.name, path)
     return path.read_text().strip()
 
 

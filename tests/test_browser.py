@@ -194,6 +194,7 @@ def test_keyboard_opens_the_chooser(visit, version, tmp_path):
         v.page.keyboard.press("Tab")
         if v.page.evaluate("document.activeElement.id") == "gallery":
             break
+    assert v.page.evaluate("document.activeElement.id") == "gallery"
     with v.page.expect_file_chooser() as chooser:
         v.page.keyboard.press("Enter")
     chooser.value.set_files(picture(tmp_path))

@@ -36,7 +36,7 @@ class TrainingRun(Job):
 class Epoch(models.Model):
     """One epoch of a run. Written once: a resumed run does not write it again."""
 
-    run = models.ForeignKey(TrainingRun, models.CASCADE, related_name="epochs")
+    run = models.ForeignKey(TrainingRun, models.CASCADE, related_name="epochs", db_index=False)
     number = models.PositiveIntegerField(help_text="From 0")
     phase = models.CharField(max_length=40, blank=True)
     images = models.PositiveIntegerField(help_text="Training images seen")

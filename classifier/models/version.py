@@ -52,7 +52,9 @@ class Evaluation(Job):
 
     task = "classifier.evaluate"
 
-    version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="evaluations")
+    version = models.ForeignKey(
+        ModelVersion, models.CASCADE, related_name="evaluations", db_index=False
+    )
     snapshot = models.ForeignKey(Snapshot, models.PROTECT, related_name="evaluations")
     metrics = models.JSONField(default=dict, editable=False)
     probabilities = models.CharField(

@@ -85,6 +85,7 @@ class ShoeImage(models.Model):
         null=True,
         blank=True,
         related_name="images",
+        db_index=False,  # `image_queue_by_label` starts with it
         help_text="What somebody with the right to say so says it shows",
     )
     proposed = models.ForeignKey(

@@ -77,7 +77,7 @@ class Hit(models.Model):
         ACCEPTED = "accepted", "accepted"
         REFUSED = "refused", "refused"
 
-    collection = models.ForeignKey(Collection, models.CASCADE, related_name="hits")
+    collection = models.ForeignKey(Collection, models.CASCADE, related_name="hits", db_index=False)
     provider = models.CharField(max_length=40)
     query = models.CharField(max_length=200)
     rank = models.PositiveIntegerField()

@@ -43,7 +43,7 @@ class CurrentAssessRun(models.Model):
 class Assessment(models.Model):
     """What one model, in one assess run, thinks of one image."""
 
-    run = models.ForeignKey(AssessRun, models.CASCADE, related_name="assessments")
+    run = models.ForeignKey(AssessRun, models.CASCADE, related_name="assessments", db_index=False)
     image = models.ForeignKey(ShoeImage, models.CASCADE, related_name="assessments")
     top = models.JSONField(default=list, help_text="Best classes: [[slug, probability], …]")
     suggested = models.CharField(max_length=50, blank=True, help_text="Slug of the best label")
@@ -65,7 +65,7 @@ class Assessment(models.Model):
 class Finding(models.Model):
     """Something that may be wrong with an image. It outlives the assess run that found it."""
 
-    image = models.ForeignKey(ShoeImage, models.CASCADE, related_name="findings")
+    image = models.ForeignKey(ShoeImage, models.CASCADE, related_name="findings", db_index=False)
     reason = models.SlugField(help_text="label-issue, near-duplicate, leakage, outlier, blurred, …")
     score = models.FloatField(default=0, help_text="0 to 1, high is worse")
     other = models.CharField(
