@@ -21,10 +21,11 @@ def main() -> int:
             continue
         try:
             words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            if (folder / "cwd").resolve() != ROOT or not words[0]:
+            if not (folder / "cwd").resolve().is_relative_to(ROOT):
                 continue
             torch = "libtorch" in (folder / "maps").read_text()
-            rows.append((name(words), *memory(folder), torch))
+            if what := name(" ".join(words)):
+                rows.append((what, *memory(folder), torch))
         except OSError:
             continue
     print(f"{'process':34s} {'RSS MiB':>8s} {'PSS MiB':>8s}  torch")
@@ -33,20 +34,19 @@ def main() -> int:
     return any(torch for what, *_, torch in rows if not what.startswith("training"))
 
 
-def name(words: list[str]) -> str:
-    """What a process is, from its command line."""
-    line = " ".join(words)
+def name(line: str) -> str | None:
+    """What a process is, from its command line; None for one that `make run` did not start."""
     known = {
         "gunicorn": "web",
         "short@": "short worker",
         "train@": "train worker",
         " beat": "beat",
-        "valkey": "broker",
+        "valkey-server": "broker",
         "manage.py train --run": "training process",
         "supervisord": "supervisor",
-        "shoeproject.up": "make run",
+        "-m shoeproject.up": "make run",
     }
-    return next((label for part, label in known.items() if part in line), line[:34])
+    return next((label for part, label in known.items() if part in line), None)
 
 
 def memory(folder: Path) -> tuple[float, float]:

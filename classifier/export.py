@@ -133,9 +133,8 @@ def served_logits(
 
 
 def _batches(paths: Sequence[Path], spec: Preprocess) -> Iterator[np.ndarray]:
-    for start in range(0, len(paths), BATCH):
-        chunk = paths[start : start + BATCH]
-        yield np.stack([to_array(open_photo(path, spec.size), spec) for path in chunk])
+    for i in range(0, len(paths), BATCH):
+        yield np.stack([to_array(open_photo(p, spec.size), spec) for p in paths[i : i + BATCH]])
 
 
 def _export_fp32(

@@ -72,13 +72,14 @@ def run(claim: Claim, scratch: Path) -> None:
     device = _device()
     claim.row().update(device=_describe(device), started_from=start.described[:300])
     learner = build_learner(items, [c.slug for c in classes], recipe, start, job.seed, device)
+    report = _Report(claim, recipe)
     history = train(
         learner,
         recipe,
         job.seed,
         StoredCheckpoints(job.pk, scratch),
-        on_progress=_progress(claim, recipe),
-        on_epoch=lambda result: _write_epoch(claim, result),
+        on_progress=report.batch,
+        on_epoch=report.epoch,
     )
     claim.tick(what="batches; exporting the model", force=True)
     folder = scratch / "version"
@@ -143,33 +144,38 @@ def _describe(device: torch.device) -> str:
     return str(device)
 
 
-def _progress(claim: Claim, recipe):
-    def show(epoch: int, batch: int, batches: int, loss: float) -> None:
-        claim.tick(
+class _Report:
+    """Writes how a training goes to its run's rows."""
+
+    def __init__(self, claim: Claim, recipe):
+        self.claim, self.recipe = claim, recipe
+        self.accuracy = ""
+
+    def batch(self, epoch: int, batch: int, batches: int, loss: float) -> None:
+        """The progress so far."""
+        self.claim.tick(
             epoch * batches + batch,
-            recipe.epochs * batches,
-            f"batches; epoch {epoch + 1} of {recipe.epochs}, loss {loss:.3f}",
+            self.recipe.epochs * batches,
+            f"batches; epoch {epoch + 1} of {self.recipe.epochs}, loss {loss:.3f}{self.accuracy}",
         )
 
-    return show
-
-
-def _write_epoch(claim: Claim, result: EpochResult) -> None:
-    """Write an epoch's row unless it is there: a resumed run reports its old epochs again."""
-    with claim.holding():
-        Epoch.objects.get_or_create(
-            run_id=claim.pk,
-            number=result.number,
-            defaults={
-                "phase": result.phase,
-                "images": result.images,
-                "train_loss": result.train_loss,
-                "valid_loss": result.valid_loss,
-                "accuracy": result.accuracy,
-                "learning_rate": result.lr,
-                "seconds": result.seconds,
-            },
-        )
+    def epoch(self, result: EpochResult) -> None:
+        """An epoch's row, unless it is there: a resumed run reports its old epochs again."""
+        self.accuracy = f", valid accuracy {result.accuracy:.1%}"
+        with self.claim.holding():
+            Epoch.objects.get_or_create(
+                run_id=self.claim.pk,
+                number=result.number,
+                defaults={
+                    "phase": result.phase,
+                    "images": result.images,
+                    "train_loss": result.train_loss,
+                    "valid_loss": result.valid_loss,
+                    "accuracy": result.accuracy,
+                    "learning_rate": result.lr,
+                    "seconds": result.seconds,
+                },
+            )
 
 
 def _about(job, recipe, start, device, lines, left_out, history) -> dict:

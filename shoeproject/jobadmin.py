@@ -1,13 +1,22 @@
 """What the admin pages of all jobs share: state, progress, and pause, resume, cancel."""
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, JsonResponse
+from django.shortcuts import redirect
 from django.urls import path, reverse
 from django.utils.html import format_html
 
 from shoeproject.errors import ProjectError
-from shoeproject.jobs import OPEN_STATES
+from shoeproject.jobs import OPEN_STATES, TRANSITIONS, State
 
+# What a person may do with a job: the state it leads to, and what is said when it is done.
+VERBS = {
+    "pause": (State.PAUSED, "paused"),
+    "resume": (State.QUEUED, "queued again"),
+    "cancel": (State.CANCELLED, "cancelled"),
+}
+RUNNING_AGAIN = ("resume", State.RUNNING)
 JOB_FIELDS = ("state", "progress", "error", "asked_by", "created_at", "started_at", "finished_at")
 
 
@@ -36,6 +45,7 @@ class JobAdmin(admin.ModelAdmin):
     """A job: what it was asked for is set once, when it is added; then it is watched."""
 
     actions = ["pause_jobs", "resume_jobs", "cancel_jobs"]
+    change_form_template = "admin/job_change_form.html"
     list_filter = ["state"]
     asked_fields: tuple[str, ...] = ()
     result_fields: tuple[str, ...] = ()
@@ -63,10 +73,38 @@ class JobAdmin(admin.ModelAdmin):
         return False
 
     def get_urls(self):
-        """The admin's addresses, and one for a job's progress."""
-        name = f"{self.opts.app_label}_{self.opts.model_name}_progress"
-        view = self.admin_site.admin_view(self.progress_view)
-        return [path("<int:pk>/progress/", view, name=name), *super().get_urls()]
+        """The admin's addresses, one for a job's progress and one for each verb."""
+        name = f"{self.opts.app_label}_{self.opts.model_name}"
+        progress = self.admin_site.admin_view(self.progress_view)
+        verb = self.admin_site.admin_view(self.verb_view)
+        return [
+            path("<int:pk>/progress/", progress, name=f"{name}_progress"),
+            *(
+                path(f"<int:pk>/change/{word}/", verb, {"verb": word}, name=f"{name}_{word}")
+                for word in VERBS
+            ),
+            *super().get_urls(),
+        ]
+
+    def change_view(self, request, object_id, form_url="", extra_context=None):
+        """The job's page, with a button for whatever can be done with it now."""
+        job = self.get_object(request, object_id)
+        allowed = job and self.has_change_permission(request)
+        verbs = [
+            (verb, verb.capitalize())
+            for verb, (state, _) in VERBS.items()
+            # A running job goes back to the queue by itself only.
+            if allowed and state in TRANSITIONS[job.state] and (verb, job.state) != RUNNING_AGAIN
+        ]
+        context = {**(extra_context or {}), "verbs": verbs}
+        return super().change_view(request, object_id, form_url, context)
+
+    def verb_view(self, request, pk, verb):
+        """Pause, resume or cancel one job, and back to its page."""
+        if request.method != "POST" or not self.has_change_permission(request):
+            raise PermissionDenied
+        self._each(request, self.get_queryset(request).filter(pk=pk), verb)
+        return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", pk)
 
     def progress_view(self, request, pk):
         """How far a job is, as JSON, for the page that shows it."""
@@ -104,19 +142,19 @@ class JobAdmin(admin.ModelAdmin):
     @admin.action(description="Pause", permissions=["change"])
     def pause_jobs(self, request, queryset):
         """Stop within seconds; what is done stays."""
-        self._each(request, queryset, "pause", "paused")
+        self._each(request, queryset, "pause")
 
     @admin.action(description="Resume", permissions=["change"])
     def resume_jobs(self, request, queryset):
         """Go on with what is paused or failed."""
-        self._each(request, queryset, "resume", "queued again")
+        self._each(request, queryset, "resume")
 
     @admin.action(description="Cancel", permissions=["change"])
     def cancel_jobs(self, request, queryset):
         """Stop within seconds, for good."""
-        self._each(request, queryset, "cancel", "cancelled")
+        self._each(request, queryset, "cancel")
 
-    def _each(self, request, queryset, verb, said):
+    def _each(self, request, queryset, verb):
         changed = 0
         for job in queryset:
             try:
@@ -125,7 +163,7 @@ class JobAdmin(admin.ModelAdmin):
             except ProjectError as error:
                 say_error(self, request, error)
         if changed:
-            self.message_user(request, f"{changed} {said}.", messages.SUCCESS)
+            self.message_user(request, f"{changed} {VERBS[verb][1]}.", messages.SUCCESS)
 
 
 def progress_text(job) -> str:

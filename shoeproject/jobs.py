@@ -166,6 +166,9 @@ class Job(models.Model):
 
     def resume(self) -> None:
         """Queue a paused or failed job again."""
+        if self.state == State.RUNNING:
+            # The way back that the table allows a running job is its worker's.
+            raise TransitionRefused(self, self.state, State.QUEUED)
         self.move(State.QUEUED, error="", deaths=0, not_before=None, finished_at=None)
         self.ring()
 

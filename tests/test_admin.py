@@ -129,6 +129,27 @@ def test_a_training_is_queued_with_its_changes_or_refused_in_words(client, membe
     assert "is cancelled and cannot become queued" in page.content.decode()
 
 
+def test_a_jobs_page_has_the_buttons_for_its_state(client, member):
+    job = Import.objects.create(path="/x", state="running", attempt=1)
+    page = reverse("admin:curation_import_change", args=[job.pk])
+    client.force_login(member("Curator"))
+
+    def buttons():
+        return [verb for verb, _ in client.get(page).context["verbs"]]
+
+    assert buttons() == ["pause", "cancel"]
+    assert client.get(f"{page}pause/").status_code == 403
+    client.post(f"{page}pause/")
+    assert buttons() == ["resume", "cancel"]
+    client.post(f"{page}resume/")
+    client.post(f"{page}cancel/")
+    job.refresh_from_db()
+    assert job.state == "cancelled"
+    assert buttons() == []
+    client.force_login(member(name="nobody"))
+    assert client.post(f"{page}pause/").status_code == 403
+
+
 def test_progress_is_told_as_json(client, member):
     job = Import.objects.create(
         path="/x", state="running", progress_done=3, progress_total=12, progress_what="pictures"

@@ -121,6 +121,13 @@ def test_only_the_written_transitions_are_made(was, to):
         assert to in refused.value.detail
 
 
+def test_a_running_job_is_not_resumed(job):
+    Import.claim(job.pk)
+    job.refresh_from_db()
+    with pytest.raises(TransitionRefused):
+        job.resume()
+
+
 def test_a_move_loses_against_one_made_meanwhile(job):
     stale = Import.objects.get(pk=job.pk)
     job.cancel()
