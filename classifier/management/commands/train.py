@@ -52,6 +52,23 @@ class Command(ProjectCommand):
         last = job.epochs.last()
         accuracy = f", {last.accuracy:.1%} right on the valid split" if last else ""
         self.stdout.write(f"Version {version.pk}: {version}{accuracy}")
+        for line in export_figures(version.card):
+            self.stdout.write(line)
+
+
+def export_figures(card: dict) -> list[str]:
+    """What exporting measured, as lines for a terminal."""
+    measured = card["agreement"]
+    lines = [
+        f"  ONNX against torch on the same pictures: {measured['onnx_against_torch']:.1e} at most"
+    ]
+    for bits in (7, 8):
+        if found := measured.get(f"int8_{bits}_bit_weights"):
+            lines.append(
+                f"  int8 ({bits}-bit weights) gives fp32's answer to {found['top1']:.1%} "
+                f"of {measured['n']} valid pictures"
+            )
+    return [*lines, f"  served: {card['precision']}"]
 
 
 def parse_overrides(pairs: list[str]) -> dict[str, str]:
