@@ -81,7 +81,7 @@ def run(claim: Claim, scratch: Path) -> None:
         on_progress=report.batch,
         on_epoch=report.epoch,
     )
-    claim.tick(what="batches; exporting the model", force=True)
+    claim.tick(*report.end, "batches; exporting the model", force=True)
     folder = scratch / "version"
     about = _about(job, recipe, start, device, lines, left_out, history)
     name = f"{recipe.arch} {recipe.name} on {job.snapshot.name}"
@@ -150,12 +150,15 @@ class _Report:
     def __init__(self, claim: Claim, recipe):
         self.claim, self.recipe = claim, recipe
         self.accuracy = ""
+        self.end = (None, None)
 
     def batch(self, epoch: int, batch: int, batches: int, loss: float) -> None:
         """The progress so far."""
+        total = self.recipe.epochs * batches
+        self.end = (total, total)
         self.claim.tick(
             epoch * batches + batch,
-            self.recipe.epochs * batches,
+            total,
             f"batches; epoch {epoch + 1} of {self.recipe.epochs}, loss {loss:.3f}{self.accuracy}",
         )
 
