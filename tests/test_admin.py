@@ -109,6 +109,15 @@ def test_an_import_reads_only_opened_folders(client, member, settings, tmp_path)
     assert Import.objects.get().asked_by.username == "kim"
 
 
+def test_a_label_map_that_is_none_is_refused(client, member, settings, tmp_path):
+    client.force_login(member("Curator"))
+    settings.IMPORT_ROOTS = [str(tmp_path)]
+    for label_map in ("[1]", '{"a": 1}', "nonsense"):
+        form = {"path": str(tmp_path), "licence": "CC0", "label_map": label_map}
+        assert client.post(reverse("admin:curation_import_add"), form).status_code == 200
+    assert Import.objects.count() == 0
+
+
 def test_a_training_is_queued_with_its_changes_or_refused_in_words(client, member, images):
     client.force_login(member("Trainer"))
     frozen = snapshot.freeze("s", snapshot.Filter())

@@ -83,6 +83,7 @@ class ShoeType(models.Model):
                 condition=Q(kind="type", category__isnull=False)
                 | (~Q(kind="type") & Q(category__isnull=True)),
                 name="shoetype_category_iff_type",
+                violation_error_message="A type of the guide needs a category.",
             ),
             models.UniqueConstraint(
                 fields=["kind"], condition=~Q(kind="type"), name="shoetype_one_row_per_reject_kind"

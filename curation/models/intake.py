@@ -1,10 +1,17 @@
 """How images come in: collections from the web, imports of what somebody has."""
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 
 from curation.models.guide import ShoeType
 from shoeproject.jobs import Job
+
+
+def validate_label_map(value):
+    """Accept a dict of text only."""
+    if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
+        raise ValidationError('Write one object such as {"their-label": "chelsea-boots"}.')
 
 
 class Collection(Job):
@@ -43,6 +50,7 @@ class Import(Job):
     label_map = models.JSONField(
         default=dict,
         blank=True,
+        validators=[validate_label_map],
         help_text='Other names for labels: {"boots_chelsea": "chelsea-boots"}',
     )
     source = models.CharField(

@@ -3,10 +3,12 @@
 import json
 from pathlib import Path
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 
 from curation import ingest
 from curation.models import Import
+from curation.models.intake import validate_label_map
 from shoeproject.commands import ProjectCommand, wait_for
 
 
@@ -65,6 +67,8 @@ def _read_map(file: Path | None) -> dict:
         label_map = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CommandError(f"{file}: not a readable JSON file ({error}).") from error
-    if not isinstance(label_map, dict) or not all(isinstance(v, str) for v in label_map.values()):
-        raise CommandError(f'{file}: write one object such as {{"their-label": "chelsea-boots"}}.')
+    try:
+        validate_label_map(label_map)
+    except ValidationError as error:
+        raise CommandError(f"{file}: {error.message}") from error
     return label_map
