@@ -60,6 +60,7 @@ def supervise(claim) -> None:
     A process that dies is started again from its last checkpoint, by whichever worker is free.
     """
     run = claim.job
+    sweep()
     try:
         if not ModelVersion.objects.filter(run=run).exists():
             _train(claim)
@@ -71,6 +72,14 @@ def supervise(claim) -> None:
     stored_checkpoints.drop(run.pk)
     if run.evaluate:
         evaluate.ask(version, run.snapshot, by=run.asked_by)
+
+
+def sweep() -> None:
+    """Drop the checkpoints of runs that are over: a run cancelled while it was paused, say, or
+    whose worker died between finishing and tidying up."""
+    over = TrainingRun.objects.filter(state__in=[State.DONE, State.CANCELLED])
+    for run_id in over.filter(pk__in=stored_checkpoints.run_ids()).values_list("pk", flat=True):
+        stored_checkpoints.drop(run_id)
 
 
 def log_path(run_id: int):

@@ -51,6 +51,17 @@ def drop(run_id: int) -> None:
     """Delete every checkpoint of a run that is over."""
     for epoch in _epochs(run_id):
         _delete(_prefix(run_id, epoch))
+    # The folder, where the storage has folders.
+    storages["models"].delete(f"checkpoints/run-{run_id}")
+
+
+def run_ids() -> list[int]:
+    """The runs that have checkpoints."""
+    try:
+        folders, _ = storages["models"].listdir("checkpoints")
+    except FileNotFoundError:
+        return []
+    return [int(name.removeprefix("run-")) for name in folders]
 
 
 def _prefix(run_id: int, epoch: int) -> str:

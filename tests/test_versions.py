@@ -12,7 +12,7 @@ from PIL import Image
 
 from classifier import evaluate, promote, runs, starter, store, stored_checkpoints
 from classifier.errors import BrokenVersion
-from classifier.models import Evaluation, ModelVersion, Promotion
+from classifier.models import Evaluation, ModelVersion, Promotion, TrainingRun
 from curation import ingest, snapshot
 from shoeproject import jobs
 from tests import tiny_model
@@ -230,6 +230,21 @@ def write_checkpoint(folder, epoch):
     (folder / "weights.safetensors").write_bytes(b"weights %d" % epoch)
     files = {"weights.safetensors": sha256_of(folder / "weights.safetensors")}
     (folder / STATE).write_text(json.dumps({"format": FORMAT, "epochs": epoch, "files": files}))
+
+
+def test_checkpoints_of_runs_that_are_over_are_swept_away(tmp_path, frozen):
+    def run(state):
+        row = TrainingRun.objects.create(snapshot=frozen, recipe="quick-look", state=state)
+        write_checkpoint(tmp_path / state, 1)
+        stored_checkpoints.StoredCheckpoints(row.pk, tmp_path).save(1, tmp_path / state)
+        return row
+
+    rows = {state: run(state) for state in ("paused", "failed", "cancelled", "done")}
+    runs.sweep()
+    left = set(stored_checkpoints.run_ids()) & {row.pk for row in rows.values()}
+    assert left == {rows["paused"].pk, rows["failed"].pk}
+    for row in rows.values():
+        stored_checkpoints.drop(row.pk)
 
 
 def test_checkpoints_two_are_kept_and_a_damaged_one_is_passed_over(tmp_path):
