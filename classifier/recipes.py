@@ -46,6 +46,8 @@ class Recipe:
     lr: float = 2e-3  # fine_tune's base_lr: the head's top rate when frozen, half of it after
     images_per_epoch: int | None = 2000  # None = every training picture once
     weight_decay: float = 0.01
+    precision: str = "auto"  # fp32, bf16 (autocast), auto: bf16 where the hardware computes in it
+    layout: str = "channels-last"  # of pictures and weights in memory; or contiguous
     workers: int = 2  # DataLoader processes; each draws its own random numbers, so this is fixed
     threads: int = 2  # torch threads; sums are split among them, so the last bits depend on it
 
@@ -91,6 +93,8 @@ PRESETS: dict[str, Recipe] = {
         batch_size=8,
         rounds=(5, 2, 2, 2, 2),
         images_per_epoch=None,
+        precision="fp32",
+        layout="contiguous",
     ),
     # Minutes on two cores for a few thousand photographs.
     "quick-look": Recipe(name="quick-look"),
@@ -171,6 +175,8 @@ _FIELDS: dict[str, Callable] = {
     "lr": _number(1e-7, 1),
     "images_per_epoch": _all_or_whole,
     "weight_decay": _number(0, 1),
+    "precision": _one_of("auto", "fp32", "bf16"),
+    "layout": _one_of("channels-last", "contiguous"),
     "workers": _whole(0, 64),
     "threads": _whole(1, 256),
 }

@@ -24,6 +24,7 @@ from fastai.callback.core import Callback, CancelFitException
 from fastai.learner import Learner
 from safetensors.torch import load_file, save_file
 
+from classifier import precision
 from classifier.checkpoints import FORMAT, STATE, Checkpoints, sha256_of, verify
 from classifier.errors import CheckpointMismatch, TrainingDiverged, TrainingStopped
 from classifier.learner import seed_everything, seed_of
@@ -68,17 +69,21 @@ def train(
     `on_progress(epoch, batch, batches, loss)`: about once a second. `on_epoch`: after an epoch's
     checkpoint is safe; on resuming, first once more for every epoch of the checkpoint (a kill may
     have come between checkpoint and call), so it must not mind repetition. `should_stop` is asked
-    before every batch. What the three raise passes through. Returns one result per epoch.
+    before every batch. What the three raise passes through. Returns one result per epoch; the
+    precision used is left in `learner.computed_in`.
     Raises TrainingStopped, TrainingDiverged, CheckpointMismatch, BrokenCheckpoint.
     """
     torch.set_num_threads(recipe.threads)
     learner.logger = _ignore
     about = {"recipe": recipe.as_json(), "seed": seed, "items": learner.items_digest}
+    computing = precision.choose(recipe.precision, learner.dls.device)
     history, folder = [], checkpoints.latest()
     if folder is not None:
-        history = _restore_weights(learner, folder, about)
+        history, computing = _restore_weights(learner, folder, about)
         for result in history:
             on_epoch(result)
+    about["precision"] = learner.computed_in = computing
+    compute = precision.Compute(computing, recipe.layout)
     watch = _Watch(seed, history, on_progress, should_stop)
 
     def finished(result: EpochResult) -> None:
@@ -89,11 +94,11 @@ def train(
     watch.finished = finished
     for phase in recipe.phases:
         if len(history) < phase.end:
-            _run(learner, phase, len(history), folder, watch)
+            _run(learner, phase, len(history), folder, watch, compute)
     return history
 
 
-def _run(learner: Learner, phase: Phase, done: int, folder: Path | None, watch: "_Watch") -> None:
+def _run(learner: Learner, phase: Phase, done: int, folder: Path | None, watch, compute) -> None:
     # Both forget the optimiser's averages, as every fine_tune of fastai does.
     learner.freeze() if phase.frozen else learner.unfreeze()
     # fastai only zeroes gradients, and a zero gradient still decays a frozen weight. A resumed
@@ -110,7 +115,7 @@ def _run(learner: Learner, phase: Phase, done: int, folder: Path | None, watch: 
         pct_start=phase.pct_start,
         div=phase.div,
         start_epoch=done - phase.start,
-        cbs=watch,
+        cbs=[watch, compute],
     )
     if watch.failure is not None:
         raise watch.failure
@@ -224,13 +229,14 @@ def _save(learner: Learner, about: dict, history: list, checkpoints: Checkpoints
         checkpoints.save(len(history), folder)
 
 
-def _restore_weights(learner: Learner, folder: Path, about: dict) -> list[EpochResult]:
+def _restore_weights(learner: Learner, folder: Path, about: dict) -> tuple[list[EpochResult], str]:
+    """The epochs so far and the precision they were computed in, which a resumed run keeps."""
     state = verify(folder)
     for what, value in about.items():
         if state[what] != value:
             raise CheckpointMismatch(what)
     learner.model.load_state_dict(load_file(folder / WEIGHTS))
-    return [EpochResult(**result) for result in state["history"]]
+    return [EpochResult(**result) for result in state["history"]], state["precision"]
 
 
 def _restore_optimiser(learner: Learner, folder: Path) -> None:

@@ -84,6 +84,7 @@ def run(claim: Claim, scratch: Path) -> None:
     claim.tick(*report.end, "batches; exporting the model", force=True)
     folder = scratch / "version"
     about = _about(job, recipe, start, device, lines, left_out, history)
+    about["precision"] = learner.computed_in
     name = f"{recipe.arch} {recipe.name} on {job.snapshot.name}"
     card = export_version(
         learner.model, classes, recipe, learner.preprocess, items, about, folder, name

@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TRAINING = {
     "classifier.export",
     "classifier.learner",
+    "classifier.precision",
     "classifier.torchvision_shim",
     "classifier.train",
     "classifier.trainer",

@@ -1,5 +1,6 @@
 """Training, checkpoints, export and prediction with real, small networks on drawn pictures."""
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -214,12 +215,52 @@ def test_checkpoint_of_another_run_is_refused(undisturbed, tmp_path):
         "recipe": RECIPE.as_json(),
         "seed": SEED + 1,
         "items": learner.items_digest,
+        "precision": "fp32",
         "history": [],
     }
     (tmp_path / "epoch-00001").mkdir()
     (tmp_path / "epoch-00001/state.json").write_text(json.dumps(state))
     with pytest.raises(CheckpointMismatch, match="seed"):
         train(learner, RECIPE, SEED, LocalCheckpoints(tmp_path))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_precision_and_layout_reach_the_convolutions(tmp_path, precision):
+    recipe = dataclasses.replace(RECIPE, precision=precision, rounds=(1,), head_epochs=0)
+    _, learner = build(tmp_path / "pictures", recipe)
+    seen = set()
+
+    def look(module, inputs, output):
+        last = inputs[0].is_contiguous(memory_format=torch.channels_last)
+        seen.add((output.dtype, last))
+
+    learner.model[0][4][0].conv1.register_forward_hook(look)
+    train(learner, recipe, SEED, LocalCheckpoints(tmp_path / "checkpoints"))
+    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
+    assert seen == {(dtype, True)}
+    weights = {p.dtype for p in learner.model.parameters()}
+    assert weights == {torch.float32}
+    folder = LocalCheckpoints(tmp_path / "checkpoints").latest()
+    assert json.loads((folder / "state.json").read_text())["precision"] == precision
+
+
+def test_a_resumed_run_keeps_the_precision_it_began_with(tmp_path):
+    recipe = dataclasses.replace(RECIPE, precision="auto", rounds=(1,))
+    store = LocalCheckpoints(tmp_path / "checkpoints")
+    _, learner = build(tmp_path / "pictures", recipe)
+
+    def stop(result):
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        train(learner, recipe, SEED, store, on_epoch=stop)
+    file = store.latest() / "state.json"
+    state = json.loads(file.read_text())
+    other = {"fp32": "bf16", "bf16": "fp32"}[state["precision"]]
+    file.write_text(json.dumps({**state, "precision": other}))
+    _, learner = build(tmp_path / "pictures", recipe)
+    train(learner, recipe, SEED, store)
+    assert json.loads((store.latest() / "state.json").read_text())["precision"] == other
 
 
 def test_exploding_loss_ends_the_run(tmp_path):
