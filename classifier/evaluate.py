@@ -40,7 +40,12 @@ class TestImageGone(ClassifierError):
 
 
 def ask(version: ModelVersion, frozen: Snapshot, by=None) -> Evaluation:
-    """The evaluation of this pair: the one there is, or a new one in the queue."""
+    """The evaluation of this pair: the one there is, or a new one in the queue.
+
+    One that was cancelled is over for good, so it makes room for a new one.
+    """
+    cancelled = {"version": version, "snapshot": frozen, "state": Evaluation.State.CANCELLED}
+    Evaluation.objects.filter(**cancelled).delete()
     evaluation, new = Evaluation.objects.get_or_create(
         version=version, snapshot=frozen, defaults={"asked_by": by}
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from classifier import promote, store
 from classifier.models import ModelVersion
+from classifier.predict import CARD
 
 FOLDER = Path(__file__).parent / "starter"
 
@@ -15,7 +16,7 @@ def register(folder: Path = FOLDER) -> ModelVersion | None:
 
     Done twice it changes nothing.
     """
-    path = folder / store.CARD
+    path = folder / CARD
     if not path.exists():
         return None
     card = json.loads(path.read_text(encoding="utf-8"))

@@ -16,10 +16,9 @@ from django.core.files.storage import storages
 
 from classifier.errors import BrokenVersion
 from classifier.models import ModelVersion
-from classifier.predict import Model
+from classifier.predict import CARD, Model
 
 logger = logging.getLogger(__name__)
-CARD = "card.json"
 # Seconds before a version that could not be loaded is tried again: its storage may be back.
 RETRY_SECONDS = 30
 

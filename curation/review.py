@@ -3,6 +3,7 @@
 import uuid
 
 from django.db import transaction
+from django.db.models import Max
 
 from curation.errors import CurationError
 from curation.models import Review, ShoeImage, ShoeType
@@ -48,28 +49,44 @@ def relabel(images, label: ShoeType, by, looked=True, note="") -> uuid.UUID:
 
 @transaction.atomic
 def undo(batch: uuid.UUID, by) -> uuid.UUID:
-    """Take one batch of decisions back, each where nothing was decided since.
+    """Take one batch of decisions back.
 
-    Raises `DecisionRefused`, and changes nothing, when a later decision stands on one of them.
+    Raises `DecisionRefused`, and changes nothing, when a later decision stands on one of its
+    images.
     """
-    rows = Review.objects.filter(batch=batch).exclude(action=Action.IMPORT)
-    rows = list(rows.select_related("image", "label_from", "label_to").order_by("-id"))
-    new_batch = uuid.uuid4()
-    for row in rows:
-        image = ShoeImage.objects.select_for_update().get(pk=row.image_id)
-        if image.reviews.filter(pk__gt=row.pk).exists():
+    rows = {row.image_id: row for row in _decisions().filter(batch=batch)}
+    newest = newest_decisions(rows)
+    writer = _Writer(by, Action.UNDO)
+    for image in _locked(rows):
+        row = rows[image.pk]
+        if newest[image.pk] != row.pk:
             raise DecisionRefused(image, "somebody has decided on it since; undo that first.")
-        _write(image, by, Action.UNDO, row.label_from, row.state_from, new_batch, undoes=row)
-    return new_batch
+        writer.write(image, row.label_from, row.state_from, undoes=row)
+    return writer.finish()
+
+
+def newest_decisions(image_ids) -> dict[int, int]:
+    """Image → its newest decision, both as primary keys; images nobody decided on are left out."""
+    newest = _decisions().filter(image__in=image_ids).order_by().values("image")
+    return dict(newest.annotate(newest=Max("pk")).values_list("image", "newest"))
+
+
+def _decisions():
+    """Everything but the arrival of an image, which is no decision and is not taken back."""
+    rows = Review.objects.exclude(action=Action.IMPORT)
+    return rows.select_related("label_from", "label_to")
+
+
+def _locked(image_ids):
+    # In one order, so that two people's batches cannot wait for each other.
+    images = ShoeImage.objects.select_for_update(of=("self",)).select_related("label", "proposed")
+    return images.filter(pk__in=image_ids).order_by("pk")
 
 
 @transaction.atomic
 def _decide(images, by, action, state, label=None, note="") -> uuid.UUID:
-    batch = uuid.uuid4()
-    keys = [image.pk for image in images]
-    # Locked in one order, so that two people's batches cannot wait for each other.
-    locked = ShoeImage.objects.select_for_update(of=("self",)).select_related("label", "proposed")
-    for image in locked.filter(pk__in=keys).order_by("pk"):
+    writer = _Writer(by, action, note)
+    for image in _locked([image.pk for image in images]):
         if image.state == State.PURGED:
             raise DecisionRefused(image, "its picture was removed for good.")
         to_label = label or image.label
@@ -79,22 +96,39 @@ def _decide(images, by, action, state, label=None, note="") -> uuid.UUID:
                 raise DecisionRefused(image, "it has no label to confirm; give it one.")
         if action == Action.RESTORE and image.state != State.REJECTED:
             raise DecisionRefused(image, "only a rejected image can be restored.")
-        _write(image, by, action, to_label, state or image.state, batch, note=note)
-    return batch
+        writer.write(image, to_label, state or image.state)
+    return writer.finish()
 
 
-def _write(image, by, action, label, state, batch, note="", undoes=None) -> None:
-    Review.objects.create(
-        image=image,
-        by=by,
-        action=action,
-        batch=batch,
-        label_from=image.label,
-        label_to=label,
-        state_from=image.state,
-        state_to=state,
-        note=note,
-        undoes=undoes,
-    )
-    image.label, image.state = label, state
-    image.save(update_fields=["label", "state"])
+class _Writer:
+    """Collects one batch's decisions and writes images and history in a few queries."""
+
+    def __init__(self, by, action, note=""):
+        self.batch = uuid.uuid4()
+        self.by, self.action, self.note = by, action, note
+        self.rows, self.images = [], []
+
+    def write(self, image, label, state, undoes=None) -> None:
+        """Take one decision in."""
+        self.rows.append(
+            Review(
+                image=image,
+                by=self.by,
+                action=self.action,
+                batch=self.batch,
+                label_from=image.label,
+                label_to=label,
+                state_from=image.state,
+                state_to=state,
+                note=self.note,
+                undoes=undoes,
+            )
+        )
+        image.label, image.state = label, state
+        self.images.append(image)
+
+    def finish(self) -> uuid.UUID:
+        """Write everything; returns the batch."""
+        Review.objects.bulk_create(self.rows, batch_size=500)
+        ShoeImage.objects.bulk_update(self.images, ["label", "state"], batch_size=500)
+        return self.batch

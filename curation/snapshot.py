@@ -16,6 +16,7 @@ from django.db import IntegrityError, transaction
 
 from curation.errors import CurationError
 from curation.models import ShoeImage, Snapshot
+from curation.splits import Split
 
 
 class NameTaken(CurationError):
@@ -166,10 +167,7 @@ def count(lines) -> dict[str, dict[str, int]]:
     """Images for each label and split: {label: {"train": n, "valid": n, "test": n}}."""
     numbers = Counter((line.label, line.split) for line in lines)
     labels = sorted({label for label, _ in numbers})
-    return {
-        label: {split: numbers[label, split] for split in ("train", "valid", "test")}
-        for label in labels
-    }
+    return {label: {split.value: numbers[label, split] for split in Split} for label in labels}
 
 
 def read(snapshot: Snapshot) -> Iterator[Line]:

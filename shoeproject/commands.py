@@ -40,8 +40,8 @@ class ProjectCommand(BaseCommand):
 class Bar:
     """Progress on standard error: a bar on a terminal, now and then a line elsewhere."""
 
-    def __init__(self, stream=None):
-        self.stream = stream or sys.stderr
+    def __init__(self):
+        self.stream = sys.stderr
         self.live = self.stream.isatty()
         self._said = None
 

@@ -73,10 +73,20 @@ def test_decisions_and_undo(client, member, images):
     assert set(ShoeImage.objects.values_list("state", flat=True)) == {"unreviewed"}
     act(client, ShoeImage, "reject_images", images[:1])
     act(client, ShoeImage, "restore_images", images[:1])
+    fresh = stored_image(50)
+    page = act(client, ShoeImage, "undo_last", [fresh])
+    assert "Nobody has decided on these yet" in page.content.decode()
     page = act(client, ShoeImage, "relabel_images", images)
     assert "Choose a label" in page.content.decode()
     page = act(client, ShoeImage, "restore_images", images)
     assert "only a rejected image" in page.content.decode()
+
+
+@pytest.mark.parametrize("model", ["finding", "collection", "assessrun", "purge"])
+def test_a_list_that_nothing_fills_yet_says_so(admin_client, model):
+    page = admin_client.get(reverse(f"admin:curation_{model}_changelist"))
+    assert " yet." in page.context["subtitle"]
+    assert page.context["subtitle"] in page.content.decode()
 
 
 def test_nothing_is_deleted_in_the_admin(admin_client, images):

@@ -16,7 +16,6 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from classifier.checkpoints import LocalCheckpoints
 from classifier.errors import (
     BrokenVersion,
     CheckpointMismatch,
@@ -37,6 +36,7 @@ from classifier.recipes import get_recipe
 from classifier.train import train
 from classifier.weights import Start, load_start
 from curation.images import UnsupportedFormat
+from tests.local_checkpoints import LocalCheckpoints
 from tests.shapes import CLASSES, SLUGS, draw, write_jpegs
 
 SEED = 7

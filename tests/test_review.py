@@ -77,6 +77,16 @@ def test_undo_stops_before_somebody_elses_later_decision(images, kim, member):
     assert [state for state, _ in states()] == ["unreviewed", "rejected", "rejected"]
 
 
+def test_a_large_batch_takes_a_few_queries(kim, django_assert_max_num_queries):
+    ShoeImage.objects.bulk_create([row(n, label=shoe_type()) for n in range(200)])
+    with django_assert_max_num_queries(12):
+        batch = review.reject(ShoeImage.objects.all(), kim)
+    with django_assert_max_num_queries(12):
+        review.undo(batch, kim)
+    assert {state for state, _ in states()} == {"unreviewed"}
+    assert Review.objects.count() == 400
+
+
 def test_only_rejected_images_are_restored(images, kim):
     with pytest.raises(review.DecisionRefused):
         review.restore(images, kim)

@@ -158,6 +158,14 @@ def test_an_evaluation_keeps_figures_and_every_probability(make, frozen):
     assert np.allclose(table["probabilities"].sum(axis=1), 1, atol=1e-5)
 
 
+def test_a_cancelled_evaluation_can_be_asked_for_again(make, frozen):
+    version = make("a")
+    evaluate.ask(version, frozen).cancel()
+    again = evaluate.ask(version, frozen)
+    assert again.state == "queued"
+    assert Evaluation.objects.get() == again
+
+
 def test_wilsons_interval():
     # Newcombe (1998), table I: 81 of 263 gives 0.2553 to 0.3662.
     assert evaluate.wilson(81, 263) == pytest.approx([0.2553, 0.3662], abs=1e-4)

@@ -10,6 +10,7 @@ from shoeproject.jobadmin import ReadOnlyAdmin
 class FeedbackAdmin(ReadOnlyAdmin):
     """Visitors' feedback; the site does not ask for it yet."""
 
+    missing = "The site does not ask for feedback yet."
     list_display = ["created_at", "right", "shoe_type"]
     list_filter = ["right", "shoe_type"]
     list_select_related = ["shoe_type"]

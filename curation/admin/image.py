@@ -4,6 +4,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
 from django.core.files.storage import storages
+from django.db import transaction
 from django.http import FileResponse, Http404
 from django.urls import path, reverse
 from django.utils.html import format_html
@@ -152,17 +153,25 @@ class ShoeImageAdmin(admin.ModelAdmin):
         """Back to unreviewed."""
         self._decide(request, review.restore, queryset)
 
-    @admin.action(description="Undo the last decision on these images", permissions=["change"])
+    @admin.action(
+        description="Undo the steps these images were last decided in", permissions=["change"]
+    )
     def undo_last(self, request, queryset):
-        """Take back the batches that hold the newest decision on each image."""
-        newest = {image.reviews.first() for image in queryset.prefetch_related("reviews")} - {None}
+        """Take back, whole, the batches that hold the newest decision on each image."""
+        newest = review.newest_decisions(queryset.values_list("pk", flat=True))
+        rows = Review.objects.filter(pk__in=newest.values())
+        batches = set(rows.values_list("batch", flat=True))
+        undone = Review.objects.filter(batch__in=batches).count()
         try:
-            for batch in {row.batch for row in newest}:
-                review.undo(batch, request.user)
+            with transaction.atomic():
+                for batch in batches:
+                    review.undo(batch, request.user)
         except ProjectError as error:
             say_error(self, request, error)
         else:
-            self.message_user(request, "Undone.", messages.SUCCESS)
+            level = messages.SUCCESS if undone else messages.WARNING
+            said = f"{undone} decisions undone." if undone else "Nobody has decided on these yet."
+            self.message_user(request, said, level)
 
     def _decide(self, request, decision, queryset, *details):
         number = queryset.count()
@@ -189,4 +198,5 @@ class ReviewAdmin(ReadOnlyAdmin):
 class PurgeAdmin(ReadOnlyAdmin):
     """What was removed for good."""
 
+    missing = "Nothing can be purged yet."
     list_display = ["at", "by", "scope", "why"]

@@ -76,6 +76,7 @@ class ImportAdmin(JobAdmin):
 class CollectionAdmin(ReadOnlyAdmin):
     """Collections from the web; nothing starts one yet."""
 
+    missing = "Images are not collected from the web yet."
     list_display = ["__str__", "state", "asked_by", "created_at"]
     list_filter = ["state", "shoe_type"]
     list_select_related = ["shoe_type", "asked_by"]
@@ -85,6 +86,7 @@ class CollectionAdmin(ReadOnlyAdmin):
 class HitAdmin(ReadOnlyAdmin):
     """Search results and what became of them."""
 
+    missing = "Images are not collected from the web yet."
     list_display = ["query", "rank", "outcome", "reason", "collection"]
     list_filter = ["outcome", "reason"]
     list_select_related = ["collection__shoe_type"]

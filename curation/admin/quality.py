@@ -10,6 +10,7 @@ from shoeproject.jobadmin import ReadOnlyAdmin
 class AssessRunAdmin(ReadOnlyAdmin):
     """Assess runs; nothing starts one yet."""
 
+    missing = "Images are not assessed yet."
     list_display = ["__str__", "state", "asked_by", "created_at"]
     list_filter = ["state"]
 
@@ -18,6 +19,7 @@ class AssessRunAdmin(ReadOnlyAdmin):
 class CurrentAssessRunAdmin(ReadOnlyAdmin):
     """Which assess run counts."""
 
+    missing = "Images are not assessed yet."
     list_display = ["run"]
 
 
@@ -25,6 +27,7 @@ class CurrentAssessRunAdmin(ReadOnlyAdmin):
 class AssessmentAdmin(ReadOnlyAdmin):
     """What a model thinks of each image."""
 
+    missing = "Images are not assessed yet."
     list_display = ["image", "suggested", "loss", "label_quality", "outlier", "run"]
     list_filter = ["suggested"]
     list_select_related = ["image__label", "image__proposed", "run"]
@@ -35,6 +38,7 @@ class AssessmentAdmin(ReadOnlyAdmin):
 class FindingAdmin(ReadOnlyAdmin):
     """What may be wrong with images."""
 
+    missing = "Images are not assessed yet."
     list_display = ["reason", "score", "image", "suggested", "other", "silenced_at"]
     list_filter = ["reason", "suggested"]
     list_select_related = ["image__label", "image__proposed"]

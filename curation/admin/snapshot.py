@@ -6,9 +6,8 @@ from django.utils.html import format_html, format_html_join
 
 from curation import snapshot
 from curation.models import Snapshot
+from curation.splits import Split
 from shoeproject.errors import ProjectError
-
-SPLITS = ("train", "valid", "test")
 
 
 class FreezeForm(forms.ModelForm):
@@ -89,7 +88,7 @@ class SnapshotAdmin(admin.ModelAdmin):
         rows = format_html_join(
             "",
             '<tr><th scope="row">{}</th><td>{}</td><td>{}</td><td>{}</td></tr>',
-            ((label, *(row[s] for s in SPLITS)) for label, row in frozen.counts.items()),
+            ((label, *(row[split] for split in Split)) for label, row in frozen.counts.items()),
         )
         return format_html(
             '<table class="figures"><tr><th scope="col">label</th><th scope="col">train</th>'

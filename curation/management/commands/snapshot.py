@@ -1,6 +1,7 @@
 """`manage.py snapshot NAME`."""
 
 from curation import snapshot
+from curation.splits import Split
 from shoeproject.commands import ProjectCommand
 
 
@@ -22,10 +23,7 @@ class Command(ProjectCommand):
     def handle(self, name, min_size, confirmed, **options):
         """Freeze and say what is in it."""
         frozen = snapshot.freeze(name, snapshot.Filter(min_size, confirmed))
-        splits = {
-            split: sum(row[split] for row in frozen.counts.values())
-            for split in ("train", "valid", "test")
-        }
+        splits = {split: sum(row[split] for row in frozen.counts.values()) for split in Split}
         self.stdout.write(
             f"{frozen.name}: {frozen.images} images of {len(frozen.counts)} labels "
             f"(train {splits['train']}, valid {splits['valid']}, test {splits['test']}), "
