@@ -82,13 +82,17 @@ def fit_thresholds(
     classes: Sequence[ClassInfo],
     precision: float = 0.9,
     refused: float = 0.02,
+    guarded: np.ndarray | None = None,
+    wrong: float = 0.1,
 ) -> Thresholds:
     """Thresholds such that answers given on these rows are right often enough.
 
     The verdicts are walked through in the order in which they are given, each on the rows that the
     former ones left over. not_a_shoe: at most the share `refused` of all shoes is refused. type:
     the smallest confidence at and above which the share `precision` of type answers is right; for a
-    row that is no type, every type answer is wrong. category: the same with a category's summed
+    row that is no type, every type answer is wrong. It is raised until at most the share `wrong` of
+    the `guarded` rows that are types (a mask: photographs as visitors take them, of which there are
+    few) gets a wrong type answer. category: the same with a category's summed
     confidence; for a row that is no type it is wrong too.
     """
     probabilities, targets = np.asarray(probabilities, dtype=np.float64), np.asarray(targets)
@@ -101,6 +105,12 @@ def fit_thresholds(
     best = columns[probabilities[:, columns].argmax(axis=1)]
     confidence = probabilities[:, columns].max(axis=1)
     type_threshold = _smallest_precise(confidence[left], (best == targets)[left], precision)
+    if guarded is not None:
+        rows = np.asarray(guarded, dtype=bool) & np.isin(targets, columns)
+        mistakes = np.sort(confidence[rows & left & (best != targets)])[::-1]
+        allowed = int(wrong * rows.sum())
+        if len(mistakes) > allowed:
+            type_threshold = max(type_threshold, float(np.nextafter(mistakes[allowed], 2.0)))
 
     left &= confidence < type_threshold
     sums, names = category_sums(probabilities, classes)

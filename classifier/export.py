@@ -26,7 +26,7 @@ from torch import nn
 from classifier.calibrate import ClassInfo, fit_temperature, fit_thresholds, nll, softmax
 from classifier.checkpoints import sha256_of
 from classifier.errors import ExportMismatch, TooFewPictures, VersionExists
-from classifier.learner import Item
+from classifier.learner import STREET, Item
 from classifier.predict import (
     CARD,
     FORMAT,
@@ -265,7 +265,9 @@ def _card(folder: Path, classes, recipe: Recipe, spec: Preprocess, valid, choice
         "classes": [asdict(info) for info in classes],
         "preprocess": spec.as_json(),
         "temperature": temperature,
-        "thresholds": fit_thresholds(probabilities, targets, classes).as_json(),
+        "thresholds": fit_thresholds(
+            probabilities, targets, classes, guarded=np.array([i.scene == STREET for i in valid])
+        ).as_json(),
         "precision": choice.precision,
         "agreement": choice.agreement,
         "valid": {

@@ -4,9 +4,9 @@ import hashlib
 import json
 import math
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from classifier import torchvision_shim  # noqa: F401
@@ -27,20 +27,27 @@ from fastai.vision.learner import vision_learner
 from fasttransform import Transform
 from torch import nn
 
+from classifier.decoded import Decoded
 from classifier.errors import TooFewPictures, UnknownArchitecture, UnknownLabel
 from classifier.preprocess import Preprocess, open_photo, padded, square
 from classifier.recipes import Recipe
+from classifier.teacher import Distil, Teacher
 from classifier.weights import RESNETS, Start, bare_network, load_body, load_linear
+from classifier.worn import as_worn
+
+STREET = "street"  # the scene of photographs as visitors take them
 
 
 @dataclass(frozen=True)
 class Item:
-    """A labelled picture: local file, class slug, split ("train", "valid" or "test"), digest."""
+    """A labelled picture: local file, class slug, split ("train", "valid" or "test"), digest, scene
+    ("street" or any other)."""
 
     path: Path
     label: str
     split: str
     sha256: str
+    scene: str = ""
 
 
 def preprocess_of(recipe: Recipe, start: Start) -> Preprocess:
@@ -55,28 +62,35 @@ def build_learner(
     start: Start,
     seed: int,
     device: str | torch.device | None = None,
+    teacher: Teacher | None = None,
+    pictures: Decoded | None = None,
 ) -> Learner:
     """A Learner, not yet trained, on the train and valid items (others are left out).
 
     `classes` fixes the outputs' order. Same arguments, same weights and batches. The learner also
-    carries `preprocess` and `items_digest`. Raises TooFewPictures, UnknownLabel,
-    UnknownArchitecture, WeightsDoNotFit.
+    carries `preprocess`, `items_digest` and `loaders`, {size: DataLoaders} for every phase.
+    `pictures`: those decoded already, see `wanted_sides`; the others are read from their files.
+    Raises TooFewPictures, UnknownLabel, UnknownArchitecture, WeightsDoNotFit.
     """
     _check(items, classes)
     spec = preprocess_of(recipe, start)
     seed_everything(seed_of(seed, "build"))
-    dls = _loaders(items, classes, recipe, spec, seed, device)
+    loaders = {
+        size: _loaders(items, classes, recipe, size, spec, seed, device, pictures or Decoded())
+        for size in dict.fromkeys(phase.size for phase in recipe.phases)
+    }
     head = linear_head(channels_of(recipe), len(classes), recipe.dropout)
     learner = vision_learner(
-        dls,
+        loaders[recipe.phases[0].size],
         getattr(torchvision.models, recipe.arch) if recipe.arch in RESNETS else recipe.arch,
         pretrained=False,  # the start's weights are copied below
         normalize=False,  # _loaders does it
         n_out=len(classes),
-        loss_func=CrossEntropyLossFlat(),
+        loss_func=CrossEntropyLossFlat(label_smoothing=recipe.label_smoothing),
         wd=recipe.weight_decay,
         custom_head=head if recipe.head == "linear" else None,
         ps=recipe.dropout,
+        cbs=[Distil(teacher, recipe.teacher_weight)] if teacher is not None else None,
     )
     _check_map(learner.model, recipe)
     load_body(learner.model, recipe.arch, start)
@@ -84,6 +98,7 @@ def build_learner(
         load_linear(learner.model[1][-1], list(classes), start)
     learner.remove_cbs([ProgressCallback, Recorder])  # `train` reports on its own
     learner.preprocess, learner.items_digest = spec, _digest(items, classes)
+    learner.loaders = loaders
     return learner
 
 
@@ -114,20 +129,47 @@ def seed_everything(number: int) -> None:
     torch.manual_seed(number)
 
 
-def sample(count: int, take: int, epoch: int, seed: int) -> list[int]:
-    """Indices of epoch `epoch`: `take` numbers below `count`.
+def frequencies(items: Sequence[Item], recipe: Recipe) -> list[float]:
+    """How often each picture is drawn, 1 on average: its class's size to the power of -balance,
+    times `street_weight` for a street photograph."""
+    sizes = Counter(item.label for item in items)
+    raw = [
+        sizes[item.label] ** -recipe.balance
+        * (recipe.street_weight if item.scene == STREET else 1.0)
+        for item in items
+    ]
+    return [value * len(raw) / sum(raw) for value in raw]
 
-    One endless row of shuffled passes over all pictures is cut into epochs, so that every picture
-    has been seen n times before any is seen n + 2 times, whatever `take` is.
+
+class Plan:
+    """Which pictures an epoch shows, in which order: `plan(epoch)` gives `take` indices.
+
+    One endless row of shuffled passes is cut into epochs. In every pass a picture of frequency f
+    comes floor(f) or ceil(f) times, so that after n passes it has come n * f times, give or take
+    one: with all frequencies 1 every picture is seen n times before any is seen n + 2 times.
     """
-    chosen: list[int] = []
-    while len(chosen) < take:
-        which, offset = divmod(epoch * take + len(chosen), count)
-        order = list(range(count))
+
+    def __init__(self, frequencies: Sequence[float], take: int, seed: int):
+        self.frequencies, self.take, self.seed = np.asarray(frequencies, dtype=float), take, seed
+        # Where a picture of frequency 0.5 begins: with its first pass or with its second.
+        self.offsets = np.random.default_rng(seed_of(seed, "offsets")).random(len(frequencies))
+        self.passes: list[list[int]] = []
+
+    def __call__(self, epoch: int) -> list[int]:
+        """Indices of epoch `epoch`, which counts from 0."""
+        start, end = epoch * self.take, (epoch + 1) * self.take
+        while sum(map(len, self.passes)) < end:
+            self.passes.append(self._pass(len(self.passes)))
+        return [index for one in self.passes for index in one][start:end]
+
+    def _pass(self, number: int) -> list[int]:
+        before, after = (
+            np.floor(self.frequencies * n + self.offsets).astype(int) for n in (number, number + 1)
+        )
+        order = np.repeat(np.arange(len(self.offsets)), after - before).tolist()
         # Seeding with text goes through SHA-512 and is the same in every version of Python.
-        random.Random(f"{seed}:pass:{which}").shuffle(order)
-        chosen += order[offset : offset + take - len(chosen)]
-    return chosen
+        random.Random(f"{self.seed}:pass:{number}").shuffle(order)
+        return order
 
 
 class EpochLoader(TfmdDL):
@@ -146,9 +188,9 @@ class OpenPhoto(RandTransform):
 
     split_idx = None
 
-    def __init__(self, train: int, valid: int):
+    def __init__(self, train: int, valid: int, pictures: Decoded):
         super().__init__()
-        self.sides = (train, valid)
+        self.sides, self.pictures = (train, valid), pictures
 
     def before_call(self, b, split_idx):
         """Chooses the scale; draws nothing at random."""
@@ -156,7 +198,22 @@ class OpenPhoto(RandTransform):
 
     def encodes(self, path: Path):
         """The decoded picture."""
-        return PILImage(open_photo(path, self.at_least))
+        return PILImage(self.pictures.open(path, self.at_least))
+
+
+class AsWorn(RandTransform):
+    """Catalogue shots pasted on the grounds of street photographs; see `worn`."""
+
+    split_idx, order = 0, -1
+
+    def __init__(self, share: float, streets: Sequence[Path]):
+        super().__init__(p=share)
+        self.streets = list(streets)
+
+    def encodes(self, image: PILImage):
+        """The picture, if it could be cut out, on another ground."""
+        photo = open_photo(random.choice(self.streets), 128) if self.streets else None
+        return PILImage(as_worn(image, photo, random))
 
 
 class PadForTraining(Transform):
@@ -187,11 +244,17 @@ class SquareForValidation(Transform):
         return PILImage(square(image, self.spec))
 
 
-def _loaders(items, classes, recipe: Recipe, spec: Preprocess, seed: int, device):
-    # A training crop shows as little as min_scale of the area: decode enough pixels for that.
-    train_side = math.ceil(recipe.size / math.sqrt(recipe.min_scale))
+def _loaders(
+    items, classes, recipe: Recipe, size: int, spec: Preprocess, seed: int, device, pictures
+):
+    """DataLoaders whose training side shows pictures of `size`, whose other side those of serving.
+
+    That side is one for all sizes, so that the epochs of a run can be compared.
+    """
+    train = [item for item in items if item.split == "train"]
+    worn = [AsWorn(recipe.worn, [i.path for i in train if i.scene == STREET])] * (recipe.worn > 0)
     photo = TransformBlock(
-        type_tfms=[OpenPhoto(train_side, recipe.size)],
+        type_tfms=[OpenPhoto(_train_side(recipe, size), recipe.size, pictures)],
         item_tfms=[ToTensor],
         batch_tfms=[IntToFloatTensor],
     )
@@ -201,15 +264,18 @@ def _loaders(items, classes, recipe: Recipe, spec: Preprocess, seed: int, device
         get_y=lambda item: item.label,
         splitter=_by_split,
         item_tfms=[
+            *worn,
             PadForTraining(spec),
             SquareForValidation(spec),
-            RandomResizedCrop(recipe.size, min_scale=recipe.min_scale, split_idx=0),
+            RandomResizedCrop(size, min_scale=recipe.min_scale, split_idx=0),
         ],
-        batch_tfms=[*aug_transforms(), Normalize.from_stats(spec.mean, spec.std, cuda=False)],
+        batch_tfms=[
+            *aug_transforms(max_rotate=recipe.max_rotate),
+            Normalize.from_stats(spec.mean, spec.std, cuda=False),
+        ],
         dl_type=EpochLoader,
     )
-    count = len(_by_split(items)[0])
-    take = recipe.images_per_epoch or count
+    take = recipe.images_per_epoch or len(train)
     dls = block.dataloaders(
         list(items),
         bs=min(recipe.batch_size, take),
@@ -218,8 +284,23 @@ def _loaders(items, classes, recipe: Recipe, spec: Preprocess, seed: int, device
         device=torch.device(device) if device is not None else None,
     )
     dls.to(dls.device)  # Normalize's tensors follow
-    dls.train.n, dls.train.plan = take, partial(sample, count=count, take=take, seed=seed)
+    dls.train.n, dls.train.plan = take, Plan(frequencies(train, recipe), take, seed)
     return dls
+
+
+def _train_side(recipe: Recipe, size: int) -> int:
+    # A training crop shows as little as min_scale of the area: decode enough pixels for that.
+    return math.ceil(size / math.sqrt(recipe.min_scale))
+
+
+def wanted_sides(items: Sequence[Item], recipe: Recipe) -> list[tuple[Path, int, bool]]:
+    """For `decoded.keep`: every picture once, a training one as large as any phase needs it, a
+    validation one exactly as serving reads it."""
+    side = max(_train_side(recipe, phase.size) for phase in recipe.phases)
+    return [
+        (item.path, side, True) if item.split == "train" else (item.path, recipe.size, False)
+        for item in items
+    ]
 
 
 def _by_split(items: Sequence[Item]) -> tuple[list[int], list[int]]:

@@ -21,6 +21,7 @@ class Phase:
     lr_high: float  # of the head
     pct_start: float  # share of the phase in which the learning rate rises
     div: float  # it starts at lr / div
+    size: int  # pixels, the side of the training pictures
 
     @property
     def end(self) -> int:
@@ -37,15 +38,24 @@ class Recipe:
     start: str = "auto"  # auto, imagenet, file, version, scratch: see weights.load_start
     head: str = "linear"  # linear: pool, dropout, one Linear. fastai: its own two-layer head
     dropout: float = 0.3  # before the last Linear
-    size: int = 128  # pixels, the side of the square that the network sees
+    size: int = 128  # pixels, the side of the square that the served network sees
+    sizes: tuple[int, ...] = ()  # of training pictures, one for each round; empty = `size` in all
     fit: str = "pad"  # pad: whole picture on a white square. crop: fastai's squeeze and centre crop
     min_scale: float = 0.5  # smallest share of the area that a training crop shows
     batch_size: int = 32
     head_epochs: int = 1  # frozen epochs at the start of each round
     rounds: tuple[int, ...] = (4,)  # unfrozen epochs of each round: one `fine_tune` per number
     lr: float = 2e-3  # fine_tune's base_lr: the head's top rate when frozen, half of it after
+    lr_mult: float = 100.0  # fine_tune's: how many times the head's rate is the first layers'
     images_per_epoch: int | None = 2000  # None = every training picture once
     weight_decay: float = 0.01
+    label_smoothing: float = 0.0  # share of a target that is spread over all classes
+    balance: float = 0.0  # pictures of a class of n are drawn n**-balance as often: 1 = all alike
+    street_weight: float = 1.0  # how many times as often pictures of scene "street" are drawn
+    worn: float = 0.0  # share of catalogue shots that are pasted on photographed grounds
+    max_rotate: float = 10.0  # degrees, of augmentation
+    teacher: str = ""  # a version (number or digest) whose answers are learnt too; empty = none
+    teacher_weight: float = 0.5  # share of the loss that the teacher's answers make up
     precision: str = "auto"  # fp32, bf16 (autocast), auto: bf16 where the hardware computes in it
     layout: str = "channels-last"  # of pictures and weights in memory; or contiguous
     workers: int = 2  # DataLoader processes; each draws its own random numbers, so this is fixed
@@ -55,11 +65,13 @@ class Recipe:
     def phases(self) -> tuple[Phase, ...]:
         """The rounds unfolded, with the numbers of fastai 2.8's `Learner.fine_tune`."""
         phases, start = [], 0
-        for epochs in self.rounds:
+        sizes = self.sizes or (self.size,) * len(self.rounds)
+        for epochs, size in zip(self.rounds, sizes, strict=True):
             if self.head_epochs:
-                phases.append(Phase(start, self.head_epochs, True, None, self.lr, 0.99, 25.0))
+                phases.append(Phase(start, self.head_epochs, True, None, self.lr, 0.99, 25.0, size))
                 start += self.head_epochs
-            phases.append(Phase(start, epochs, False, self.lr / 200, self.lr / 2, 0.3, 5.0))
+            high = self.lr / 2
+            phases.append(Phase(start, epochs, False, high / self.lr_mult, high, 0.3, 5.0, size))
             start += epochs
         return tuple(phases)
 
@@ -70,7 +82,7 @@ class Recipe:
 
     def as_json(self) -> dict:
         """A dict of JSON types; `from_json` reads it back."""
-        return {**dataclasses.asdict(self), "rounds": list(self.rounds)}
+        return {**dataclasses.asdict(self), "rounds": list(self.rounds), "sizes": list(self.sizes)}
 
     @classmethod
     def from_json(cls, data: Mapping) -> "Recipe":
@@ -79,7 +91,7 @@ class Recipe:
         if missing:
             raise BadOverride(missing[0], None, "it is missing")
         values = {key: _parse(key, value) for key, value in data.items() if key != "name"}
-        return cls(name=str(data["name"]), **values)
+        return _checked(cls(name=str(data["name"]), **values))
 
 
 PRESETS: dict[str, Recipe] = {
@@ -98,6 +110,22 @@ PRESETS: dict[str, Recipe] = {
     ),
     # Minutes on two cores for a few thousand photographs.
     "quick-look": Recipe(name="quick-look"),
+    # An hour on two cores for ten thousand photographs.
+    "best": Recipe(
+        name="best",
+        size=160,
+        sizes=(128, 160),
+        min_scale=0.35,
+        rounds=(4, 8),
+        lr=4e-3,
+        lr_mult=5.0,
+        images_per_epoch=8000,
+        label_smoothing=0.05,
+        balance=0.5,
+        street_weight=3.0,
+        worn=0.3,
+        max_rotate=15.0,
+    ),
 }
 
 
@@ -110,7 +138,14 @@ def get_recipe(name: str, overrides: Mapping[str, Scalar] | None = None) -> Reci
     if name not in PRESETS:
         raise UnknownRecipe(name, sorted(PRESETS))
     values = {key: _parse(key, value) for key, value in (overrides or {}).items()}
-    return dataclasses.replace(PRESETS[name], **values)
+    return _checked(dataclasses.replace(PRESETS[name], **values))
+
+
+def _checked(recipe: Recipe) -> Recipe:
+    if recipe.sizes and len(recipe.sizes) != len(recipe.rounds):
+        why = f"there are {len(recipe.rounds)} rounds, so as many sizes are needed, or none"
+        raise BadOverride("sizes", list(recipe.sizes), why)
+    return recipe
 
 
 def _whole(low: int, high: int) -> Callable:
@@ -153,12 +188,30 @@ def _all_or_whole(value: Scalar) -> int | None:
 
 
 def _rounds(value: Scalar) -> tuple[int, ...]:
-    if isinstance(value, str):
-        value = value.split(",")
-    parts = list(value) if isinstance(value, list | tuple) else [value]
+    parts = _parts(value)
     if not 1 <= len(parts) <= 50:
         raise ValueError("from 1 to 50 numbers of epochs are needed, such as 5,2,2")
     return tuple(_whole(1, 500)(part) for part in parts)
+
+
+def _sizes(value: Scalar) -> tuple[int, ...]:
+    return tuple(_SIZE(part) for part in _parts(value))
+
+
+def _parts(value: Scalar) -> list:
+    if isinstance(value, str):
+        return value.split(",") if value else []
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _version(value: Scalar) -> str:
+    text = str(value)
+    if not re.fullmatch(r"[0-9a-f]{0,64}|active", text):
+        raise ValueError("a version's number or the start of its digest is needed, or “active”")
+    return text
+
+
+_SIZE = _whole(32, 640)  # five halvings leave one pixel of 32
 
 
 _FIELDS: dict[str, Callable] = {
@@ -166,15 +219,24 @@ _FIELDS: dict[str, Callable] = {
     "start": _one_of("auto", "imagenet", "file", "version", "scratch"),
     "head": _one_of("linear", "fastai"),
     "dropout": _number(0, 0.95),
-    "size": _whole(32, 640),  # five halvings leave one pixel of 32
+    "size": _SIZE,
+    "sizes": _sizes,
     "fit": _one_of("pad", "crop"),
     "min_scale": _number(0.05, 1),
     "batch_size": _whole(2, 1024),  # batch normalisation needs two
     "head_epochs": _whole(0, 100),
     "rounds": _rounds,
     "lr": _number(1e-7, 1),
+    "lr_mult": _number(1, 1e6),
     "images_per_epoch": _all_or_whole,
     "weight_decay": _number(0, 1),
+    "label_smoothing": _number(0, 0.9),
+    "balance": _number(0, 1),
+    "street_weight": _number(0.1, 20),
+    "worn": _number(0, 1),
+    "max_rotate": _number(0, 180),
+    "teacher": _version,
+    "teacher_weight": _number(0, 1),
     "precision": _one_of("auto", "fp32", "bf16"),
     "layout": _one_of("channels-last", "contiguous"),
     "workers": _whole(0, 64),

@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from django.conf import settings
 
-from classifier import evaluate, recipes, stored_checkpoints
+from classifier import evaluate, promote, recipes, stored_checkpoints
 from classifier.errors import ClassifierError
 from classifier.models import ModelVersion, TrainingRun
 from curation.models import Snapshot
@@ -36,9 +36,23 @@ class SnapshotIncomplete(ClassifierError):
         )
 
 
+class NoTeacher(ClassifierError):
+    """The version to learn from cannot teach."""
+
+    code = "no_teacher"
+
+    def __init__(self, version: ModelVersion):
+        super().__init__(
+            f"{version} has no linear head, so it cannot teach; choose another teacher."
+        )
+
+
 def check(snapshot: Snapshot, recipe: str, overrides: dict) -> None:
-    """Raise the recipe's errors, or `SnapshotIncomplete`, before anything is queued."""
-    recipes.get_recipe(recipe, overrides)
+    """Raise the recipe's errors, `VersionNotFound` and `NoTeacher` for its teacher, or
+    `SnapshotIncomplete`, before anything is queued."""
+    teacher = recipes.get_recipe(recipe, overrides).teacher
+    if teacher and (version := promote.find(teacher)).card["head"] != "linear":
+        raise NoTeacher(version)
     if snapshot.incomplete:
         raise SnapshotIncomplete(snapshot.name)
 
@@ -47,6 +61,9 @@ def start(snapshot: Snapshot, recipe="", overrides=None, seed: int = 42, by=None
     """Queue a training; `recipe` defaults to the setting `DEFAULT_RECIPE`. Raises as `check`."""
     recipe, overrides = recipe or settings.DEFAULT_RECIPE, overrides or {}
     check(snapshot, recipe, overrides)
+    if overrides.get("teacher"):
+        # A number means another version in another database, “active” another one tomorrow.
+        overrides = {**overrides, "teacher": promote.find(str(overrides["teacher"])).digest[:12]}
     run = TrainingRun.objects.create(
         snapshot=snapshot, recipe=recipe, overrides=overrides, seed=seed, asked_by=by
     )

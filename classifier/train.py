@@ -99,6 +99,7 @@ def train(
 
 
 def _run(learner: Learner, phase: Phase, done: int, folder: Path | None, watch, compute) -> None:
+    learner.dls = learner.loaders[phase.size]
     # Both forget the optimiser's averages, as every fine_tune of fastai does.
     learner.freeze() if phase.frozen else learner.unfreeze()
     # fastai only zeroes gradients, and a zero gradient still decays a frozen weight. A resumed

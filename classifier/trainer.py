@@ -15,14 +15,15 @@ import torch
 from django.conf import settings
 from django.utils import timezone
 
-from classifier import pictures, recipes, store, weights
+from classifier import decoded, pictures, promote, recipes, store, weights
 from classifier.calibrate import ClassInfo
 from classifier.errors import TooFewPictures
 from classifier.export import export_version
-from classifier.learner import Item, build_learner
+from classifier.learner import Item, build_learner, preprocess_of, wanted_sides
 from classifier.models import Epoch, ModelVersion, TrainingRun
 from classifier.predict import WEIGHTS
 from classifier.stored_checkpoints import StoredCheckpoints
+from classifier.teacher import Teacher
 from classifier.train import EpochResult, train
 from curation import snapshot
 from curation.models import ShoeType
@@ -71,7 +72,15 @@ def run(claim: Claim, scratch: Path) -> None:
     start = _start(recipe)
     device = _device()
     claim.row().update(device=_describe(device), started_from=start.described[:300])
-    learner = build_learner(items, [c.slug for c in classes], recipe, start, job.seed, device)
+    slugs = [c.slug for c in classes]
+    teacher, taught_by = _teacher(recipe, slugs, preprocess_of(recipe, start))
+    kept = decoded.keep(
+        wanted_sides(items, recipe),
+        settings.CACHE_DIR / "decoded",
+        settings.TRAIN_DECODED_BYTES,
+        lambda done: claim.tick(what=f"decoding pictures, {done} of {len(items)}"),
+    )
+    learner = build_learner(items, slugs, recipe, start, job.seed, device, teacher, kept)
     report = _Report(claim, recipe)
     history = train(
         learner,
@@ -84,7 +93,7 @@ def run(claim: Claim, scratch: Path) -> None:
     claim.tick(*report.end, "batches; exporting the model", force=True)
     folder = scratch / "version"
     about = _about(job, recipe, start, device, lines, left_out, history)
-    about["precision"] = learner.computed_in
+    about |= {"precision": learner.computed_in, "teacher": taught_by}
     name = f"{recipe.arch} {recipe.name} on {job.snapshot.name}"
     card = export_version(
         learner.model, classes, recipe, learner.preprocess, items, about, folder, name
@@ -121,7 +130,7 @@ def _items(lines, classes: list[ClassInfo], claim: Claim) -> list[Item]:
         [line.stored_sha256 for line in used],
         lambda done: claim.tick(what=f"fetching pictures, {done} of {len(used)}"),
     )
-    return [Item(paths[ln.stored_sha256], ln.label, ln.split, ln.sha256) for ln in used]
+    return [Item(paths[ln.stored_sha256], ln.label, ln.split, ln.sha256, ln.scene) for ln in used]
 
 
 def _start(recipe) -> weights.Start:
@@ -131,6 +140,15 @@ def _start(recipe) -> weights.Start:
         active = ModelVersion.objects.filter(active=True).first()
         version = store.fetch(active) / WEIGHTS if active else None
     return weights.load_start(recipe.arch, recipe.start, file, version)
+
+
+def _teacher(recipe, slugs: list[str], spec) -> tuple[Teacher | None, str]:
+    """The recipe's teacher, and how it is called."""
+    if not recipe.teacher:
+        return None, ""
+    version = promote.find(recipe.teacher)
+    file = store.fetch(version) / WEIGHTS
+    return Teacher(version.card["arch"], file, slugs, spec), f"{version.name} ({version.short})"
 
 
 def _device() -> torch.device:

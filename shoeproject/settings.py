@@ -217,6 +217,9 @@ DEFAULT_RECIPE = env("DEFAULT_RECIPE", default="quick-look")
 TRAIN_MIN_IMAGES = env.int("TRAIN_MIN_IMAGES", default=10)
 # "auto" (a GPU where there is one), "cpu", "cuda:0", …
 TRAIN_DEVICE = env("TRAIN_DEVICE", default="auto")
+# Bytes of local disk for decoded training pictures; more than that, and each is decoded anew in
+# every epoch. 0 keeps none.
+TRAIN_DECODED_BYTES = env.int("TRAIN_DECODED_BYTES", default=8 * 1024**3)
 # Accuracy (0 to 1) that a version may lose against the active one and still be promoted.
 PROMOTE_MAX_LOSS = env.float("PROMOTE_MAX_LOSS", default=0.01)
 # Seconds between two looks of a web process at which version is active.

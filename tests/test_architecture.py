@@ -12,6 +12,7 @@ TRAINING = {
     "classifier.export",
     "classifier.learner",
     "classifier.precision",
+    "classifier.teacher",
     "classifier.torchvision_shim",
     "classifier.train",
     "classifier.trainer",

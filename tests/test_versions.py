@@ -10,7 +10,7 @@ from django.core.files.storage import storages
 from django.core.management import call_command
 from PIL import Image
 
-from classifier import evaluate, promote, runs, starter, store, stored_checkpoints
+from classifier import evaluate, metrics, promote, runs, starter, store, stored_checkpoints
 from classifier.errors import BrokenVersion
 from classifier.models import Evaluation, ModelVersion, Promotion, TrainingRun
 from curation import ingest, snapshot
@@ -145,12 +145,12 @@ def test_an_evaluation_keeps_figures_and_every_probability(make, frozen):
     assert evaluation.state == "done", evaluation.error
     lines = [line for line in snapshot.read(frozen) if line.split == "test"]
     types = [line for line in lines if line.label != "not-a-shoe"]
-    metrics = evaluation.metrics
-    assert metrics["images"] == len(types) == sum(r["images"] for r in metrics["per_type"].values())
-    assert 0 < metrics["accuracy"] <= 1
-    low, high = metrics["interval"]
-    assert low < metrics["accuracy"] <= high
-    assert metrics["per_source"]["drawn"]["images"] == len(types)
+    figures = evaluation.metrics
+    assert figures["images"] == len(types) == sum(r["images"] for r in figures["per_type"].values())
+    assert 0 < figures["accuracy"] <= 1
+    low, high = figures["interval"]
+    assert low < figures["accuracy"] <= high
+    assert figures["per_source"]["drawn"]["images"] == len(types)
     with storages["models"].open(evaluation.probabilities) as file:
         table = np.load(io.BytesIO(file.read()), allow_pickle=False)
     assert list(table["sha256"]) == [line.sha256 for line in lines]
@@ -168,8 +168,8 @@ def test_a_cancelled_evaluation_can_be_asked_for_again(make, frozen):
 
 def test_wilsons_interval():
     # Newcombe (1998), table I: 81 of 263 gives 0.2553 to 0.3662.
-    assert evaluate.wilson(81, 263) == pytest.approx([0.2553, 0.3662], abs=1e-4)
-    assert evaluate.wilson(0, 0) == [0.0, 1.0]
+    assert metrics.wilson(81, 263) == pytest.approx([0.2553, 0.3662], abs=1e-4)
+    assert metrics.wilson(0, 0) == [0.0, 1.0]
 
 
 def judged(version, frozen, accuracy):
