@@ -11,6 +11,7 @@ import os
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
@@ -21,38 +22,55 @@ SUFFIX, INDEX = ".pixels", ".json"
 CHUNK = 256  # pictures in memory at a time
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """A picture and how it is to be read: its shorter side has `side` pixels or more, as
+    `open_photo` decodes it; with `shrink`, it is then brought down to `side`."""
+
+    path: Path
+    side: int
+    shrink: bool
+
+
+def decode(wanted: Wanted) -> Image.Image:
+    """Read a picture from its file. Raises UnreadablePicture."""
+    image = open_photo(wanted.path, wanted.side)
+    shorter = min(image.size)
+    if not wanted.shrink or shorter <= wanted.side:
+        return image
+    size = tuple(max(1, round(length * wanted.side / shorter)) for length in image.size)
+    return image.resize(size, Image.Resampling.BILINEAR, reducing_gap=3.0)
+
+
 class Decoded:
     """Decoded pictures by local path; what is not among them is read from its file."""
 
     def __init__(self, pixels: mmap.mmap | bytes = b"", index: dict[str, tuple] | None = None):
         self.pixels, self.index = pixels, index or {}
 
-    def open(self, path: Path, at_least: int) -> Image.Image:
-        """`open_photo` of a picture; from memory where it was kept for `at_least` or more pixels.
-
-        Raises UnreadablePicture.
-        """
-        offset, width, height, side = self.index.get(str(path), (0, 0, 0, -1))
-        if side < at_least:
-            return open_photo(path, at_least)
+    def open(self, wanted: Wanted) -> Image.Image:
+        """A picture as `wanted`, from memory where it was kept so. Raises UnreadablePicture."""
+        offset, width, height, *kept = self.index.get(str(wanted.path), (0, 0, 0))
+        if kept != [wanted.side, wanted.shrink]:
+            return decode(wanted)
         return Image.frombuffer(
             "RGB", (width, height), self.pixels[offset : offset + width * height * 3]
         )
 
 
 def keep(
-    wanted: Sequence[tuple[Path, int, bool]],
+    wanted: Sequence[Wanted],
     folder: Path,
     limit: int,
     tick: Callable[[int], None] = lambda done: None,
 ) -> Decoded:
     """The pictures `wanted`, decoded into a file of `folder`; the file there is, if it is the same.
 
-    `wanted`: path, smallest shorter side in pixels, and whether the picture may be shrunk to it
-    (else it stays as `open_photo` gives it). Nothing is kept where that takes more than `limit`
-    bytes. Older files of the folder go. Raises UnreadablePicture, and what `tick(done)` raises.
+    Nothing is kept where that takes more than `limit` bytes. Older files of the folder go. Raises
+    UnreadablePicture, and what `tick(done)` raises.
     """
-    key = hashlib.sha256(json.dumps([[str(p), *rest] for p, *rest in wanted]).encode())
+    rows = [[str(one.path), one.side, one.shrink] for one in wanted]
+    key = hashlib.sha256(json.dumps(rows).encode())
     target = folder / f"{key.hexdigest()[:32]}{SUFFIX}"
     if not target.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -79,21 +97,11 @@ def _write(wanted, part: Path, limit: int, tick) -> bool:
     with ThreadPoolExecutor(os.cpu_count()) as pool, open(part, "wb") as out:
         for start in range(0, len(wanted), CHUNK):
             chunk = wanted[start : start + CHUNK]
-            for (path, side, _), image in zip(chunk, pool.map(_decode, chunk), strict=True):
-                index[str(path)] = (offset, *image.size, side)
+            for one, image in zip(chunk, pool.map(decode, chunk), strict=True):
+                index[str(one.path)] = (offset, *image.size, one.side, one.shrink)
                 offset += out.write(image.tobytes())
                 tick(len(index))
             if offset > limit:
                 return False
     part.with_suffix(INDEX).write_text(json.dumps(index))
     return True
-
-
-def _decode(one: tuple[Path, int, bool]) -> Image.Image:
-    path, side, shrink = one
-    image = open_photo(path, side)
-    shorter = min(image.size)
-    if not shrink or shorter <= side:
-        return image
-    size = tuple(max(1, round(length * side / shorter)) for length in image.size)
-    return image.resize(size, Image.Resampling.BILINEAR, reducing_gap=3.0)

@@ -27,7 +27,7 @@ from fastai.vision.learner import vision_learner
 from fasttransform import Transform
 from torch import nn
 
-from classifier.decoded import Decoded
+from classifier.decoded import Decoded, Wanted
 from classifier.errors import TooFewPictures, UnknownArchitecture, UnknownLabel
 from classifier.preprocess import Preprocess, open_photo, padded, square
 from classifier.recipes import Recipe
@@ -69,7 +69,7 @@ def build_learner(
 
     `classes` fixes the outputs' order. Same arguments, same weights and batches. The learner also
     carries `preprocess`, `items_digest` and `loaders`, {size: DataLoaders} for every phase.
-    `pictures`: those decoded already, see `wanted_sides`; the others are read from their files.
+    `pictures`: those decoded already, see `wanted`; the others are read from their files.
     Raises TooFewPictures, UnknownLabel, UnknownArchitecture, WeightsDoNotFit.
     """
     _check(items, classes)
@@ -184,21 +184,21 @@ class EpochLoader(TfmdDL):
 
 
 class OpenPhoto(RandTransform):
-    """Path → RGB picture, a JPEG decoded at the scale that the split needs."""
+    """Path → RGB picture, as large as the split needs it."""
 
     split_idx = None
 
-    def __init__(self, train: int, valid: int, pictures: Decoded):
+    def __init__(self, recipe: Recipe, pictures: Decoded):
         super().__init__()
-        self.sides, self.pictures = (train, valid), pictures
+        self.recipe, self.pictures = recipe, pictures
 
     def before_call(self, b, split_idx):
-        """Chooses the scale; draws nothing at random."""
-        self.at_least = self.sides[1 if split_idx else 0]
+        """Notes the split; draws nothing at random."""
+        self.split = "valid" if split_idx else "train"
 
     def encodes(self, path: Path):
         """The decoded picture."""
-        return PILImage(self.pictures.open(path, self.at_least))
+        return PILImage(self.pictures.open(wanted(path, self.split, self.recipe)))
 
 
 class AsWorn(RandTransform):
@@ -254,7 +254,7 @@ def _loaders(
     train = [item for item in items if item.split == "train"]
     worn = [AsWorn(recipe.worn, [i.path for i in train if i.scene == STREET])] * (recipe.worn > 0)
     photo = TransformBlock(
-        type_tfms=[OpenPhoto(_train_side(recipe, size), recipe.size, pictures)],
+        type_tfms=[OpenPhoto(recipe, pictures)],
         item_tfms=[ToTensor],
         batch_tfms=[IntToFloatTensor],
     )
@@ -288,19 +288,14 @@ def _loaders(
     return dls
 
 
-def _train_side(recipe: Recipe, size: int) -> int:
-    # A training crop shows as little as min_scale of the area: decode enough pixels for that.
-    return math.ceil(size / math.sqrt(recipe.min_scale))
-
-
-def wanted_sides(items: Sequence[Item], recipe: Recipe) -> list[tuple[Path, int, bool]]:
-    """For `decoded.keep`: every picture once, a training one as large as any phase needs it, a
-    validation one exactly as serving reads it."""
-    side = max(_train_side(recipe, phase.size) for phase in recipe.phases)
-    return [
-        (item.path, side, True) if item.split == "train" else (item.path, recipe.size, False)
-        for item in items
-    ]
+def wanted(path: Path, split: str, recipe: Recipe) -> Wanted:
+    """How a picture is read: for validation exactly as for serving, for training as large as any
+    phase needs it."""
+    if split != "train":
+        return Wanted(path, recipe.size, shrink=False)
+    # A training crop shows as little as min_scale of the area.
+    largest = max(phase.size for phase in recipe.phases)
+    return Wanted(path, math.ceil(largest / math.sqrt(recipe.min_scale)), shrink=True)
 
 
 def _by_split(items: Sequence[Item]) -> tuple[list[int], list[int]]:

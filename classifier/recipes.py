@@ -35,7 +35,7 @@ class Recipe:
 
     name: str  # of the preset
     arch: str = "resnet34"  # resnet18/34/50 of torchvision, or a convolutional network of timm
-    start: str = "auto"  # auto, imagenet, file, version, scratch: see weights.load_start
+    start: str = "auto"  # auto, imagenet, file, version, starter, scratch: see load_start
     head: str = "linear"  # linear: pool, dropout, one Linear. fastai: its own two-layer head
     dropout: float = 0.3  # before the last Linear
     size: int = 128  # pixels, the side of the square that the served network sees
@@ -216,7 +216,7 @@ _SIZE = _whole(32, 640)  # five halvings leave one pixel of 32
 
 _FIELDS: dict[str, Callable] = {
     "arch": _arch,
-    "start": _one_of("auto", "imagenet", "file", "version", "scratch"),
+    "start": _one_of("auto", "imagenet", "file", "version", "starter", "scratch"),
     "head": _one_of("linear", "fastai"),
     "dropout": _number(0, 0.95),
     "size": _SIZE,

@@ -15,11 +15,11 @@ import torch
 from django.conf import settings
 from django.utils import timezone
 
-from classifier import decoded, pictures, promote, recipes, store, weights
+from classifier import decoded, pictures, promote, recipes, starter, store, weights
 from classifier.calibrate import ClassInfo
 from classifier.errors import TooFewPictures
 from classifier.export import export_version
-from classifier.learner import Item, build_learner, preprocess_of, wanted_sides
+from classifier.learner import Item, build_learner, preprocess_of, wanted
 from classifier.models import Epoch, ModelVersion, TrainingRun
 from classifier.predict import WEIGHTS
 from classifier.stored_checkpoints import StoredCheckpoints
@@ -69,13 +69,13 @@ def run(claim: Claim, scratch: Path) -> None:
     lines = list(snapshot.read(job.snapshot))
     classes, left_out = choose_classes(lines)
     items = _items(lines, classes, claim)
-    start = _start(recipe)
+    start = start_of(recipe)
     device = _device()
     claim.row().update(device=_describe(device), started_from=start.described[:300])
     slugs = [c.slug for c in classes]
     teacher, taught_by = _teacher(recipe, slugs, preprocess_of(recipe, start))
     kept = decoded.keep(
-        wanted_sides(items, recipe),
+        [wanted(item.path, item.split, recipe) for item in items],
         settings.CACHE_DIR / "decoded",
         settings.TRAIN_DECODED_BYTES,
         lambda done: claim.tick(what=f"decoding pictures, {done} of {len(items)}"),
@@ -133,13 +133,16 @@ def _items(lines, classes: list[ClassInfo], claim: Claim) -> list[Item]:
     return [Item(paths[ln.stored_sha256], ln.label, ln.split, ln.sha256, ln.scene) for ln in used]
 
 
-def _start(recipe) -> weights.Start:
+def start_of(recipe) -> weights.Start:
+    """The weights that a recipe starts from in this installation. Raises as `load_start`."""
     file = Path(settings.PRETRAINED_WEIGHTS) if settings.PRETRAINED_WEIGHTS else None
     version = None
     if recipe.start == "version":
         active = ModelVersion.objects.filter(active=True).first()
         version = store.fetch(active) / WEIGHTS if active else None
-    return weights.load_start(recipe.arch, recipe.start, file, version)
+    return weights.load_start(
+        recipe.arch, recipe.start, file, version, starter_file=starter.FOLDER / WEIGHTS
+    )
 
 
 def _teacher(recipe, slugs: list[str], spec) -> tuple[Teacher | None, str]:

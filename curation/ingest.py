@@ -256,7 +256,7 @@ def _take(entry: Entry, base: Path, job: Import, labels: Labels, report: Report)
         group=f"{source}:{entry.group}"[:200] if entry.group else "",
         source=source[:200],
         licence=(entry.licence or job.licence)[:200],
-        scene=entry.scene if entry.scene in ShoeImage.Scene.values else ShoeImage.Scene.UNKNOWN,
+        scene=entry.scene if entry.scene in ShoeImage.Scene.values else job.scene,
         title=entry.title[:300],
         imported_by=job,
     )

@@ -37,7 +37,7 @@ class ProjectCommand(BaseCommand):
         return options["verbosity"] > 1
 
 
-class Bar:
+class Meter:
     """Progress on standard error: a bar on a terminal, now and then a line elsewhere."""
 
     def __init__(self):
@@ -45,21 +45,16 @@ class Bar:
         self.live = self.stream.isatty()
         self._said = None
 
-    def show(self, job) -> None:
-        """Draw the job as it stands."""
-        if job.state == jobs.State.QUEUED:
-            text = job.progress_what or "waiting for a worker"
-        elif job.percent is None:
-            text = job.progress_what or "starting"
-        else:
-            full = BAR_WIDTH * job.percent // 100
-            text = (
-                f"[{'#' * full}{'.' * (BAR_WIDTH - full)}] {job.percent:3d} %  "
-                f"{job.progress_done}/{job.progress_total} {job.progress_what}"
-            )
+    def show(self, done: int, of: int, what: str) -> None:
+        """Draw `done` of `of`."""
+        percent = 100 * done // of
+        self._write(_bar(percent, done, of, what), (percent // 10, of, what))
+
+    def _write(self, text: str, key) -> None:
+        """Write the text; where it cannot be overwritten, only if `key` is new."""
         if self.live:
             self.stream.write(f"\r\033[K{text}")
-        elif (key := (job.state, job.percent and job.percent // 10)) != self._said:
+        elif key != self._said:
             self._said = key
             self.stream.write(text + "\n")
         self.stream.flush()
@@ -68,6 +63,25 @@ class Bar:
         """End the line."""
         if self.live:
             self.stream.write("\n")
+
+
+class Bar(Meter):
+    """A job's progress."""
+
+    def show(self, job) -> None:
+        """Draw the job as it stands."""
+        if job.state == jobs.State.QUEUED:
+            text = job.progress_what or "waiting for a worker"
+        elif job.percent is None:
+            text = job.progress_what or "starting"
+        else:
+            text = _bar(job.percent, job.progress_done, job.progress_total, job.progress_what)
+        self._write(text, (job.state, job.percent and job.percent // 10))
+
+
+def _bar(percent: int, done: int, of: int, what: str) -> str:
+    full = BAR_WIDTH * percent // 100
+    return f"[{'#' * full}{'.' * (BAR_WIDTH - full)}] {percent:3d} %  {done}/{of} {what}"
 
 
 def wait_for(job, work, patience: float | None = None):

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from classifier import decoded
 from classifier.errors import (
     BrokenVersion,
     CheckpointMismatch,
@@ -29,14 +31,15 @@ from classifier.errors import (
     WeightsDoNotFit,
 )
 from classifier.export import Served, export_version
-from classifier.learner import Item, build_learner, sample
+from classifier.learner import Item, Plan, build_learner, frequencies, wanted
+from classifier.local_checkpoints import LocalCheckpoints
 from classifier.predict import Model, open_session, predict, predict_picture
-from classifier.preprocess import open_photo, to_array
+from classifier.preprocess import Preprocess, open_photo, to_array
 from classifier.recipes import get_recipe
+from classifier.teacher import Teacher
 from classifier.train import train
 from classifier.weights import Start, load_start
 from curation.images import UnsupportedFormat
-from tests.local_checkpoints import LocalCheckpoints
 from tests.shapes import CLASSES, SLUGS, draw, write_jpegs
 
 SEED = 7
@@ -273,10 +276,94 @@ def test_exploding_loss_ends_the_run(tmp_path):
 
 
 def test_an_epoch_is_a_slice_of_shuffled_passes():
-    seen = [sample(10, 4, epoch, seed=1) for epoch in range(5)]
+    plan = Plan([1] * 10, 4, seed=1)
+    seen = [plan(epoch) for epoch in range(5)]
     assert sorted(sum(seen, [])[:10]) == sorted(sum(seen, [])[10:]) == list(range(10))
-    assert sample(10, 4, 3, seed=1) == seen[3] and sample(10, 4, 3, seed=2) != seen[3]
-    assert len(sample(3, 8, 0, seed=1)) == 8
+    # Asked for one epoch alone, as a resumed run does, it says the same.
+    assert Plan([1] * 10, 4, seed=1)(3) == seen[3] != Plan([1] * 10, 4, seed=2)(3)
+    assert len(Plan([1] * 3, 8, seed=1)(0)) == 8
+
+
+def test_pictures_come_as_often_as_their_frequency_says():
+    wanted = [0.25, 0.75, 1.0, 2.0]
+    plan = Plan(wanted, 4, seed=3)
+    seen = Counter(sum((plan(epoch) for epoch in range(100)), []))
+    assert all(abs(seen[i] - 100 * f) <= 2 for i, f in enumerate(wanted))
+
+
+def test_rare_classes_and_street_photographs_are_drawn_more_often():
+    items = [Item(Path("x"), "common", "train", str(n)) for n in range(16)]
+    items += [Item(Path("x"), "rare", "train", f"r{n}") for n in range(4)]
+    plain = frequencies(items, RECIPE)
+    assert plain == [1.0] * 20
+    half = frequencies(items, dataclasses.replace(RECIPE, balance=0.5))
+    assert sum(half) == pytest.approx(20) and half[16] == pytest.approx(2 * half[0])
+    items[0] = dataclasses.replace(items[0], scene="street")
+    street = frequencies(items, dataclasses.replace(RECIPE, street_weight=3.0))
+    assert street[0] == pytest.approx(3 * street[1]) == pytest.approx(3 * street[19])
+
+
+def test_every_phase_trains_at_its_size_and_is_judged_at_the_served_one(tmp_path):
+    recipe = dataclasses.replace(RECIPE, rounds=(1, 1), sizes=(32, 48), head_epochs=0, size=64)
+    _, learner = build(tmp_path / "pictures", recipe)
+    seen = set()
+
+    def look(module, inputs, output):
+        seen.add((module.training, inputs[0].shape[-1]))
+
+    learner.model[0][0].register_forward_hook(look)
+    history = train(learner, recipe, SEED, LocalCheckpoints(tmp_path / "checkpoints"))
+    assert len(history) == 2
+    assert seen == {(True, 32), (True, 48), (False, 64)}
+
+
+def test_decoded_pictures_train_like_their_files(tmp_path):
+    items, from_files = build(tmp_path / "pictures")
+    pictures = [wanted(item.path, item.split, RECIPE) for item in items]
+    kept = decoded.keep(pictures, tmp_path / "decoded", 10**9)
+    for item in items:
+        item.path.unlink()
+    from_memory = build_learner(items, SLUGS, RECIPE, SCRATCH, SEED, "cpu", pictures=kept)
+    mine = from_memory.dls.valid.one_batch()[0]
+    write_jpegs(tmp_path / "pictures")
+    assert torch.equal(mine, from_files.dls.valid.one_batch()[0])
+    digests = []
+    for learner, name in ((from_files, "a"), (from_memory, "b")):
+        recipe = dataclasses.replace(RECIPE, rounds=(1,))
+        train(learner, recipe, SEED, LocalCheckpoints(tmp_path / name))
+        digests.append(digest_of(learner.model))
+    assert digests[0] == digests[1]
+
+
+def test_a_student_learns_its_teachers_answers(undisturbed, version, tmp_path):
+    items, taught, _ = undisturbed
+    recipe = dataclasses.replace(RECIPE, rounds=(4,), teacher="1", teacher_weight=1.0)
+    # The labels are wrong, and only the teacher, weighing all, knows the right ones.
+    wrong = [dataclasses.replace(i, label=SLUGS[SLUGS.index(i.label) - 1]) for i in items]
+    spec = taught.preprocess
+    teacher = Teacher("resnet18", version / "weights.safetensors", SLUGS, spec)
+    batch = learner_batch = taught.dls.valid.one_batch()[0]
+    with torch.no_grad():
+        theirs = teacher(batch)
+        mine = taught.model.eval()(learner_batch)
+    assert torch.allclose(theirs, mine, atol=0.05 * mine.abs().max())  # it was stored in float16
+    student = build_learner(wrong, SLUGS, recipe, SCRATCH, SEED, "cpu", teacher)
+    train(student, recipe, SEED, LocalCheckpoints(tmp_path))
+    with torch.no_grad():
+        agrees = student.model.eval()(batch).argmax(1) == theirs.argmax(1)
+    assert agrees.float().mean() >= 0.6
+    other = Preprocess(spec.size, spec.fit, (0.5,) * 3, (0.5,) * 3)
+    renormalised = Teacher("resnet18", version / "weights.safetensors", SLUGS[::-1], other)
+    mean, std = (torch.tensor(v)[:, None, None] for v in (spec.mean, spec.std))
+    with torch.no_grad():
+        again = renormalised((batch * std + mean - 0.5) / 0.5)
+    assert torch.allclose(again.flip(1), theirs, atol=1e-3)
+
+
+def test_a_teacher_that_never_learnt_a_class_is_refused(version):
+    spec = Preprocess(32)
+    with pytest.raises(WeightsDoNotFit, match="never learnt tower"):
+        Teacher("resnet18", version / "weights.safetensors", [*SLUGS, "tower"], spec)
 
 
 def test_unknown_labels_and_empty_splits_are_refused(tmp_path):

@@ -6,9 +6,11 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
 from django.db.models import Prefetch
+from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 
-from classifier import evaluate, promote
+from classifier import evaluate, promote, trust
+from classifier.admin.figures import FigureFields, one_line, out_of_fold_table, sizes_table
 from classifier.models import Evaluation, ModelVersion, Promotion
 from curation.models import Snapshot
 from shoeproject.errors import ProjectError
@@ -23,14 +25,14 @@ class VersionActionForm(ActionForm):
 
 
 @admin.register(ModelVersion)
-class ModelVersionAdmin(ReadOnlyAdmin):
+class ModelVersionAdmin(FigureFields, ReadOnlyAdmin):
     """Versions: judge, promote, roll back."""
 
     action_form = VersionActionForm
     actions = ["promote_version", "roll_back", "judge"]
     list_display = ["name", "short", "active", "accuracy", "precision", "created_at"]
     list_filter = ["active"]
-    fields = ["name", "digest", "active", "run", "snapshot", "created_at", "figures", "card_text"]
+    fields = ["name", "digest", "active", "run", "snapshot", "created_at", "figures"]
 
     class Media:
         css = {"all": ["admin/job-progress.css"]}
@@ -42,9 +44,21 @@ class ModelVersionAdmin(ReadOnlyAdmin):
             Prefetch("evaluations", done, to_attr="judged")
         )  # fmt: skip
 
+    def get_fields(self, request, obj=None):
+        """With the figures it came with, as long as none were measured here; the card last."""
+        fields = [*self.fields]
+        if obj and self.measured(obj):
+            fields += self.figure_fields
+        fields += [key for key in ("out_of_fold", "sizes") if obj and obj.card.get(key)]
+        return [*fields, "card_text"]
+
     def get_readonly_fields(self, request, obj=None):
         """A version does not change."""
-        return self.fields
+        return self.get_fields(request, obj)
+
+    def measured(self, version):
+        """The figures on its card, unless it was judged here: then each evaluation has a page."""
+        return {} if version.judged else trust.on_card(version)
 
     def has_promote_permission(self, request):
         """Who may add promotions may promote and roll back."""
@@ -57,10 +71,11 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     @admin.display(description="test accuracy")
     def accuracy(self, version):
         """On the snapshot it was last judged on."""
-        if not version.judged:
-            return "not judged"
-        last = version.judged[0]
-        return f"{last.metrics['accuracy']:.1%} on {last.snapshot}"
+        if version.judged:
+            last = version.judged[0]
+            return f"{trust.share(last.metrics['accuracy'], 1)} on {last.snapshot}"
+        card = trust.on_card(version)
+        return f"{trust.share(card['accuracy'], 1)}, says its card" if card else "not judged"
 
     @admin.display
     def precision(self, version):
@@ -72,9 +87,25 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         """What every evaluation says in short."""
         if not version.judged:
             return "None yet: choose “Judge” in the list of versions."
+        name = "admin:classifier_evaluation_change"
         return format_html_join(
-            "", "<p>{}: {}</p>", ((e.snapshot, short(e)) for e in version.judged)
+            "",
+            '<p><a href="{}">{}</a>: {}</p>',
+            (
+                (reverse(name, args=[e.pk]), e.snapshot, one_line(e.metrics))
+                for e in version.judged
+            ),
         )
+
+    @admin.display(description="types too small for the test split")
+    def out_of_fold(self, version):
+        """As smaller trainings judged them."""
+        return out_of_fold_table(version.card["out_of_fold"])
+
+    @admin.display(description="sizes of the picture")
+    def sizes(self, version):
+        """What each is worth, and takes."""
+        return sizes_table(version.card["sizes"])
 
     @admin.display(description="card")
     def card_text(self, version):
@@ -112,17 +143,6 @@ class ModelVersionAdmin(ReadOnlyAdmin):
             say_error(self, request, error)
 
 
-def short(evaluation: Evaluation) -> str:
-    """An evaluation in one line."""
-    metrics = evaluation.metrics
-    low, high = metrics["interval"]
-    return (
-        f"{metrics['accuracy']:.1%} right of {metrics['images']} test images "
-        f"(95 % interval {low:.1%} to {high:.1%}), {metrics['macro_accuracy']:.1%} on average "
-        f"over types, {metrics['top5']:.1%} among the five best"
-    )
-
-
 class EvaluationForm(forms.ModelForm):
     """Which version on which snapshot."""
 
@@ -132,14 +152,14 @@ class EvaluationForm(forms.ModelForm):
 
 
 @admin.register(Evaluation)
-class EvaluationAdmin(JobAdmin):
+class EvaluationAdmin(FigureFields, JobAdmin):
     """Evaluations: judge a version, read the figures."""
 
     form = EvaluationForm
     list_display = ["__str__", "state", "progress", "in_short", "created_at"]
     list_select_related = ["version", "snapshot"]
     asked_fields = ("version", "snapshot")
-    result_fields = ("in_short", "per_type", "confusion", "verdicts")
+    result_fields = FigureFields.figure_fields
 
     def save_model(self, request, obj, form, change):
         """Queue it."""
@@ -147,48 +167,9 @@ class EvaluationAdmin(JobAdmin):
         super().save_model(request, obj, form, change)
         obj.ring()
 
-    @admin.display(description="result")
-    def in_short(self, evaluation):
-        """In one line."""
-        return short(evaluation) if evaluation.metrics else "–"
-
-    @admin.display(description="accuracy per type")
-    def per_type(self, evaluation):
-        """As a table, worst first."""
-        rows = evaluation.metrics.get("per_type", {})
-        return table(
-            ["type", "accuracy", "right", "images", "groups"],
-            (
-                (slug, f"{row['accuracy']:.0%}", row["right"], row["images"], row["groups"])
-                for slug, row in sorted(rows.items(), key=lambda item: item[1]["accuracy"])
-            ),
-        )
-
-    @admin.display(description="most frequent mistakes")
-    def confusion(self, evaluation):
-        """As a table."""
-        rows = evaluation.metrics.get("confusion", [])
-        return table(["label", "answer", "images"], rows[:20])
-
-    @admin.display(description="what a visitor would have read")
-    def verdicts(self, evaluation):
-        """As a table."""
-        rows = evaluation.metrics.get("verdicts", {})
-        return table(
-            ["images of", "type", "category", "not sure", "not a shoe"],
-            ((f"{kind} types", *verdicts.values()) for kind, verdicts in rows.items()),
-        )
-
-
-def table(head, rows):
-    """A small table for a read-only field."""
-    heads = format_html_join("", '<th scope="col">{}</th>', ((h,) for h in head))
-    body = format_html_join(
-        "",
-        "<tr>{}</tr>",
-        ((format_html_join("", "<td>{}</td>", ((cell,) for cell in row)),) for row in rows),
-    )
-    return format_html('<table class="figures"><tr>{}</tr>{}</table>', heads, body)
+    def measured(self, evaluation):
+        """What it found out."""
+        return evaluation.metrics
 
 
 @admin.register(Promotion)

@@ -1,14 +1,40 @@
 """The shapes of the API: the guide is written with them, and the schema is drawn from all."""
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from classifier.answer import DIGITS
+from classifier.trust import STATES
 from curation.models import Category, ShoeType
 
 VERDICTS = ["type", "category", "unsure", "not_a_shoe"]
 
 
+class AccuracyShape(serializers.Serializer):
+    """How often the active model is right about a type, on test photos."""
+
+    state = serializers.ChoiceField(
+        STATES,
+        help_text="judged: measured. too-few: fewer than 8 products in the test photos. "
+        "not-learnt: the model cannot answer it. unknown: learnt, but never judged",
+    )
+    accuracy = serializers.FloatField(
+        min_value=0, max_value=1, allow_null=True, help_text="Only with state judged"
+    )
+    interval = serializers.ListField(
+        child=serializers.FloatField(min_value=0, max_value=1),
+        min_length=2,
+        max_length=2,
+        allow_null=True,
+        help_text="95 % interval of the accuracy. Only with state judged, and not always then",
+    )
+    images = serializers.IntegerField(min_value=0, help_text="Test photos of the type")
+    groups = serializers.IntegerField(min_value=0, help_text="Products that these photos show")
+
+
 class TypeShape(serializers.ModelSerializer):
-    """A type of the guide. Needs `learnt`, a set of slugs, in the context."""
+    """A type of the guide. Needs `learnt`, a set of slugs, and `trust`, a TypeTrust by slug, in
+    the context."""
 
     category = serializers.SlugRelatedField("slug", read_only=True)
     pros = serializers.ListField(child=serializers.CharField())
@@ -19,14 +45,33 @@ class TypeShape(serializers.ModelSerializer):
     learnt = serializers.SerializerMethodField(
         help_text="Whether the active model can answer this type"
     )
+    accuracy = serializers.SerializerMethodField(
+        help_text="How often the active model is right about it; null where no model is active"
+    )
 
     class Meta:
         model = ShoeType
-        fields = ["slug", "name", "category", "pros", "cons", "distinction", "learnt"]
+        fields = ["slug", "name", "category", "pros", "cons", "distinction", "learnt", "accuracy"]
 
     def get_learnt(self, row) -> bool:
         """Whether the active model can answer this type."""
         return row.slug in self.context["learnt"]
+
+    @extend_schema_field(AccuracyShape(allow_null=True))
+    def get_accuracy(self, row):
+        """What was measured of this type."""
+        trust = self.context["trust"].get(row.slug)
+        return trust and {
+            "state": trust.state,
+            "accuracy": _rounded(trust.accuracy),
+            "interval": trust.interval and [_rounded(bound) for bound in trust.interval],
+            "images": trust.images,
+            "groups": trust.groups,
+        }
+
+
+def _rounded(share: float | None) -> float | None:
+    return share if share is None else round(share, DIGITS)
 
 
 class CategoryShape(serializers.ModelSerializer):

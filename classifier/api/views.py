@@ -11,7 +11,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from classifier import answer, photo, store
+from classifier import answer, photo, store, trust
 from classifier.api import examples, shapes
 from classifier.guide import Guide
 from curation.models import Category
@@ -44,9 +44,13 @@ class GuideView(PublicView):
         return response
 
 
-def _learnt(guide: Guide) -> set[str]:
+def _known(guide: Guide) -> dict:
+    """What the active model knows of the types, as `TypeShape` asks for it."""
     served = store.active()
-    return guide.learnt(served and served.model)
+    return {
+        "learnt": guide.learnt(served and served.model),
+        "trust": trust.by_type(served.version, guide, served.model) if served else {},
+    }
 
 
 class PredictionsView(PublicView):
@@ -88,8 +92,7 @@ class TypesView(GuideView):
     def get(self, request):
         """List the types, family by family."""
         guide = Guide()
-        context = {"learnt": _learnt(guide)}
-        return Response(shapes.TypeShape(guide.types(), many=True, context=context).data)
+        return Response(shapes.TypeShape(guide.types(), many=True, context=_known(guide)).data)
 
 
 class TypeView(GuideView):
@@ -115,8 +118,7 @@ class TypeView(GuideView):
             raise Http404
         if row.slug != slug:
             return redirect("api-type", slug=row.slug)
-        context = {"learnt": _learnt(guide)}
-        return Response(shapes.TypeShape(row, context=context).data)
+        return Response(shapes.TypeShape(row, context=_known(guide)).data)
 
 
 class CategoriesView(GuideView):

@@ -16,7 +16,7 @@ class ImportForm(forms.ModelForm):
 
     class Meta:
         model = Import
-        fields = ["path", "source", "licence", "label_map"]
+        fields = ["path", "source", "licence", "scene", "label_map"]
 
     def clean_path(self):
         """Only paths below the folders that were opened for imports."""
@@ -39,7 +39,7 @@ class ImportAdmin(JobAdmin):
 
     form = ImportForm
     list_display = ["__str__", "state", "progress", "added", "asked_by", "created_at"]
-    asked_fields = ("path", "source", "licence", "label_map")
+    asked_fields = ("path", "source", "licence", "scene", "label_map")
     result_fields = ("result",)
 
     def save_model(self, request, obj, form, change):

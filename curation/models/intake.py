@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import Q
 
 from curation.models.guide import ShoeType
+from curation.models.image import ShoeImage
 from shoeproject.jobs import Job
 
 
@@ -60,6 +61,12 @@ class Import(Job):
     )
     licence = models.CharField(
         max_length=200, default="unknown", help_text="Where the CSV says nothing"
+    )
+    scene = models.CharField(
+        max_length=10,
+        choices=ShoeImage.Scene.choices,
+        default=ShoeImage.Scene.UNKNOWN,
+        help_text="Where they were photographed, where the CSV says nothing",
     )
     report = models.JSONField(
         default=dict,

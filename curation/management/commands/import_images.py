@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 
 from curation import ingest
-from curation.models import Import
+from curation.models import Import, ShoeImage
 from curation.models.intake import validate_label_map
 from shoeproject.commands import ProjectCommand, wait_for
 
@@ -32,13 +32,23 @@ class Command(ProjectCommand):
         )
         parser.add_argument("--source", default="", help="who they came from, if no CSV says so")
         parser.add_argument("--licence", default="unknown", help="their licence, if no CSV says so")
+        parser.add_argument(
+            "--scene",
+            default=ShoeImage.Scene.UNKNOWN,
+            choices=ShoeImage.Scene.values,
+            help="where they were photographed, if no CSV says so",
+        )
 
-    def handle(self, path, map, source, licence, **options):
+    def handle(self, path, map, source, licence, scene, **options):
         """Import and print the report."""
         if not path.exists():
             raise CommandError(f"{path}: there is no such folder or file.")
         job = Import(
-            path=str(path.resolve()), label_map=_read_map(map), source=source, licence=licence
+            path=str(path.resolve()),
+            label_map=_read_map(map),
+            source=source,
+            licence=licence,
+            scene=scene,
         )
         job.save()
         # Paths are this machine's, so this machine does the work; the row shows it in the admin.

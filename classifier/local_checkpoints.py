@@ -1,4 +1,4 @@
-"""A place for checkpoints without a storage, for tests of training alone."""
+"""A place for checkpoints on this machine alone, for trainings that are no jobs."""
 
 import shutil
 import tempfile

@@ -1,0 +1,47 @@
+"""`manage.py export_starter VERSION FOLDER`."""
+
+import json
+from pathlib import Path
+
+from django.core.management.base import CommandError
+
+from classifier import promote, starter
+from shoeproject.commands import ProjectCommand
+
+
+class Command(ProjectCommand):
+    """Write a version as the model that comes with the project."""
+
+    help = (
+        "Write a version, with the figures of its evaluation on its own snapshot in its card, to a "
+        "folder: the form in which a model comes with the project (classifier/starter)."
+    )
+
+    def add_arguments(self, parser):
+        """Declare the arguments."""
+        parser.add_argument("version", help="its number, the start of its digest, or “active”")
+        parser.add_argument("folder", type=Path)
+        parser.add_argument("--name", default="", help="what it is called from then on")
+        parser.add_argument("--out-of-fold", type=Path, metavar="FILE", help="from out_of_fold")
+        parser.add_argument("--sizes", type=Path, metavar="FILE", help="from bench.serving_size")
+        parser.add_argument(
+            "--note", action="append", default=[], help="a sentence about its limits; repeatable"
+        )
+
+    def handle(self, version, folder, name, out_of_fold, sizes, note, **options):
+        """Write the folder."""
+        extra = {"out_of_fold": _read(out_of_fold), "sizes": _read(sizes), "notes": note}
+        card = starter.export(
+            promote.find(version), folder, name, **{k: v for k, v in extra.items() if v}
+        )
+        total = sum(file["bytes"] for file in card["files"].values())
+        self.stdout.write(f"{card['name']}: {total / 1e6:.1f} MB in {folder}")
+
+
+def _read(file: Path | None):
+    if file is None:
+        return None
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CommandError(f"{file}: not a readable JSON file ({error}).") from error
