@@ -4,12 +4,14 @@ import hashlib
 import json
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from classifier import promote, store
 from classifier.errors import ClassifierError, VersionExists
 from classifier.models import Evaluation, ModelVersion
 from classifier.predict import CARD, Model
+from curation.models import Snapshot
 
 FOLDER = Path(__file__).parent / "starter"
 
@@ -19,10 +21,10 @@ class NeverJudged(ClassifierError):
 
     code = "never_judged"
 
-    def __init__(self, version: ModelVersion):
+    def __init__(self, version: ModelVersion, frozen: Snapshot):
         super().__init__(
-            f"{version} was never judged on its own snapshot; `manage.py evaluate {version.pk} "
-            f"--snapshot {version.snapshot}` does it."
+            f"{version} was never judged on snapshot “{frozen}”; "
+            f"`manage.py evaluate {version.pk} --snapshot {frozen}` does it."
         )
 
 
@@ -47,22 +49,22 @@ def register(folder: Path = FOLDER) -> ModelVersion | None:
     return version
 
 
-def export(version: ModelVersion, out: Path, name: str = "", **extra) -> dict:
+def export(
+    version: ModelVersion, out: Path, name: str = "", compared: Sequence[ModelVersion] = (), **extra
+) -> dict:
     """Write a version as a starter to the folder `out` and give back its card.
 
     Its card is the version's with what a starter cannot look up elsewhere: `test` (snapshot's name
-    and digest, and the metrics of the evaluation on it) and `extra` (JSON), such as `out_of_fold`,
-    `sizes` and `notes`. Raises NeverJudged, VersionExists, BrokenVersion.
+    and digest, and the metrics of the evaluation on it), `compared` (the figures of others on the
+    same snapshot), and `extra` (JSON), such as `out_of_fold`, `sizes` and `notes`.
+    Raises NeverJudged, VersionExists, BrokenVersion.
     """
-    judged = Evaluation.objects.filter(
-        version=version, snapshot=version.snapshot_id, state=Evaluation.State.DONE
-    ).first()
-    if judged is None:
-        raise NeverJudged(version)
     if out.exists():
         raise VersionExists(str(out))
-    frozen = {"name": judged.snapshot.name, "digest": judged.snapshot.digest}
-    card = {**version.card, "test": {"snapshot": frozen, "metrics": judged.metrics}, **extra}
+    frozen, metrics = version.snapshot, _metrics(version, version.snapshot)
+    test = {"snapshot": {"name": frozen.name, "digest": frozen.digest}, "metrics": metrics}
+    others = [_compared(other, _metrics(other, frozen)) for other in compared]
+    card = {**version.card, "test": test, "compared": others, **extra}
     card["name"] = name or card["name"]
     folder = store.fetch(version)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -76,3 +78,26 @@ def export(version: ModelVersion, out: Path, name: str = "", **extra) -> dict:
         Model.load(work)  # as serving will
         work.rename(out)
     return card
+
+
+def _metrics(version: ModelVersion, frozen: Snapshot) -> dict:
+    judged = Evaluation.objects.filter(
+        version=version, snapshot=frozen, state=Evaluation.State.DONE
+    ).first()
+    if judged is None:
+        raise NeverJudged(version, frozen)
+    return judged.metrics
+
+
+def _compared(version: ModelVersion, metrics: dict) -> dict:
+    """What a reader needs to weigh another model against the starter."""
+    kept = ("images", "accuracy", "interval", "macro_accuracy", "category_accuracy", "ece")
+    return {
+        "name": version.name,
+        "arch": version.card["arch"],
+        "size": version.card["preprocess"]["size"],
+        "precision": version.card["precision"],
+        **{key: metrics[key] for key in kept},
+        "judged": metrics["judged"],
+        "per_scene": metrics["per_scene"],
+    }

@@ -65,9 +65,7 @@ class TypeTrust:
         row = self.out_of_fold
         if self.state == JUDGED or not row:
             return ""
-        right = _right(
-            row["accuracy"], row["images"], "photo", row["groups"], row.get("interval")
-        )
+        right = _right(row["accuracy"], row["images"], "photo", row["groups"], row.get("interval"))
         return (
             "An estimate from smaller trainings, each tested on photos that it had not seen: "
             f"{right} The model on duty may do better or worse."
@@ -140,9 +138,9 @@ def about_scenes(measured: dict) -> str:
     street, catalogue = scene(measured, STREET), scene(measured, CATALOGUE)
     if street is None:
         return ""
-    first = "" if catalogue is None else f"{share(catalogue)} of catalogue photos and "
+    first = "" if catalogue is None else f"in {share(catalogue)} of catalogue photos and "
     return (
-        f"Over all types it is right about {first}{share(street)} of photos as people take them "
+        f"Over all types it is right {first}in {share(street)} of photos as people take them "
         "(worn, on floors, from above)."
     )
 
@@ -153,8 +151,8 @@ def about_worn(measured: dict) -> str:
     if street is None or catalogue is None or street >= catalogue:
         return ""
     return (
-        "Worn shoes and photos from above are harder: the model is right about "
-        f"{share(street)} of those, and about {share(catalogue)} of catalogue photos."
+        "Worn shoes and photos from above are harder: the model is right in "
+        f"{share(street)} of those and in {share(catalogue)} of catalogue photos."
     )
 
 
@@ -163,9 +161,12 @@ def headlines(measured: dict) -> list[str]:
     lines = []
     judged = measured.get("judged")
     if judged and judged["types"]:
+        enough = (
+            f"{count(judged['types'], 'type')} with at least {judged['min_groups']} test groups"
+        )
         lines.append(
-            f"{share(judged['accuracy'], 1)} right over the {count(judged['types'], 'type')} with "
-            f"at least {judged['min_groups']} test groups ({between(judged['interval'])}), "
+            f"{share(judged['accuracy'], 1)} right over the {enough} "
+            f"(95% interval {between(judged['interval'], 1)}), "
             f"{share(judged['macro_accuracy'], 1)} on average over these types"
         )
     if "accuracy" in measured:
@@ -173,7 +174,7 @@ def headlines(measured: dict) -> list[str]:
     if "category_accuracy" in measured:
         lines.append(
             f"{share(measured['category_accuracy'], 1)} right about the category "
-            f"({between(measured['category_interval'])})"
+            f"(95% interval {between(measured['category_interval'], 1)})"
         )
     if "ece" in measured:
         lines.append(f"calibration error {share(measured['ece'], 1)}")
@@ -185,7 +186,7 @@ def _overall(measured: dict) -> str:
     if measured.get("interval"):
         words += (
             f" ({measured['right']:,} of {count(measured['images'], 'test image')}, "
-            f"{between(measured['interval'])})"
+            f"95% interval {between(measured['interval'], 1)})"
         )
     for key, what in (
         ("macro_accuracy", "on average over types"),
@@ -207,10 +208,10 @@ def share(value: float, digits: int = 0) -> str:
     return f"{value:.{digits}%}" if value < 1 - step / 2 else f">{1 - step:.{digits}%}"
 
 
-def between(interval) -> str:
-    """An interval for people."""
+def between(interval, digits: int = 0) -> str:
+    """An interval for people: "87% to 96%"."""
     low, high = interval
-    return f"95% interval {share(low)} to {share(high)}"
+    return f"{share(low, digits)} to {share(high, digits)}"
 
 
 def count(number: int, what: str) -> str:
@@ -219,10 +220,10 @@ def count(number: int, what: str) -> str:
 
 
 def _right(accuracy: float, images: int, what: str, groups: int, interval) -> str:
-    """ "right in 93% of 130 test photos (72 products; 95% interval 87% to 96%)." """
+    """As in: right in 93% of 130 test photos (72 products; 95% interval 87% to 96%)."""
     if accuracy in (0, 1) and images > 1:
         part = f"{'all' if accuracy else 'none of'} {count(images, what)}"
     else:
         part = f"{share(accuracy)} of {count(images, what)}"
-    sure = f"; {between(interval)}" if interval else ""
+    sure = f"; 95% interval {between(interval)}" if interval else ""
     return f"right in {part} ({count(groups, 'product')}{sure})."

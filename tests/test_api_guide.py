@@ -32,7 +32,7 @@ def test_types_come_family_by_family_with_their_text(client, version):
     types = response.json()
     assert len(types) == 36
     assert set(types[0]) == {
-        "slug", "name", "category", "pros", "cons", "distinction", "learnt",
+        "slug", "name", "category", "pros", "cons", "distinction", "learnt", "accuracy",
     }  # fmt: skip
     assert not {"other-shoe", "not-a-shoe"} & {row["slug"] for row in types}
     families = [row["category"] for row in types]

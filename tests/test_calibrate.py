@@ -144,3 +144,29 @@ def test_without_types_thresholds_are_the_defaults():
 def test_a_category_is_the_sum_of_its_types():
     sums, names = category_sums(np.array([[0.3, 0.25, 0.2, 0.15, 0.1]]), ALL)
     assert names == ["x", "y"] and sums[0] == pytest.approx([0.55, 0.2])
+
+
+def test_wrong_type_answers_to_guarded_rows_are_kept_rare():
+    # A catalogue on which every answer is right, and ten photographs of which five are not.
+    catalogue = rows(*[(0, 0.6)] * 200)
+    worn = rows(*[(1, 0.5 + n / 100) for n in range(5)], *[(0, 0.9)] * 5)
+    probabilities = np.concatenate([catalogue, worn])
+    targets = np.array([0] * 205 + [0] * 5)
+    guarded = np.arange(210) >= 200
+    plain = fit_thresholds(probabilities, targets, ALL)
+    assert plain.type <= 0.5
+    careful = fit_thresholds(probabilities, targets, ALL, guarded=guarded, wrong=0.1)
+    answered = probabilities[guarded].max(axis=1) >= careful.type
+    assert 0.53 < careful.type <= 0.54  # the most confident mistake, one of ten, may stay
+    assert answered.sum() == 6
+    none = fit_thresholds(probabilities, targets, ALL, guarded=np.zeros(210, dtype=bool))
+    assert none == plain
+
+
+def test_guarded_rows_that_are_no_types_raise_nothing():
+    probabilities = rows(*[(0, 0.8)] * 200, *[(1, 0.7)] * 5)
+    targets = np.array([0] * 200 + [3] * 5)
+    guarded = np.arange(205) >= 200
+    assert fit_thresholds(probabilities, targets, ALL, guarded=guarded) == fit_thresholds(
+        probabilities, targets, ALL
+    )

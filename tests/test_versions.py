@@ -10,8 +10,8 @@ from django.core.files.storage import storages
 from django.core.management import call_command
 from PIL import Image
 
-from classifier import evaluate, metrics, promote, runs, starter, store, stored_checkpoints
-from classifier.errors import BrokenVersion
+from classifier import evaluate, promote, runs, starter, store, stored_checkpoints
+from classifier.errors import BrokenVersion, VersionExists
 from classifier.models import Evaluation, ModelVersion, Promotion, TrainingRun
 from curation import ingest, snapshot
 from shoeproject import jobs
@@ -166,12 +166,6 @@ def test_a_cancelled_evaluation_can_be_asked_for_again(make, frozen):
     assert Evaluation.objects.get() == again
 
 
-def test_wilsons_interval():
-    # Newcombe (1998), table I: 81 of 263 gives 0.2553 to 0.3662.
-    assert metrics.wilson(81, 263) == pytest.approx([0.2553, 0.3662], abs=1e-4)
-    assert metrics.wilson(0, 0) == [0.0, 1.0]
-
-
 def judged(version, frozen, accuracy):
     Evaluation.objects.create(
         version=version, snapshot=frozen, state="done", metrics={"accuracy": accuracy}
@@ -200,6 +194,31 @@ def test_the_starter_is_registered_once_and_becomes_active_only_where_none_is(tm
     assert store.active().version == version
     assert starter.register(folder) == version
     assert (ModelVersion.objects.count(), Promotion.objects.count()) == (1, 1)
+
+
+def test_a_starter_carries_the_figures_of_its_evaluation(make, frozen, tmp_path):
+    version, other = make("a"), make("b")
+    ModelVersion.objects.update(snapshot=frozen)
+    version.refresh_from_db()
+    out = tmp_path / "exported"
+    with pytest.raises(starter.NeverJudged, match="--snapshot drawn"):
+        starter.export(version, out)
+    for one in (version, other):
+        jobs.perform(Evaluation, evaluate.ask(one, frozen).pk, evaluate.run)
+    (tmp_path / "sizes.json").write_text('[{"size": 64}]')
+    call_command(
+        "export_starter", str(version.pk), str(out), "--name", "Starter", "--note", "Drawn.",
+        "--sizes", str(tmp_path / "sizes.json"), "--compared", str(other.pk),
+    )  # fmt: skip
+    card = json.loads((out / "card.json").read_text())
+    assert card["test"]["snapshot"] == {"name": "drawn", "digest": frozen.digest}
+    assert card["test"]["metrics"] == version.evaluations.get().metrics
+    assert card["compared"][0]["accuracy"] == other.evaluations.get().metrics["accuracy"]
+    assert (card["name"], card["notes"], card["sizes"]) == ("Starter", ["Drawn."], [{"size": 64}])
+    again = starter.register(out)
+    assert again != version and store.active().version == again
+    with pytest.raises(VersionExists):
+        starter.export(version, out)
 
 
 def test_predict_prints_one_line_for_each_file_in_order(make, tmp_path, capsys):

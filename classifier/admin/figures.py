@@ -4,10 +4,11 @@ from django.contrib import admin
 from django.utils.html import format_html, format_html_join
 
 from classifier import trust
-from classifier.trust import between, share
+from classifier.metrics import MIN_GROUPS
+from classifier.trust import between, count, share
 
 MISTAKES = 20  # rows of the table of mistakes
-ROW_HEAD = ("right", "95% interval", "right", "images", "groups")
+ROW_HEAD = ("accuracy", "95% interval", "right", "images", "groups")
 
 
 class FigureFields:
@@ -89,8 +90,15 @@ class FigureFields:
 
 
 def one_line(measured: dict) -> str:
-    """The two figures that say most."""
-    return "; ".join(trust.headlines(measured)[:2]) or "–"
+    """The two figures that say most, short enough for a list."""
+    if "accuracy" not in measured:
+        return "–"
+    words = [f"{share(measured['accuracy'], 1)} right"]
+    judged = measured.get("judged")
+    if judged and judged["types"]:
+        types = count(judged["types"], "judged type")
+        words.append(f"{share(judged['accuracy'], 1)} over {types}")
+    return ", ".join(words)
 
 
 def rows_table(what: str, rows: dict | None, more: dict[str, str] | None = None):
@@ -108,13 +116,15 @@ def refused_table(refused: dict | None):
     """What was answered to pictures of no type: shares of the verdicts."""
     names = {"type": "type", "category": "category", "unsure": "not sure"}
     return table(
-        ["images of", "images", *names.values(), "not a shoe", "refused, if it keeps so many shoes"],
+        ["images of", "images", *names.values(), "not a shoe", "could be refused"],
         [
             (
                 label,
                 f"{row['images']:,}",
                 *(_share(row.get(verdict)) for verdict in (*names, "not_a_shoe")),
-                f"{_share(row['at_kept'])} at {_share(row['kept'])}" if "at_kept" in row else "–",
+                f"{_share(row['at_kept'])} while {share(row['kept'])} of shoes stay"
+                if "at_kept" in row
+                else "–",
             )
             for label, row in (refused or {}).items()
         ],
@@ -165,8 +175,10 @@ def table(head, rows):
 
 def _cells(row: dict) -> tuple:
     """Cells under ROW_HEAD."""
-    interval = between(row["interval"]).removeprefix("95% interval ") if row.get("interval") else "–"
-    return (share(row["accuracy"]), interval, row["right"], row["images"], row["groups"])
+    interval = between(row["interval"]) if row.get("interval") else "–"
+    few = " (too few to judge)" if row["groups"] < MIN_GROUPS else ""
+    images = (f"{row['right']:,}", f"{row['images']:,}", f"{row['groups']:,}{few}")
+    return (share(row["accuracy"]), interval, *images)
 
 
 def _share(value: float | None) -> str:

@@ -91,10 +91,7 @@ class ModelVersionAdmin(FigureFields, ReadOnlyAdmin):
         return format_html_join(
             "",
             '<p><a href="{}">{}</a>: {}</p>',
-            (
-                (reverse(name, args=[e.pk]), e.snapshot, one_line(e.metrics))
-                for e in version.judged
-            ),
+            ((reverse(name, args=[e.pk]), e.snapshot, one_line(e.metrics)) for e in version.judged),
         )
 
     @admin.display(description="types too small for the test split")

@@ -1,8 +1,21 @@
 """`manage.py evaluate VERSION --snapshot NAME`."""
 
-from classifier import evaluate, promote
+from classifier import evaluate, promote, trust
+from classifier.metrics import MIN_GROUPS
 from curation.snapshot import find
 from shoeproject.commands import ProjectCommand, wait_for
+
+VERDICTS = {
+    "type": "with a type",
+    "category": "with a category",
+    "unsure": "not sure",
+    "not_a_shoe": "not a shoe",
+}
+SCENE_SHARES = {
+    "ece": "calibration error",
+    "answered": "answered with a type",
+    "wrong_confident": "with a wrong type",
+}
 
 
 class Command(ProjectCommand):
@@ -24,17 +37,30 @@ class Command(ProjectCommand):
             self.stdout.write(line)
 
 
-def summary(metrics: dict) -> list[str]:
-    """The figures of an evaluation as lines for a terminal."""
-    low, high = metrics["interval"]
-    lines = [
-        f"accuracy {metrics['accuracy']:.1%} ({metrics['right']} of {metrics['images']}, "
-        f"95 % interval {low:.1%} to {high:.1%}), macro {metrics['macro_accuracy']:.1%}, "
-        f"among the five best {metrics['top5']:.1%}"
-    ]
-    for slug, row in metrics["per_type"].items():
-        lines.append(
-            f"  {slug:24s} {row['accuracy']:6.1%}  {row['right']} of {row['images']} images, "
-            f"{row['groups']} groups"
+def summary(measured: dict) -> list[str]:
+    """The figures of an evaluation as lines for a terminal, what says most first."""
+    lines = trust.headlines(measured)
+    for scene, row in (measured.get("per_scene") or {}).items():
+        shares = ", ".join(
+            f"{what} {trust.share(row[key], 1)}" for key, what in SCENE_SHARES.items() if key in row
         )
+        lines.append(f"  scene {_row(scene, row, 18)}; {shares}")
+    for label, row in (measured.get("refused") or {}).items():
+        given = ", ".join(
+            f"{trust.share(row[verdict])} {words}" for verdict, words in VERDICTS.items()
+        )
+        lines.append(f"  {label}: {trust.count(row['images'], 'image')} answered {given}")
+    for category, row in (measured.get("per_category") or {}).items():
+        lines.append(f"  category {_row(category, row, 15)}")
+    for slug, row in (measured.get("per_type") or {}).items():
+        few = "  (too few to judge)" if row["groups"] < MIN_GROUPS else ""
+        lines.append(f"  {_row(slug, row)}{few}")
     return lines
+
+
+def _row(name: str, row: dict, width: int = 24) -> str:
+    interval = f" ({trust.between(row['interval'])})" if row.get("interval") else ""
+    return (
+        f"{name:{width}s} {trust.share(row['accuracy'], 1):>6s}  {row['right']:,} of "
+        f"{trust.count(row['images'], 'image')}, {trust.count(row['groups'], 'group')}{interval}"
+    )

@@ -25,14 +25,22 @@ class Command(ProjectCommand):
         parser.add_argument("--out-of-fold", type=Path, metavar="FILE", help="from out_of_fold")
         parser.add_argument("--sizes", type=Path, metavar="FILE", help="from bench.serving_size")
         parser.add_argument(
+            "--compared", action="append", default=[], metavar="VERSION",
+            help="another version whose figures on the same snapshot go on the card; repeatable",
+        )  # fmt: skip
+        parser.add_argument(
             "--note", action="append", default=[], help="a sentence about its limits; repeatable"
         )
 
-    def handle(self, version, folder, name, out_of_fold, sizes, note, **options):
+    def handle(self, version, folder, name, out_of_fold, sizes, compared, note, **options):
         """Write the folder."""
         extra = {"out_of_fold": _read(out_of_fold), "sizes": _read(sizes), "notes": note}
         card = starter.export(
-            promote.find(version), folder, name, **{k: v for k, v in extra.items() if v}
+            promote.find(version),
+            folder,
+            name,
+            [promote.find(other) for other in compared],
+            **{key: value for key, value in extra.items() if value},
         )
         total = sum(file["bytes"] for file in card["files"].values())
         self.stdout.write(f"{card['name']}: {total / 1e6:.1f} MB in {folder}")
