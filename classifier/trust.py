@@ -35,7 +35,7 @@ class TypeTrust:
         """A word or two beside the type's name."""
         if self.state == JUDGED:
             if self.accuracy in (0, 1):
-                return f"{self.images if self.accuracy else 0} of {self.images} right"
+                return f"{self.images if self.accuracy else 0:,} of {self.images:,} right"
             return f"{share(self.accuracy)} right"
         return {
             TOO_FEW: "too few to judge",

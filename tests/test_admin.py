@@ -112,10 +112,14 @@ def test_an_import_reads_only_opened_folders(client, member, settings, tmp_path)
     (tmp_path / "in").mkdir()
     url = reverse("admin:curation_import_add")
     for path in ("/etc", str(tmp_path / "in" / ".." / ".."), str(tmp_path / "in" / "none")):
-        page = client.post(url, {"path": path, "licence": "CC0", "label_map": "{}"})
+        page = client.post(
+            url, {"path": path, "licence": "CC0", "scene": "unknown", "label_map": "{}"}
+        )
         assert page.status_code == 200
         assert Import.objects.count() == 0
-    client.post(url, {"path": str(tmp_path / "in"), "licence": "CC0", "label_map": "{}"})
+    client.post(
+        url, {"path": str(tmp_path / "in"), "licence": "CC0", "scene": "unknown", "label_map": "{}"}
+    )
     assert Import.objects.get().asked_by.username == "kim"
 
 
@@ -123,7 +127,7 @@ def test_a_label_map_that_is_none_is_refused(client, member, settings, tmp_path)
     client.force_login(member("Curator"))
     settings.IMPORT_ROOTS = [str(tmp_path)]
     for label_map in ("[1]", '{"a": 1}', "nonsense"):
-        form = {"path": str(tmp_path), "licence": "CC0", "label_map": label_map}
+        form = {"path": str(tmp_path), "licence": "CC0", "scene": "unknown", "label_map": label_map}
         assert client.post(reverse("admin:curation_import_add"), form).status_code == 200
     assert Import.objects.count() == 0
 

@@ -85,7 +85,10 @@ class FigureFields:
         verdicts = self.measured(row).get("verdicts") or {}
         return table(
             ["images of", "type", "category", "not sure", "not a shoe"],
-            [(f"{kind} types", *numbers.values()) for kind, numbers in verdicts.items()],
+            [
+                (f"{kind} types", *(f"{number:,}" for number in numbers.values()))
+                for kind, numbers in verdicts.items()
+            ],
         )
 
 

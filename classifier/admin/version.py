@@ -86,7 +86,8 @@ class ModelVersionAdmin(FigureFields, ReadOnlyAdmin):
     def figures(self, version):
         """What every evaluation says in short."""
         if not version.judged:
-            return "None yet: choose “Judge” in the list of versions."
+            card = " The figures below are from its card." if self.measured(version) else ""
+            return f"None yet: choose “Judge” in the list of versions.{card}"
         name = "admin:classifier_evaluation_change"
         return format_html_join(
             "",
