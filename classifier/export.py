@@ -23,10 +23,10 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from safetensors.torch import save_file
 from torch import nn
 
+from classifier.batches import STREET, Item
 from classifier.calibrate import ClassInfo, fit_temperature, fit_thresholds, nll, softmax
 from classifier.checkpoints import sha256_of
 from classifier.errors import ExportMismatch, TooFewPictures, VersionExists
-from classifier.learner import STREET, Item
 from classifier.predict import (
     CARD,
     FORMAT,

@@ -14,8 +14,9 @@ from classifier import torchvision_shim  # noqa: F401
 # isort: split
 import torch
 
+from classifier.batches import Item
 from classifier.calibrate import TYPE, ClassInfo
-from classifier.learner import Item, build_learner
+from classifier.learner import build_learner
 from classifier.local_checkpoints import LocalCheckpoints
 from classifier.metrics import MIN_GROUPS, grouped_interval
 from classifier.recipes import Recipe

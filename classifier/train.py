@@ -25,9 +25,9 @@ from fastai.learner import Learner
 from safetensors.torch import load_file, save_file
 
 from classifier import precision
+from classifier.batches import seed_everything, seed_of
 from classifier.checkpoints import FORMAT, STATE, Checkpoints, sha256_of, verify
 from classifier.errors import CheckpointMismatch, TrainingDiverged, TrainingStopped
-from classifier.learner import seed_everything, seed_of
 from classifier.recipes import Phase, Recipe
 
 WEIGHTS, OPTIMISER = "weights.safetensors", "optimiser.safetensors"

@@ -16,10 +16,11 @@ from django.conf import settings
 from django.utils import timezone
 
 from classifier import decoded, pictures, promote, recipes, starter, store, weights
+from classifier.batches import Item, wanted
 from classifier.calibrate import ClassInfo
 from classifier.errors import TooFewPictures
 from classifier.export import export_version
-from classifier.learner import Item, build_learner, preprocess_of, wanted
+from classifier.learner import build_learner, preprocess_of
 from classifier.models import Epoch, ModelVersion, TrainingRun
 from classifier.predict import WEIGHTS
 from classifier.stored_checkpoints import StoredCheckpoints
@@ -208,8 +209,9 @@ def _about(job, recipe, start, device, lines, left_out, history) -> dict:
     return {
         "snapshot": {"name": job.snapshot.name, "digest": job.snapshot.digest},
         "images": job.snapshot.counts,
-        "sources": dict(Counter(line.source or "unknown" for line in lines).most_common()),
-        "licences": dict(Counter(line.licence or "unknown" for line in lines).most_common()),
+        "sources": _count(line.source for line in lines),
+        "licences": _count(line.licence for line in lines),
+        "seen": _seen(lines),
         "left_out": left_out,
         "recipe": recipe.as_json(),
         "seed": job.seed,
@@ -219,6 +221,23 @@ def _about(job, recipe, start, device, lines, left_out, history) -> dict:
         "seconds": round(sum(result.seconds for result in history)),
         "finished": timezone.now().isoformat(timespec="seconds"),
     }
+
+
+def _seen(lines) -> dict[str, dict]:
+    """For every label the training pictures by source and by scene, most first."""
+    labels = sorted({line.label for line in lines})
+    train = [line for line in lines if line.split == "train"]
+    return {
+        label: {
+            "sources": _count(line.source for line in train if line.label == label),
+            "scenes": _count(line.scene for line in train if line.label == label),
+        }
+        for label in labels
+    }
+
+
+def _count(values) -> dict[str, int]:
+    return dict(Counter(value or "unknown" for value in values).most_common())
 
 
 def _end_with_parent() -> None:

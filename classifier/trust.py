@@ -10,6 +10,7 @@ from classifier.models import Evaluation, ModelVersion
 
 JUDGED, TOO_FEW, NOT_LEARNT, UNKNOWN = STATES = ("judged", "too-few", "not-learnt", "unknown")
 CATALOGUE, STREET = "catalogue", "street"
+ONE_SOURCE = 0.8  # share of a type's training photos from which on its figure needs a caveat
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class TypeTrust:
     "unknown" (learnt, but never judged as it stands today). `accuracy` and its 95 % `interval` are
     from 0 to 1 and only there when judged; the interval may be missing all the same. `images` and
     `groups` are those of the test split. `out_of_fold`: a row as in `metrics.measure`, from
-    trainings on a part of the data, for a type that was learnt.
+    trainings on a part of the data, for a type that was learnt. `one_source`: the share of its
+    training photos that the largest source gave; 0 where the card does not say.
     """
 
     state: str
@@ -29,6 +31,7 @@ class TypeTrust:
     images: int = 0
     groups: int = 0
     out_of_fold: dict | None = None
+    one_source: float = 0.0
 
     @property
     def short(self) -> str:
@@ -71,6 +74,17 @@ class TypeTrust:
             f"{right} The model on duty may do better or worse."
         )
 
+    @property
+    def caveat(self) -> str:
+        """What a figure is worth whose photos come from one place; empty where they do not."""
+        if self.one_source < ONE_SOURCE or self.state not in (JUDGED, TOO_FEW):
+            return ""
+        return (
+            f"{share(self.one_source)} of the training photos of this type come from one source, "
+            "and most test photos too. The model may know that source's way of photographing as "
+            "much as the shoe; with photos from elsewhere it is probably right less often."
+        )
+
 
 def figures(version: ModelVersion) -> dict:
     """What `metrics.measure` gave for `version`; one query.
@@ -103,28 +117,33 @@ def by_type(
         row = guide.survivor(info.slug) if info.kind == TYPE else None
         if row:
             learnt[row.slug].append(info.slug)
-    rows = measured.get("per_type") or {}
+    rows, seen = measured.get("per_type") or {}, version.card["training"].get("seen") or {}
     return {
-        row.slug: _trust(row.slug, learnt.get(row.slug, []), rows, estimates)
+        row.slug: _trust(row.slug, learnt.get(row.slug, []), rows, estimates, seen)
         for row in guide.types()
     }
 
 
-def _trust(slug: str, learnt: list[str], rows: dict, estimates: dict) -> TypeTrust:
+def _trust(slug: str, learnt: list[str], rows: dict, estimates: dict, seen: dict) -> TypeTrust:
     if not learnt:
         return TypeTrust(NOT_LEARNT)
     if len(learnt) > 1:
         return TypeTrust(UNKNOWN)
     row, estimate = rows.get(learnt[0]), estimates.get(learnt[0])
+    sources = list((seen.get(learnt[0]) or {}).get("sources", {}).values())
+    extra = {
+        "out_of_fold": estimate,
+        "one_source": max(sources) / sum(sources) if sources else 0.0,
+    }
     if row is None:
         # Judged without a picture of it; those of a merged type may have another label by now.
         without = rows and learnt[0] == slug
-        return TypeTrust(TOO_FEW if without else UNKNOWN, out_of_fold=estimate)
+        return TypeTrust(TOO_FEW if without else UNKNOWN, **extra)
     images, groups = row["images"], row["groups"]
     if groups < MIN_GROUPS:
-        return TypeTrust(TOO_FEW, images=images, groups=groups, out_of_fold=estimate)
+        return TypeTrust(TOO_FEW, images=images, groups=groups, **extra)
     interval = tuple(row["interval"]) if row.get("interval") else None
-    return TypeTrust(JUDGED, row["accuracy"], interval, images, groups, estimate)
+    return TypeTrust(JUDGED, row["accuracy"], interval, images, groups, **extra)
 
 
 def scene(measured: dict, name: str) -> float | None:

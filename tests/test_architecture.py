@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 TRAINING = {
+    "classifier.batches",
     "classifier.export",
     "classifier.learner",
     "classifier.out_of_fold",

@@ -18,6 +18,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from classifier import decoded
+from classifier.batches import Item, Plan, frequencies, wanted
 from classifier.errors import (
     BrokenVersion,
     CheckpointMismatch,
@@ -31,7 +32,7 @@ from classifier.errors import (
     WeightsDoNotFit,
 )
 from classifier.export import Served, export_version
-from classifier.learner import Item, Plan, build_learner, frequencies, wanted
+from classifier.learner import build_learner
 from classifier.local_checkpoints import LocalCheckpoints
 from classifier.predict import Model, open_session, predict, predict_picture
 from classifier.preprocess import Preprocess, open_photo, to_array

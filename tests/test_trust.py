@@ -131,6 +131,21 @@ def test_an_interval_may_be_missing(version):
     assert known()["uggs"].sentence == "Right in 95% of 20 test photos (10 products)."
 
 
+def test_a_type_seen_in_one_place_carries_a_caveat(version, client):
+    seen = {
+        "chelsea-boots": {"sources": {"one shop": 96, "others": 4}},
+        "uggs": {"sources": {"one shop": 79, "others": 21}},
+    }
+    write_card(version, training={"seen": seen})
+    judge(version, {"chelsea-boots": CHELSEA, "uggs": CHELSEA})
+    said = known()
+    assert said["chelsea-boots"].one_source == 0.96
+    assert said["uggs"].caveat == said["sandals"].caveat == said["golf-shoes"].caveat == ""
+    page = text(client.get(reverse("guide-type", args=["chelsea-boots"])))
+    assert "96% of the training photos of this type come from one source" in page
+    assert "come from one source" not in text(client.get(reverse("guide-type", args=["uggs"])))
+
+
 def test_only_a_finished_evaluation_counts_and_the_newest_of_those(version):
     judge(version, {"uggs": row(10, 20, 10)}, "first")
     judge(version, {"uggs": row(15, 20, 10)}, "second")
