@@ -17,6 +17,7 @@ from django.conf import settings
 from classifier import evaluate, promote, recipes, stored_checkpoints
 from classifier.errors import ClassifierError
 from classifier.models import ModelVersion, TrainingRun
+from classifier.predict import HEAD, WEIGHTS
 from curation.models import Snapshot
 from shoeproject.jobs import ClaimLost, State, WorkerDied
 
@@ -51,7 +52,8 @@ def check(snapshot: Snapshot, recipe: str, overrides: dict) -> None:
     """Raise the recipe's errors, `VersionNotFound` and `NoTeacher` for its teacher, or
     `SnapshotIncomplete`, before anything is queued."""
     teacher = recipes.get_recipe(recipe, overrides).teacher
-    if teacher and (version := promote.find(teacher)).card["head"] != "linear":
+    # The head's own file is there only where the head is linear.
+    if teacher and not {HEAD, WEIGHTS} <= set((version := promote.find(teacher)).card["files"]):
         raise NoTeacher(version)
     if snapshot.incomplete:
         raise SnapshotIncomplete(snapshot.name)

@@ -480,6 +480,29 @@ def test_a_version_is_a_start_for_the_next_training(version, undisturbed, tmp_pa
     assert torch.allclose(fresh.model[1][-1].weight[1:], old[1][-1].weight, atol=1e-3)
 
 
+def test_where_no_weights_can_be_had_the_starter_gives_them(version, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    file = version / "weights.safetensors"
+    start = load_start("resnet18", "auto", allow_network=False, starter_file=file)
+    assert start.classes == tuple(SLUGS) and start.described.startswith("the starter model")
+    assert load_start("resnet18", "starter", starter_file=file).classes == tuple(SLUGS)
+    # A weights file that was set comes first.
+    body = {name: tensor for name, tensor in load_file(file).items() if name[:3] != "fc."}
+    save_file(body, tmp_path / "own.safetensors")
+    mine = load_start("resnet18", "auto", tmp_path / "own.safetensors", starter_file=file)
+    assert mine.described.startswith("own.safetensors")
+
+
+def test_a_starter_of_another_network_is_no_start(version, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(NoPretrainedWeights, match="starter model: it is a resnet18"):
+        load_start(
+            "resnet34", "auto", allow_network=False, starter_file=version / "weights.safetensors"
+        )
+    with pytest.raises(NoPretrainedWeights, match="this installation has none"):
+        load_start("resnet18", "starter", starter_file=tmp_path / "none")
+
+
 # Export
 
 

@@ -31,6 +31,30 @@ def test_quick_look_is_short_and_small():
     assert recipe.epochs == 5 and recipe.images_per_epoch == 2000
 
 
+def test_best_grows_its_pictures_round_by_round():
+    recipe = get_recipe("best")
+    assert [phase.size for phase in recipe.phases] == [128, 144] and recipe.size == 160
+    assert [phase.lr_high / phase.lr_low for phase in recipe.phases] == pytest.approx([5, 5])
+
+
+def test_without_sizes_every_round_trains_at_the_served_size():
+    recipe = get_recipe("best", {"sizes": "", "rounds": "1,1,1", "size": 96})
+    assert [phase.size for phase in recipe.phases] == [96] * 3
+    assert [p.size for p in get_recipe("best", {"sizes": "64, 96"}).phases] == [64, 96]
+
+
+def test_each_round_needs_its_size():
+    with pytest.raises(BadOverride, match="2 rounds, so as many sizes"):
+        get_recipe("best", {"sizes": "96"})
+    with pytest.raises(BadOverride, match="3 rounds"):
+        Recipe.from_json({**get_recipe("best").as_json(), "rounds": [1, 1, 1]})
+
+
+@pytest.mark.parametrize("text", ["7", "bf1134865e7e", "active", ""])
+def test_a_teacher_is_named_like_any_version(text):
+    assert get_recipe("quick-look", {"teacher": text}).teacher == text
+
+
 def test_overrides_are_parsed_from_text():
     recipe = get_recipe(
         "quick-look",
@@ -60,6 +84,11 @@ def test_no_frozen_epochs_leaves_the_frozen_phases_out():
         ("fit", "stretch"),
         ("arch", "../resnet34"),
         ("workers", {"a": 1}),
+        ("sizes", "96,31"),
+        ("balance", 1.1),
+        ("street_weight", 0),
+        ("worn", -0.1),
+        ("teacher", "../card"),
     ],
 )
 def test_unusable_value_is_refused_with_key_and_reason(key, value):
@@ -80,7 +109,7 @@ def test_the_name_is_no_override():
 
 
 def test_unknown_recipe_lists_the_known_ones():
-    with pytest.raises(UnknownRecipe, match="original, quick-look"):
+    with pytest.raises(UnknownRecipe, match="best, original, quick-look"):
         get_recipe("slow-look")
 
 

@@ -11,7 +11,7 @@ from django.core.management import call_command
 from PIL import Image
 
 from classifier import evaluate, promote, runs, starter, store, stored_checkpoints
-from classifier.errors import BrokenVersion, VersionExists
+from classifier.errors import BadOverride, BrokenVersion, UnknownRecipe, VersionExists
 from classifier.models import Evaluation, ModelVersion, Promotion, TrainingRun
 from curation import ingest, snapshot
 from shoeproject import jobs
@@ -239,8 +239,6 @@ def test_predict_prints_one_line_for_each_file_in_order(make, tmp_path, capsys):
 
 
 def test_a_run_is_refused_before_it_is_queued(frozen):
-    from classifier.errors import BadOverride, UnknownRecipe
-
     with pytest.raises(UnknownRecipe):
         runs.start(frozen, "magic")
     with pytest.raises(BadOverride):
@@ -248,6 +246,21 @@ def test_a_run_is_refused_before_it_is_queued(frozen):
     frozen.incomplete = True
     with pytest.raises(runs.SnapshotIncomplete):
         runs.start(frozen)
+
+
+def test_a_teacher_is_kept_by_its_digest(make, frozen):
+    version = make("a")
+    with pytest.raises(runs.NoTeacher, match="linear head"):
+        runs.start(frozen, "quick-look", {"teacher": str(version.pk)})
+    files = {**version.card["files"], "weights.safetensors": {}}
+    ModelVersion.objects.update(active=True, card={**version.card, "files": files})
+    for text in ("active", str(version.pk), version.digest[:9]):
+        run = runs.start(frozen, "quick-look", {"teacher": text})
+        assert run.overrides == {"teacher": version.short}
+    with pytest.raises(promote.VersionNotFound):
+        runs.start(frozen, "quick-look", {"teacher": "99"})
+    with pytest.raises(BadOverride):
+        runs.start(frozen, "quick-look", {"teacher": "the best one"})
 
 
 def write_checkpoint(folder, epoch):
