@@ -2,44 +2,38 @@
 
     .venv/bin/python -m bench.train SNAPSHOT --weights FILE --images 600 --out train.json
 
-The plain side is what a tutorial would write: ImageBlock, `RandomResizedCrop(224, min_scale=0.5)`,
-`aug_transforms()`, batches of 8, `vision_learner(resnet34)` with fastai's own head, one
-`fine_tune(5)`, four times `fine_tune(2)`; fp32, contiguous. The other side is `build_learner` and
-`train` with a recipe. Both read the same stored pictures, start from the same weights where the
-recipe's network is a resnet34 (heads are random), and use the recipe's number of torch threads and
-the processor alone.
+The plain side is what a tutorial writes: `RandomResizedCrop(224, min_scale=0.5)`, `aug_transforms`,
+batches of 8, `vision_learner(resnet34)` with fastai's head, `fine_tune(5)`, four `fine_tune(2)`;
+fp32, contiguous. The other is `build_learner` and `train` with a recipe. Both see the same stored
+pictures, start from the same weights where the recipe's network is a resnet34 (heads are random),
+and use the recipe's number of torch threads and the processor alone.
 
-speed: training steps of both learners, all layers trained, on fixed random batches of one size:
-network, loss and optimiser (fastai's Adam, which is AdamW), no pictures loaded. The two take turns.
-
-accuracy: the plain script trains to its end and is judged on pictures of the test split, each
-squeezed and cropped as fastai does it. Then the recipe trains and is judged after every epoch (the
-fp32 network, pictures prepared as for serving). It has reached the plain script after the first
-epoch where the whole 95 % interval of the paired difference (bootstrap over groups) is above -3
-points. That epoch is picked by looking at the test pictures, and the interval knows nothing of it
-nor of other seeds. One-cycle schedules are best at their end, so an earlier epoch flatters nobody.
-
-Clock: seconds in training batches, loading pictures and starting loader processes included; on the
-recipe's side also decoding the pictures beforehand and writing checkpoints. Validation and judging
+speed: training steps of both learners in turns, all layers trained, on fixed random batches: the
+network, the loss and the optimiser (fastai's Adam, which is AdamW); no pictures are loaded.
+accuracy: the plain script trains to its end and is judged on test pictures, squeezed and cropped as
+fastai does it; then the recipe, after every epoch (the fp32 network, pictures prepared as for
+serving). It has reached the plain script after the first epoch where the 95 % interval of the
+paired difference (bootstrap over groups) begins at -3 points or above; the interval knows neither
+that test pictures chose the epoch, nor of other seeds. One-cycle schedules are best at their end.
+Clock: seconds in training batches, with loading pictures and starting loader processes; the
+recipe's also with decoding all pictures beforehand and writing checkpoints. Validation and judging
 count on neither side. Ctrl-C prints what there is.
 """
 # ruff: noqa: E402 - Django has to be set up before the modules that know its models
 
 import argparse
 import copy
-import dataclasses
 import json
 import math
 import os
 import random
-import shutil
 import tempfile
 import time
-from bisect import bisect
-from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
-from operator import attrgetter
+from collections import Counter, defaultdict
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
+from typing import NamedTuple
 
 import django
 
@@ -52,368 +46,254 @@ from classifier import torchvision_shim  # noqa: F401
 import numpy as np
 import torch
 from django.conf import settings
-from django.db import connections
-from fastai.callback.core import Callback
-from fastai.callback.progress import ProgressCallback  # noqa: F401 - gives Learner its no_bar
-from fastai.data.block import CategoryBlock, DataBlock
-from fastai.data.core import DataLoaders
-from fastai.data.transforms import FuncSplitter, Normalize
-from fastai.learner import Learner
-from fastai.metrics import accuracy
-from fastai.vision.augment import RandomResizedCrop, aug_transforms
-from fastai.vision.data import ImageBlock
-from fastai.vision.learner import vision_learner
-from torchvision.models import resnet34
+from fastai.vision import all as fastai
 
 from classifier import decoded, pictures, precision, recipes, train, weights
-from classifier.learner import Item, build_learner, preprocess_of, seed_everything, wanted_sides
+from classifier.batches import Item, seed_everything, wanted
+from classifier.learner import build_learner
+from classifier.local_checkpoints import LocalCheckpoints
 from classifier.preprocess import open_photo, to_array
 from curation import snapshot
 
-LEAST = 10  # training pictures of a label, where it has them and there is room
-MOST = 2000  # training pictures
+LEAST, MOST = 10, 2000  # training pictures of a label, where there is room; of all
 PLAIN_BATCH, MARGIN, RESAMPLES, TURNS = 8, -0.03, 2000, 3
 CPU = torch.device("cpu")
 
 
-@dataclasses.dataclass(frozen=True)
-class Drawn:
-    """The pictures of one comparison: train and valid `items`, `tests` and their `groups`."""
+class Drawn(NamedTuple):
+    """Pictures: train and valid `items`; `tests`, with the group and class number of each."""
 
     items: list[Item]
     tests: list[Item]
     groups: list[str]
+    targets: np.ndarray
     classes: list[str]
 
 
-class Clock(Callback):
+class Clock(fastai.Callback):
     """Sums up the seconds of training; `tell(clock)` is called after every epoch."""
 
     order = 200  # after all others
 
     def __init__(self, tell=lambda clock: None, seconds: float = 0.0):
         super().__init__()
-        self.tell, self.seconds, self.began = tell, seconds, None
+        self.tell, self.seconds = tell, seconds
 
-    def before_train(self) -> None:
-        """An epoch's batches begin, or what follows its validation."""
-        self.began = time.perf_counter()
+    def _go(self) -> None:
+        self.seconds -= time.perf_counter()
 
-    def after_train(self) -> None:
-        """They are over. May come twice."""
-        if self.began is not None:
-            self.seconds += time.perf_counter() - self.began
-            self.began = None
+    def _stop(self) -> None:
+        self.seconds += time.perf_counter()
 
-    after_validate = before_train  # checkpoints are written now
-
-    def after_epoch(self) -> None:
-        """Stop, report."""
-        self.after_train()
+    def _end(self) -> None:
+        self._stop()
         self.tell(self)
 
-
-class NewestCheckpoint:
-    """Keeps the last checkpoint only; nothing is resumed here."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-
-    def save(self, epoch: int, folder: Path) -> None:
-        """Take the folder in place of the one before."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        shutil.move(folder, self.folder)
-
-    def latest(self) -> None:
-        """Always from the beginning."""
+    before_train = after_validate = _go  # checkpoints are written between validation and the end
+    after_train, after_epoch = _stop, _end
 
 
 def main() -> None:
     """Measure, print, write."""
     options = arguments()
-    recipe = options.recipe
-    torch.set_num_threads(recipe.threads)
-    file = options.weights or settings.PRETRAINED_WEIGHTS or None
-    starts = [  # heads start anew on both sides, whatever the file holds
-        dataclasses.replace(weights.load_start(*way, Path(file) if file else None), classes=())
-        for way in (("resnet34", "auto"), (recipe.arch, recipe.start))
-    ]
+    torch.set_num_threads(options.recipe.threads)
+    ways = (("resnet34", "auto"), (options.recipe.arch, options.recipe.start))
+    starts = [weights.load_start(*way, options.weights) for way in ways]
+    starts = [replace(start, classes=()) for start in starts]  # heads start anew
+    print("start weights:", *(start.described for start in starts))
     drawn = draw(options)
-    result = {
-        "snapshot": options.snapshot,
-        "seed": options.seed,
-        "torch": torch.__version__,
-        "threads": recipe.threads,
-        "started_from": [start.described for start in starts],
-        "recipe": recipe.as_json(),
-    }
-    print(f"start weights: plain {starts[0].described}; recipe {starts[1].described}")
+    result = {"snapshot": options.snapshot, "seed": options.seed, "test": len(drawn.tests)}
+    result |= {"recipe": options.recipe.as_json(), "started_from": [s.described for s in starts]}
     try:
         if "speed" in options.parts:
-            result["speed"] = []
-            speed(options, drawn, starts, result["speed"])
+            speed(options, drawn, starts, result.setdefault("speed", []))
         if "accuracy" in options.parts:
             compare(options, drawn, starts, result)
     except KeyboardInterrupt:
-        print("\nStopped; this is what there is:")
-        result["stopped"] = True
+        print("\nstopped; this is what there is:")
     finally:
-        summarise(result)
+        for name in ("reached", "last") if "last" in result else ():
+            print(f"{name}: {in_words(result[name]) if name in result else 'no'}")
         if options.out:
             options.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
 def arguments() -> argparse.Namespace:
-    """The command line, `recipe` being one already."""
-
-    def numbers(text: str) -> list[int]:
-        return [int(part) for part in text.split(",")]
-
+    """The command line, its `recipe` being one already."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("snapshot", help="name of a snapshot of this installation (see VAR_DIR)")
-    parser.add_argument("--parts", default="speed,accuracy", help="one of them, or both")
-    parser.add_argument("--weights", help="file to start from; default: PRETRAINED_WEIGHTS")
-    parser.add_argument("--images", type=int, default=600, help=f"for training, at most {MOST}")
-    parser.add_argument("--valid", type=int, default=200, help="pictures validated on")
-    parser.add_argument("--test", type=int, default=1500, help="pictures judged on, whole groups")
-    parser.add_argument("--rounds", type=numbers, default=[5, 2, 2, 2, 2], help="of fine_tune")
-    parser.add_argument("--plain-size", type=int, default=224)
-    parser.add_argument("--recipe", default="quick-look")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--size", type=numbers, default=[224, 128], help="pixels, of the speed")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--out", type=Path, help="JSON file to write")
+    add = parser.add_argument
+    add("snapshot", help="name of a snapshot of this installation (see VAR_DIR)")
+    add("--parts", default="speed,accuracy", help="one of them, or both")
+    add("--weights", type=Path, default=settings.PRETRAINED_WEIGHTS or None, help="to start from")
+    add("--images", type=int, default=600, help=f"training pictures, at most {MOST}")
+    add("--valid", type=int, default=200, help="valid pictures")
+    add("--test", type=int, default=1500, help="test pictures at most, whole groups")
+    add("--rounds", default="5,2,2,2,2", help="epochs of each fine_tune")
+    add("--plain-size", type=int, default=224, help="pixels, of the plain script")
+    add("--recipe", default="quick-look", help="name of a preset")
+    add("--set", action="append", default=[], metavar="KEY=VALUE", help="change the recipe")
+    add("--size", default="224,128", help="pixels, of the speed")
+    add("--seed", type=int, default=1)
+    add("--out", type=Path, help="JSON file to write")
     options = parser.parse_args()
-    if not 2 <= options.images <= MOST:
-        parser.error(f"--images goes from 2 to {MOST}")
     overrides = dict(text.partition("=")[::2] for text in options.set)
     options.recipe = recipes.get_recipe(options.recipe, overrides)
-    if options.recipe.teacher:
-        parser.error("a teacher's own training would have to be counted; leave it out")
+    if not 2 <= options.images <= MOST or options.recipe.teacher:
+        parser.error(f"--images is from 2 to {MOST}; a teacher had to be counted, leave it out")
     return options
 
 
 def draw(options) -> Drawn:
     """The same pictures for the same options."""
     lines, dice = list(snapshot.read(snapshot.find(options.snapshot))), random.Random(options.seed)
-    connections.close_all()  # loader processes are forked from here
-    by_label, by_group = defaultdict(list), defaultdict(list)
-    for line in lines:
-        if line.split == "train":
-            by_label[line.label].append(line)
-    chosen = stratified(by_label, options.images, dice)
+    chosen = stratified([ln for ln in lines if ln.split == "train"], options.images, dice)
     classes = sorted({line.label for line in chosen})
-    rest = [line for line in lines if line.label in classes and line.split == "valid"]
-    chosen += dice.sample(rest, min(options.valid, len(rest)))
+    valid = [line for line in lines if line.split == "valid" and line.label in classes]
+    chosen += dice.sample(valid, min(options.valid, len(valid)))
+    by_group, tests = defaultdict(list), []
     for line in lines:
         if line.split == "test" and line.label in classes:
             by_group[line.group or line.sha256].append(line)
-    tests = []
     for group in dice.sample(sorted(by_group), len(by_group)):
         if len(tests) + len(by_group[group]) <= options.test:
             tests += by_group[group]
-    paths = pictures.fetch([ln.stored_sha256 for ln in chosen + tests], lambda done: None)
-    items = [
-        Item(paths[ln.stored_sha256], ln.label, ln.split, ln.sha256, ln.scene)
-        for ln in chosen + tests
-    ]
-    groups = [line.group or line.sha256 for line in tests]
-    counts = {split: sum(item.split == split for item in items) for split in ("train", "valid")}
-    print(
-        f"{options.snapshot}: {counts['train']} training pictures of {len(classes)} labels, "
-        f"{counts['valid']} valid, {len(tests)} test in {len(set(groups))} groups"
-    )
-    return Drawn(items[: len(chosen)], items[len(chosen) :], groups, classes)
+    used, groups = chosen + tests, [line.group or line.sha256 for line in tests]
+    paths = pictures.fetch([line.stored_sha256 for line in used], lambda done: None)
+    items = [Item(paths[ln.stored_sha256], ln.label, ln.split, ln.sha256, ln.scene) for ln in used]
+    targets = np.array([classes.index(line.label) for line in tests])
+    print("pictures:", dict(Counter(ln.split for ln in used)), "test groups:", len(set(groups)))
+    return Drawn(items[: len(chosen)], items[len(chosen) :], groups, targets, classes)
 
 
-def stratified(by_label: dict[str, list], limit: int, dice: random.Random) -> list:
-    """At most `limit` lines: the same share of every label, but LEAST where it has them."""
-    least = min(LEAST, limit // len(by_label))
-
-    def counts(thousandth: int) -> list[int]:
-        shares = (len(rows) * thousandth / 1000 for rows in by_label.values())
-        sizes = map(len, by_label.values())
-        return [min(n, max(least, int(share))) for n, share in zip(sizes, shares, strict=True)]
-
-    share = bisect(range(1001), limit, key=lambda thousandth: sum(counts(thousandth))) - 1
-    return [
-        line
-        for rows, n in zip(by_label.values(), counts(share), strict=True)
-        for line in dice.sample(rows, n)
-    ]
+def stratified(lines: list, limit: int, dice: random.Random) -> list:
+    """At most `limit` lines: the same share of every label, but LEAST of each before that."""
+    sizes, ranks, ranked = Counter(line.label for line in lines), defaultdict(count), []
+    for line in dice.sample(lines, len(lines)):
+        rank = next(ranks[line.label])
+        ranked.append((rank if rank < LEAST else LEAST + rank / sizes[line.label], line))
+    return [line for _, line in sorted(ranked, key=lambda pair: pair[0])[:limit]]
 
 
-def plain_learner(options, drawn: Drawn, start) -> Learner:
-    """The classic script, up to its `fine_tune`."""
+def plain_learner(options, drawn: Drawn, start) -> fastai.Learner:
+    """The classic script, up to its `fine_tune`; with `pretrained=True` it normalises by itself."""
     seed_everything(options.seed)
-    block = DataBlock(
-        blocks=(ImageBlock, CategoryBlock(vocab=drawn.classes)),
-        get_x=attrgetter("path"),
-        get_y=attrgetter("label"),
-        splitter=FuncSplitter(lambda item: item.split == "valid"),
-        item_tfms=RandomResizedCrop(options.plain_size, min_scale=0.5),
-        # What `vision_learner(pretrained=True)` adds by itself.
-        batch_tfms=[*aug_transforms(), Normalize.from_stats(start.mean, start.std, cuda=False)],
+    normalize = fastai.Normalize.from_stats(start.mean, start.std, cuda=False)
+    dls = fastai.ImageDataLoaders.from_df(
+        fastai.pd.DataFrame([(i.path, i.label, i.split == "valid") for i in drawn.items]),
+        path="/",  # the pictures' paths are absolute
+        valid_col=2,
+        item_tfms=fastai.RandomResizedCrop(options.plain_size, min_scale=0.5),
+        batch_tfms=[*fastai.aug_transforms(), normalize],
+        bs=PLAIN_BATCH,
+        device=CPU,
     )
-    dls = block.dataloaders(drawn.items, bs=PLAIN_BATCH, device=CPU)
-    learner = vision_learner(dls, resnet34, pretrained=False, metrics=accuracy)
+    learner = fastai.vision_learner(dls, fastai.resnet34, pretrained=False, metrics=fastai.accuracy)
     weights.load_body(learner.model, "resnet34", start)
     return learner
 
 
 def speed(options, drawn: Drawn, starts, rows: list) -> None:
     """One row per size: images a second of both sides, and their ratio."""
-    recipe = options.recipe
-    computing = precision.choose(recipe.precision, CPU)
-    recipe_learner = build_learner(drawn.items, drawn.classes, recipe, starts[1], options.seed, CPU)
-    compute = [precision.Compute(computing, recipe.layout)]
-    sides = {
-        "plain": (plain_learner(options, drawn, starts[0]), PLAIN_BATCH, []),
-        "recipe": (recipe_learner, recipe.batch_size, compute),
-    }
-    for learner, *_ in sides.values():
-        learner.unfreeze()
+    recipe, computing = options.recipe, precision.choose(options.recipe.precision, CPU)
+    ours = build_learner(drawn.items, drawn.classes, recipe, starts[1], options.seed, CPU)
+    sides = {"plain": (plain_learner(options, drawn, starts[0]), PLAIN_BATCH, [])}
+    sides["ours"] = (ours, recipe.batch_size, [precision.Compute(computing, recipe.layout)])
     images = 2 * math.lcm(PLAIN_BATCH, recipe.batch_size)
-    for size in options.size:
+    for size in map(int, options.size.split(",")):
         shown = torch.randn(images, 3, size, size)
         labels = torch.randint(len(drawn.classes), (images,))
         seconds = dict.fromkeys(sides, 0.0)
         for turn in range(TURNS + 1):
             for name, (learner, batch, callbacks) in sides.items():
                 batches = list(zip(shown.split(batch), labels.split(batch), strict=True))
-                learner.dls, clock = DataLoaders(batches, []), Clock()
-                learner.dls._device = CPU  # a list of batches cannot be moved
+                learner.dls, clock = fastai.DataLoaders(batches, []), Clock()
+                learner.dls._device = CPU  # a list cannot be moved to one
+                learner.unfreeze()
                 with learner.no_bar(), learner.no_logging():
                     learner.fit(1, 1e-5, cbs=[*callbacks, clock])
                 seconds[name] += clock.seconds * (turn > 0)  # the first turn warms up
         rate = {name: TURNS * images / spent for name, spent in seconds.items()}
-        ratio = rate["recipe"] / rate["plain"]
-        rows.append({"size": size, **rate, "ratio": ratio, "computed_in": computing})
-        print(
-            f"{size} px, {recipe.threads} threads: plain {rate['plain']:.1f} images/s (fp32, "
-            f"contiguous, {PLAIN_BATCH} a batch), recipe {rate['recipe']:.1f} ({computing}, "
-            f"{recipe.layout}, {recipe.batch_size} a batch)  × {ratio:.2f}"
-        )
+        rows.append({"size": size, **rate, "ratio": rate["ours"] / rate["plain"], "in": computing})
+        line = "{size} px: plain {plain:.1f} images/s, recipe {ours:.1f} (in {in}), × {ratio:.2f}"
+        print(line.format(**rows[-1]), flush=True)
+
+
+def train_plain(options, drawn: Drawn, start, rows: list) -> np.ndarray:
+    """Train the classic script; which test pictures it is right about at its end."""
+
+    def tell(clock: Clock) -> None:
+        rows.append({"seconds": clock.seconds, "valid": float(clock.recorder.values[-1][-1])})
+        line = "plain: epoch {}, {seconds:.0f} s, valid accuracy {valid:.1%}"
+        print(line.format(len(rows), **rows[-1]), flush=True)
+
+    learner, clock = plain_learner(options, drawn, start), Clock(tell)
+    with learner.no_bar(), learner.no_logging():
+        for epochs in options.rounds.split(","):
+            learner.fine_tune(int(epochs), cbs=clock)
+        tests = fastai.pd.DataFrame([(item.path,) for item in drawn.tests])
+        probabilities, _ = learner.get_preds(dl=learner.dls.test_dl(tests))
+    right = probabilities.argmax(1).numpy() == drawn.targets
+    rows[-1]["test"] = right.mean()
+    print(f"plain: {rows[-1]['seconds']:.0f} s, test accuracy {right.mean():.1%}", flush=True)
+    return right
 
 
 def compare(options, drawn: Drawn, starts, result: dict) -> None:
     """Both trainings, one after the other; `result` is filled as they go."""
-    plain, recipe = ({"epochs": [], "seconds": 0.0} for _ in range(2))
-    result |= {"plain": plain, "recipe_side": recipe, "test": len(drawn.tests), "reached": None}
+    plain, epochs = result.setdefault("plain", []), result.setdefault("epochs", [])
     right = train_plain(options, drawn, starts[0], plain)
+    recipe, seed, spent = options.recipe, options.seed, plain[-1]["seconds"]
 
-    def judged(seconds: float, guesses: np.ndarray) -> None:
-        mine = guesses == targets(drawn)
-        interval = paired_interval(right, mine, drawn.groups, options.seed)
-        row = {"epoch": len(recipe["epochs"]) + 1, "seconds": seconds, "accuracy": mine.mean()}
-        row |= {"difference": mine.mean() - right.mean(), "interval": interval}
-        row["ratio"] = plain["seconds"] / seconds
-        recipe["epochs"].append(row)
-        recipe["seconds"] = seconds
-        if result["reached"] is None and interval[0] >= MARGIN:
-            result["reached"] = row
-        print(f"recipe: {described(row)}", flush=True)
+    def on_epoch(epoch: train.EpochResult) -> None:
+        clock.after_train()
+        mine = answers(learner.model, drawn.tests, learner.preprocess) == drawn.targets
+        interval = paired_interval(right, mine, drawn.groups, seed)
+        row = {"epoch": len(epochs) + 1, "seconds": clock.seconds, "accuracy": mine.mean()}
+        row |= {"plain_seconds": spent, "plain_accuracy": right.mean(), "interval": interval}
+        result["last"] = row | {"ratio": spent / clock.seconds}
+        epochs.append(result["last"])
+        if interval[0] >= MARGIN:
+            result.setdefault("reached", result["last"])
+        print(f"recipe: {in_words(result['last'])}", flush=True)
+        clock.before_train()
 
     with tempfile.TemporaryDirectory(prefix="bench-train-") as scratch:
-        train_recipe(options, drawn, starts[1], Path(scratch), recipe, judged)
+        began, items = time.perf_counter(), drawn.items
+        sides = [wanted(item.path, item.split, recipe) for item in items]
+        kept = decoded.keep(sides, Path(scratch, "decoded"), settings.TRAIN_DECODED_BYTES)
+        clock, place = Clock(seconds=time.perf_counter() - began), Path(scratch, "checkpoints")
+        learner = build_learner(items, drawn.classes, recipe, starts[1], seed, CPU, None, kept)
+        learner.add_cb(clock)
+        train.train(learner, recipe, seed, LocalCheckpoints(place), on_epoch=on_epoch)
 
 
-def targets(drawn: Drawn) -> np.ndarray:
-    """Class numbers of the test pictures."""
-    return np.array([drawn.classes.index(item.label) for item in drawn.tests])
-
-
-def train_plain(options, drawn: Drawn, start, plain: dict) -> np.ndarray:
-    """Train the classic script; which test pictures it is right about at its end."""
-
-    def tell(clock: Clock) -> None:
-        plain["seconds"] = clock.seconds
-        row = {"seconds": clock.seconds, "valid_accuracy": float(clock.recorder.values[-1][-1])}
-        plain["epochs"].append(row)
-        print(
-            f"plain: epoch {len(plain['epochs'])} of {sum(options.rounds) + len(options.rounds)}, "
-            f"{clock.seconds:.0f} s, valid accuracy {row['valid_accuracy']:.1%}",
-            flush=True,
-        )
-
-    learner = plain_learner(options, drawn, start)
-    learner.add_cb(Clock(tell))
-    with learner.no_bar(), learner.no_logging():
-        for epochs in options.rounds:
-            learner.fine_tune(epochs)
-        learner.remove_cb(Clock)
-        probabilities, _ = learner.get_preds(dl=learner.dls.test_dl(drawn.tests))
-    right = probabilities.argmax(1).numpy() == targets(drawn)
-    plain["accuracy"] = right.mean()
-    print(f"plain: done, {plain['seconds']:.0f} s, test accuracy {right.mean():.1%}", flush=True)
-    return right
-
-
-def train_recipe(options, drawn: Drawn, start, scratch: Path, about: dict, judged) -> None:
-    """Train the recipe; `judged(seconds, guesses)` is called after every epoch."""
-    recipe, spec = options.recipe, preprocess_of(options.recipe, start)
-    began = time.perf_counter()
-    kept = decoded.keep(
-        wanted_sides(drawn.items, recipe), scratch / "decoded", settings.TRAIN_DECODED_BYTES
-    )
-    about["decoding"] = time.perf_counter() - began
-    learner = build_learner(
-        drawn.items, drawn.classes, recipe, start, options.seed, CPU, None, kept
-    )
-    clock = Clock(seconds=about["decoding"])
-    learner.add_cb(clock)
-
-    def on_epoch(result: train.EpochResult) -> None:
-        clock.after_train()
-        judged(clock.seconds, guesses(learner.model, drawn.tests, spec))
-
-    train.train(
-        learner, recipe, options.seed, NewestCheckpoint(scratch / "state"), on_epoch=on_epoch
-    )
-    about["computed_in"] = learner.computed_in
-
-
-def guesses(model: torch.nn.Module, tests: list[Item], spec) -> np.ndarray:
+def answers(model: torch.nn.Module, tests: list[Item], spec) -> np.ndarray:
     """Class numbers that a copy of the network gives to pictures prepared as for serving."""
-    model = copy.deepcopy(model).eval()
-    found = []
-    with ThreadPoolExecutor() as pool, torch.no_grad():
-        for i in range(0, len(tests), 32):
-            some = pool.map(lambda t: to_array(open_photo(t.path, spec.size), spec), tests[i:][:32])
-            batch = torch.from_numpy(np.stack(list(some)))
-            found += model(batch.contiguous(memory_format=torch.channels_last)).argmax(1).tolist()
+    model, found = copy.deepcopy(model).eval(), []
+    for i in range(0, len(tests), 32):
+        arrays = [to_array(open_photo(item.path, spec.size), spec) for item in tests[i : i + 32]]
+        with torch.no_grad():
+            found += model(torch.from_numpy(np.stack(arrays))).argmax(1).tolist()
     return np.array(found)
 
 
-def paired_interval(plain, recipe, groups: list[str], seed: int) -> list[float]:
+def paired_interval(plain, ours, groups: list[str], seed: int) -> list[float]:
     """95 % interval of the difference in accuracy, groups being drawn anew RESAMPLES times."""
     _, where = np.unique(groups, return_inverse=True)
-    images = np.bincount(where)
-    gains = np.bincount(where, weights=recipe.astype(float) - plain)
+    images, gains = np.bincount(where), np.bincount(where, ours.astype(float) - plain)
     drawn = np.random.default_rng(seed).integers(len(images), size=(RESAMPLES, len(images)))
-    means = gains[drawn].sum(1) / images[drawn].sum(1)
-    return np.quantile(means, (0.025, 0.975)).tolist()
+    return np.quantile(gains[drawn].sum(1) / images[drawn].sum(1), (0.025, 0.975)).tolist()
 
 
-def described(row: dict) -> str:
-    """An epoch of the recipe, in words."""
-    low, high = (100 * bound for bound in row["interval"])
+def in_words(row: dict) -> str:
+    """An epoch of the recipe."""
+    gain = row["accuracy"] - row["plain_accuracy"]
+    gain, low, high = (100 * share for share in (gain, *row["interval"]))
     return (
-        f"epoch {row['epoch']}, {row['seconds']:.0f} s, test accuracy {row['accuracy']:.1%}, "
-        f"against plain {100 * row['difference']:+.1f} points (95 %: {low:+.1f} to {high:+.1f}), "
-        f"plain took × {row['ratio']:.1f}"
+        f"epoch {row['epoch']}, {row['seconds']:.0f} s, test accuracy {row['accuracy']:.1%}; plain "
+        f"{row['plain_seconds']:.0f} s, {row['plain_accuracy']:.1%}: × {row['ratio']:.2f}, "
+        f"{gain:+.1f} points (95 %: {low:+.1f} to {high:+.1f})"
     )
-
-
-def summarise(result: dict) -> None:
-    """Print what was found, or so far."""
-    plain = result.get("plain", {})
-    if "accuracy" in plain:
-        print(f"plain script: {plain['seconds']:.0f} s, test accuracy {plain['accuracy']:.1%}")
-        reached = result["reached"]
-        print(f"reached: {described(reached) if reached else 'not'}")
-        if epochs := result["recipe_side"]["epochs"]:
-            print(f"last:    {described(epochs[-1])}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,228 @@
+"""What does the size that a model serves at cost, and what does it bring?
+
+    .venv/bin/python -m bench.serving_size VERSION SNAPSHOT --sizes 128,160,192,224 --out sizes.json
+
+Exports the network of a stored version (a number, the start of a digest, or “active”) once per
+size, as a training would: the snapshot's train and valid pictures calibrate int8, decide between it
+and fp32, and fit the thresholds; the weights, kept as float16 in the version, are the same for all
+sizes, and nothing is trained. Each export is judged on the snapshot's test pictures from bytes to
+prediction. A network does best near the size it was trained at, so this is no verdict on training
+at another one.
+
+Milliseconds: medians over test pictures enlarged to 1200 pixels and encoded as JPEG, in one thread,
+the sizes taking turns at every picture. “from bytes” is what a photograph costs (checks, decoding,
+scaling, network), “network” the graph alone on a prepared picture. Let nothing else run meanwhile.
+"""
+# ruff: noqa: E402 - Django has to be set up before the modules that know its models
+
+import argparse
+import json
+import os
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields, replace
+from pathlib import Path
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shoeproject.settings")
+django.setup()
+
+from classifier import torchvision_shim  # noqa: F401
+
+# isort: split
+import torchvision
+from django.core.files.storage import storages
+from fastai.vision.learner import create_timm_model, create_vision_model, default_split
+from PIL import Image
+from torch import nn
+
+from classifier import pictures, promote, store
+from classifier.batches import Item
+from classifier.calibrate import ClassInfo
+from classifier.export import export_version
+from classifier.learner import channels_of, linear_head
+from classifier.metrics import measure
+from classifier.predict import WEIGHTS, Model, predict
+from classifier.preprocess import Preprocess, to_array
+from classifier.recipes import Recipe
+from classifier.weights import RESNETS, load_body, load_linear, load_start
+from curation import ingest, snapshot
+from curation.images import decode, encode
+from curation.models.image import media_name
+
+SIDE, TIMED, WARM = 1200, 200, 5  # pixels and number of the timed pictures; those before them
+COLUMNS = [
+    ("size", "size", "{}"),
+    ("precision", "precision", "{}"),
+    ("agreement", "int8 agrees", "{:.1%}"),
+    ("accuracy", "accuracy", "{:.1%}"),
+    ("judged", "judged types", "{:.1%}"),
+    ("street", "street", "{:.1%}"),
+    ("milliseconds", "ms from bytes", "{:.1f}"),
+    ("network_milliseconds", "ms network", "{:.1f}"),
+]
+
+
+def main() -> None:
+    """Export, judge, time, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("version", help="a number, the start of a digest, or “active”")
+    parser.add_argument("snapshot", help="name of a snapshot of this installation (see VAR_DIR)")
+    parser.add_argument("--sizes", default="128,160,192,224", help="pixels")
+    parser.add_argument("--seed", type=int, default=1, help="chooses the timed pictures")
+    parser.add_argument("--out", type=Path, help="JSON file to write")
+    options = parser.parse_args()
+    version = promote.find(options.version)
+    lines = list(snapshot.read(snapshot.find(options.snapshot)))
+    card, folder = version.card, store.fetch(version)
+    tests = [line for line in lines if line.split == "test"]
+    sizes = [int(size) for size in options.sizes.split(",")]
+    print(f"{version}, served at {card['preprocess']['size']} px; {len(tests)} test pictures")
+    with tempfile.TemporaryDirectory(prefix="bench-serving-size-") as scratch:
+        models = export_sizes(card, folder / WEIGHTS, items_of(lines, card), sizes, Path(scratch))
+        rows = [row(size, models[size], tests) for size in sizes]
+        some = random.Random(options.seed).sample(tests, min(TIMED, len(tests)))
+        photos = [enlarged(stored(line)) for line in some]
+        for result, (total, network) in zip(rows, times(models, photos), strict=True):
+            result["milliseconds"], result["network_milliseconds"] = total, network
+    print_table(rows)
+    if options.out:
+        options.out.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+def items_of(lines, card: dict) -> list[Item]:
+    """The train and valid pictures of the classes that the version learnt."""
+    learnt = {info["slug"] for info in card["classes"]}
+    used = [line for line in lines if line.split in ("train", "valid") and line.label in learnt]
+    paths = pictures.fetch([line.stored_sha256 for line in used], lambda done: None)
+    return [Item(paths[ln.stored_sha256], ln.label, ln.split, ln.sha256, ln.scene) for ln in used]
+
+
+def recipe_of(card: dict, size: int) -> Recipe:
+    """The recipe on a card, with another size; fields that it lacks or that are gone are filled
+    with, or left to, today's defaults."""
+    known = {field.name for field in fields(Recipe)}
+    kept = {k: v for k, v in (card["training"].get("recipe") or {}).items() if k in known}
+    facts = {"arch": card["arch"], "head": card["head"], "size": size, "sizes": []}
+    return Recipe.from_json(Recipe(name="unknown").as_json() | kept | facts)
+
+
+def network(card: dict, file: Path) -> nn.Module:
+    """The torch network (body, head) of a version, from its weights.safetensors.
+
+    SystemExit for another head than the linear one. Raises WeightsDoNotFit.
+    """
+    if card["head"] != "linear":
+        raise SystemExit(f"This version has the head “{card['head']}”; only linear ones are read.")
+    arch, slugs = card["arch"], [info["slug"] for info in card["classes"]]
+    head = linear_head(channels_of(recipe_of(card, 224)), len(slugs), 0.0)
+    if arch in RESNETS:
+        make = getattr(torchvision.models, arch)
+        model = create_vision_model(make, len(slugs), pretrained=False, custom_head=head)
+    else:
+        options = {"pretrained": False, "custom_head": head}
+        model, _ = create_timm_model(arch, len(slugs), default_split, **options)
+    start = load_start(arch, "version", version_file=file)
+    load_body(model, arch, start)
+    if load_linear(model[1][-1], slugs, start) != len(slugs):
+        raise SystemExit(f"{file} lacks a class of the card.")
+    return model
+
+
+def export_sizes(
+    card: dict, file: Path, items: Sequence[Item], sizes: Sequence[int], scratch: Path
+) -> dict[int, Model]:
+    """{size: the version's network, exported for it and loaded as serving does}."""
+    model = network(card, file)
+    classes = [ClassInfo(**info) for info in card["classes"]]
+    models = {}
+    for size in sizes:
+        began, folder = time.perf_counter(), scratch / str(size)
+        spec = replace(Preprocess.from_json(card["preprocess"]), size=size)
+        export_version(model, classes, recipe_of(card, size), spec, items, card["training"], folder)
+        models[size] = Model.load(folder)
+        print(f"{size} px exported in {time.perf_counter() - began:.0f} s", flush=True)
+    return models
+
+
+def row(size: int, model: Model, tests) -> dict:
+    """How good a model is on test lines; `judged` is None without types that can be judged."""
+    limits = ingest.limits()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        predictions = list(pool.map(lambda line: predict(stored(line), model, limits), tests))
+    metrics = measure(tests, predictions, model.classes)
+    street = metrics["per_scene"].get("street")
+    print(f"{size} px judged: {metrics['accuracy']:.1%}", flush=True)
+    return {
+        "size": size,
+        "precision": model.card["precision"],
+        "agreement": agreement(model.card),
+        "accuracy": metrics["accuracy"],
+        "judged": metrics["judged"]["accuracy"] if metrics["judged"]["types"] else None,
+        "street": street and street["accuracy"],
+    }
+
+
+def agreement(card: dict) -> float:
+    """Share of valid pictures whose first answer int8 leaves as it is, at best."""
+    return max(v["top1"] for k, v in card["agreement"].items() if k.startswith("int8"))
+
+
+def stored(line) -> bytes:
+    """A picture of the snapshot as it is stored."""
+    with storages["media"].open(media_name(line.stored_sha256)) as file:
+        return file.read()
+
+
+def enlarged(data: bytes) -> bytes:
+    """The picture with a longer side of SIDE pixels, as a JPEG of quality 95."""
+    image = decode(data).image
+    scale = SIDE / max(image.size)
+    size = [max(1, round(side * scale)) for side in image.size]
+    return encode(image.resize(size, Image.Resampling.BICUBIC))
+
+
+def times(models: dict[int, Model], photos: Sequence[bytes]) -> list[tuple[float, float]]:
+    """Median milliseconds (from bytes, network alone) of every model, in turns."""
+    limits, spent = ingest.limits(), {size: ([], []) for size in models}
+    for number, data in enumerate([*photos[:WARM], *photos]):
+        order = list(models)
+        first = number % len(order)  # who comes first finds other things in the processor's cache
+        for size in order[first:] + order[:first]:
+            model = models[size]
+            image = decode(data, limits, at_least=size).image
+            batch = to_array(image, model.preprocess)[None]
+            # Named by their values: the lambdas are called before the loop goes on.
+            whole = milliseconds(lambda: predict(data, model, limits))  # noqa: B023
+            alone = milliseconds(lambda: model.run(batch))  # noqa: B023
+            if number >= len(photos[:WARM]):
+                spent[size][0].append(whole)
+                spent[size][1].append(alone)
+    return [tuple(map(statistics.median, pair)) for pair in spent.values()]
+
+
+def milliseconds(work: Callable[[], object]) -> float:
+    """How long one call takes."""
+    began = time.perf_counter()
+    work()
+    return 1000 * (time.perf_counter() - began)
+
+
+def print_table(rows: Sequence[dict]) -> None:
+    """A line per size."""
+    print("  ".join(title for _, title, _ in COLUMNS))
+    for result in rows:
+        cells = []
+        for key, title, form in COLUMNS:
+            value = result[key]
+            cells.append(("–" if value is None else form.format(value)).rjust(len(title)))
+        print("  ".join(cells))
+
+
+if __name__ == "__main__":
+    main()
