@@ -74,6 +74,7 @@ def main() -> None:
     parser.add_argument("version", help="a number, the start of a digest, or “active”")
     parser.add_argument("snapshot", help="name of a snapshot of this installation (see VAR_DIR)")
     parser.add_argument("--sizes", default="128,160,192,224", help="pixels")
+    parser.add_argument("--valid", type=int, default=1000, help="valid pictures at most")
     parser.add_argument("--seed", type=int, default=1, help="chooses the timed pictures")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     options = parser.parse_args()
@@ -84,7 +85,8 @@ def main() -> None:
     sizes = [int(size) for size in options.sizes.split(",")]
     print(f"{version}, served at {card['preprocess']['size']} px; {len(tests)} test pictures")
     with tempfile.TemporaryDirectory(prefix="bench-serving-size-") as scratch:
-        models = export_sizes(card, folder / WEIGHTS, items_of(lines, card), sizes, Path(scratch))
+        items = items_of(lines, card, options.valid)
+        models = export_sizes(card, folder / WEIGHTS, items, sizes, Path(scratch))
         rows = [row(size, models[size], tests) for size in sizes]
         some = random.Random(options.seed).sample(tests, min(TIMED, len(tests)))
         photos = [enlarged(stored(line)) for line in some]
@@ -95,10 +97,17 @@ def main() -> None:
         options.out.write_text(json.dumps(rows, indent=1) + "\n")
 
 
-def items_of(lines, card: dict) -> list[Item]:
-    """The train and valid pictures of the classes that the version learnt."""
+def items_of(lines, card: dict, valid: int) -> list[Item]:
+    """The train and at most `valid` of the valid pictures of the classes that the version learnt.
+
+    Every n-th of them: a manifest is sorted by digest, so that is as good as drawn.
+    """
     learnt = {info["slug"] for info in card["classes"]}
-    used = [line for line in lines if line.split in ("train", "valid") and line.label in learnt]
+    train, others = (
+        [line for line in lines if line.split == split and line.label in learnt]
+        for split in ("train", "valid")
+    )
+    used = train + others[:: max(1, -(-len(others) // valid))]
     paths = pictures.fetch([line.stored_sha256 for line in used], lambda done: None)
     return [Item(paths[ln.stored_sha256], ln.label, ln.split, ln.sha256, ln.scene) for ln in used]
 
