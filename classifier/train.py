@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from classifier import torchvision_shim  # noqa: F401
@@ -28,6 +29,7 @@ from classifier import precision
 from classifier.batches import seed_everything, seed_of
 from classifier.checkpoints import FORMAT, STATE, Checkpoints, sha256_of, verify
 from classifier.errors import CheckpointMismatch, TrainingDiverged, TrainingStopped
+from classifier.probe import fit_head
 from classifier.recipes import Phase, Recipe
 
 WEIGHTS, OPTIMISER = "weights.safetensors", "optimiser.safetensors"
@@ -83,6 +85,8 @@ def train(
         for result in history:
             on_epoch(result)
     about["precision"] = learner.computed_in = computing
+    if folder is None and recipe.head_start == "probe":
+        fit_head(learner, recipe, partial(_stop_if, should_stop, history))
     compute = precision.Compute(computing, recipe.layout)
     watch = _Watch(seed, history, on_progress, should_stop)
 
@@ -96,6 +100,11 @@ def train(
         if len(history) < phase.end:
             _run(learner, phase, len(history), folder, watch, compute)
     return history
+
+
+def _stop_if(should_stop: Callable[[], bool], history: list) -> None:
+    if should_stop():
+        raise TrainingStopped(len(history))
 
 
 def _run(learner: Learner, phase: Phase, done: int, folder: Path | None, watch, compute) -> None:
@@ -159,8 +168,7 @@ class _Watch(Callback):
         self._guard(self._ask)
 
     def _ask(self) -> None:
-        if self.should_stop():
-            raise TrainingStopped(len(self.history))
+        _stop_if(self.should_stop, self.history)
 
     def after_batch(self) -> None:
         count = len(self.yb[0])

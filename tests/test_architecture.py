@@ -14,6 +14,7 @@ TRAINING = {
     "classifier.learner",
     "classifier.out_of_fold",
     "classifier.precision",
+    "classifier.probe",
     "classifier.teacher",
     "classifier.torchvision_shim",
     "classifier.train",

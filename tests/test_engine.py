@@ -17,7 +17,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from classifier import decoded
+from classifier import decoded, weights
 from classifier.batches import Item, Plan, frequencies, wanted
 from classifier.errors import (
     BrokenVersion,
@@ -359,6 +359,26 @@ def test_a_student_learns_its_teachers_answers(undisturbed, version, tmp_path):
     with torch.no_grad():
         again = renormalised((batch * std + mean - 0.5) / 0.5)
     assert torch.allclose(again.flip(1), theirs, atol=1e-3)
+
+
+def test_a_head_is_fitted_to_what_a_trained_body_sees(undisturbed, tmp_path):
+    _, trained, _ = undisturbed
+    recipe = dataclasses.replace(RECIPE, head_start="probe", rounds=(1,), head_epochs=0, lr=1e-7)
+    state = weights.public_state(trained.model, "resnet18", "linear")
+    body = {name: tensor for name, tensor in state.items() if name[:3] != "fc."}
+    _, learner = build(tmp_path / "pictures", recipe, Start(body, "a trained body"))
+    # Next to nothing is learnt at this rate: what the network can do, the fit gave it.
+    (result,) = train(learner, recipe, SEED, LocalCheckpoints(tmp_path / "checkpoints"))
+    assert result.accuracy >= 0.9
+
+
+def test_a_stop_is_heard_while_the_head_is_fitted(tmp_path):
+    recipe = dataclasses.replace(RECIPE, head_start="probe")
+    _, learner = build(tmp_path / "pictures", recipe)
+    store = LocalCheckpoints(tmp_path / "checkpoints")
+    with pytest.raises(TrainingStopped):
+        train(learner, recipe, SEED, store, should_stop=lambda: True)
+    assert store.latest() is None
 
 
 def test_a_teacher_that_never_learnt_a_class_is_refused(version):

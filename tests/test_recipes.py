@@ -33,17 +33,26 @@ def test_quick_look_is_short_and_small():
 
 def test_best_grows_its_pictures_round_by_round():
     recipe = get_recipe("best")
-    frozen, first, second = recipe.phases
-    assert (frozen.frozen, first.frozen, second.frozen) == (True, False, False)
-    assert (frozen.size, first.size, second.size, recipe.size) == (128, 128, 160, 160)
+    first, second = recipe.phases
+    assert (first.size, second.size, recipe.size) == (128, 160, 160)
     assert (first.lr_high, second.lr_high) == pytest.approx((1e-3, 2.5e-4))
     assert first.lr_high / first.lr_low == second.lr_high / second.lr_low == pytest.approx(20)
 
 
 def test_without_sizes_every_round_trains_at_the_served_size():
     recipe = get_recipe("best", {"sizes": "", "rounds": "1,1,1", "size": 96})
-    assert [phase.size for phase in recipe.phases] == [96] * 4
-    assert [p.size for p in get_recipe("best", {"sizes": "64, 96"}).phases] == [64, 64, 96]
+    assert [phase.size for phase in recipe.phases] == [96] * 3
+    assert [p.size for p in get_recipe("best", {"sizes": "64, 96"}).phases] == [64, 96]
+
+
+def test_frozen_epochs_may_be_for_the_first_rounds_alone():
+    recipe = get_recipe("quick-look", {"rounds": "1,1,1", "head_rounds": 1})
+    assert [phase.frozen for phase in recipe.phases] == [True, False, False, False]
+
+
+def test_only_a_linear_head_can_be_fitted_first():
+    with pytest.raises(BadOverride, match="only a linear head"):
+        get_recipe("original", {"head_start": "probe"})
 
 
 def test_each_round_needs_its_size():
