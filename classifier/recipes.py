@@ -114,7 +114,7 @@ PRESETS: dict[str, Recipe] = {
     ),
     # Minutes on two cores for a few thousand photographs.
     "quick-look": Recipe(name="quick-look"),
-    # Most of an hour on two cores for ten thousand photographs.
+    # Nine epochs of 8,000 photographs, for ten thousand or so to learn from.
     "best": Recipe(
         name="best",
         size=160,
