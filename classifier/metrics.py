@@ -43,15 +43,19 @@ class _Tally:
         pair[1] += 1
 
     def row(self) -> dict:
-        pairs = list(self.groups.values())
-        right, images = (sum(column) for column in zip(*pairs, strict=True)) if pairs else (0, 0)
-        return {
-            "images": images,
-            "right": right,
-            "groups": len(pairs),
-            "accuracy": right / images if images else 0.0,
-            "interval": grouped_interval(pairs),
-        }
+        return row(list(self.groups.values()))
+
+
+def row(pairs: Sequence[Sequence[int]]) -> dict:
+    """Images, right, groups, accuracy and its interval, of groups given as (right, images)."""
+    right, images = (sum(column) for column in zip(*pairs, strict=True)) if pairs else (0, 0)
+    return {
+        "images": images,
+        "right": right,
+        "groups": len(pairs),
+        "accuracy": right / images if images else 0.0,
+        "interval": grouped_interval(pairs),
+    }
 
 
 def measure(
@@ -85,8 +89,8 @@ def measure(
         answers += named
         answers_right += named and prediction.type[0] == line.label
         if not known:
-            row = others.setdefault(line.label, dict.fromkeys(VERDICTS, 0))
-            row[prediction.verdict] += 1
+            given = others.setdefault(line.label, dict.fromkeys(VERDICTS, 0))
+            given[prediction.verdict] += 1
             continue
         guess, confidence = prediction.top[0]
         right, group = guess == line.label, line.group or line.sha256

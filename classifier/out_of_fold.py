@@ -18,7 +18,7 @@ from classifier.batches import Item
 from classifier.calibrate import TYPE, ClassInfo
 from classifier.learner import build_learner
 from classifier.local_checkpoints import LocalCheckpoints
-from classifier.metrics import MIN_GROUPS, grouped_interval
+from classifier.metrics import MIN_GROUPS, row
 from classifier.recipes import Recipe
 from classifier.train import train
 from classifier.weights import Start
@@ -109,7 +109,7 @@ def judge(
                 pair = pairs[line.label].setdefault(line.group or line.sha256, [0, 0])
                 pair[0] += slugs[guess] == line.label
                 pair[1] += 1
-    return {slug: _row(list(groups.values())) for slug, groups in pairs.items() if groups}
+    return {slug: row(list(groups.values())) for slug, groups in pairs.items() if groups}
 
 
 def _guesses(learner, types: torch.Tensor) -> list[int]:
@@ -120,14 +120,3 @@ def _guesses(learner, types: torch.Tensor) -> list[int]:
             logits = model(pictures).float().cpu()
             guesses += logits.masked_fill(~types, -torch.inf).argmax(1).tolist()
     return guesses
-
-
-def _row(pairs: list[list[int]]) -> dict:
-    right, images = (sum(column) for column in zip(*pairs, strict=True))
-    return {
-        "images": images,
-        "right": right,
-        "groups": len(pairs),
-        "accuracy": right / images,
-        "interval": grouped_interval(pairs),
-    }

@@ -44,8 +44,7 @@ class Recipe:
     fit: str = "pad"  # pad: whole picture on a white square. crop: fastai's squeeze and centre crop
     min_scale: float = 0.5  # smallest share of the area that a training crop shows
     batch_size: int = 32
-    head_epochs: int = 1  # frozen epochs at the start of a round
-    head_rounds: int = 50  # so many rounds, from the first, begin with them
+    head_epochs: int = 1  # frozen epochs at the start of each round
     rounds: tuple[int, ...] = (4,)  # unfrozen epochs of each round: one `fine_tune` per number
     lr: float = 2e-3  # fine_tune's base_lr: the head's top rate when frozen, half of it after
     lr_decay: float = 1.0  # from round to round `lr` is multiplied by it
@@ -71,7 +70,7 @@ class Recipe:
         sizes = self.sizes or (self.size,) * len(self.rounds)
         for number, (epochs, size) in enumerate(zip(self.rounds, sizes, strict=True)):
             lr = self.lr * self.lr_decay**number
-            if self.head_epochs and number < self.head_rounds:
+            if self.head_epochs:
                 phases.append(Phase(start, self.head_epochs, True, None, lr, 0.99, 25.0, size))
                 start += self.head_epochs
             high = lr / 2
@@ -237,7 +236,6 @@ _FIELDS: dict[str, Callable] = {
     "min_scale": _number(0.05, 1),
     "batch_size": _whole(2, 1024),  # batch normalisation needs two
     "head_epochs": _whole(0, 100),
-    "head_rounds": _whole(0, 50),
     "rounds": _rounds,
     "lr": _number(1e-7, 1),
     "lr_decay": _number(1e-3, 1),

@@ -7,9 +7,10 @@ from classifier.calibrate import TYPE
 from classifier.guide import Guide
 from classifier.metrics import MIN_GROUPS
 from classifier.models import Evaluation, ModelVersion
+from curation.models import ShoeImage
 
 JUDGED, TOO_FEW, NOT_LEARNT, UNKNOWN = STATES = ("judged", "too-few", "not-learnt", "unknown")
-CATALOGUE, STREET = "catalogue", "street"
+CATALOGUE, STREET = ShoeImage.Scene.CATALOGUE, ShoeImage.Scene.STREET
 ONE_SOURCE = 0.8  # share of a type's training photos from which on its figure needs a caveat
 
 

@@ -45,11 +45,6 @@ def test_without_sizes_every_round_trains_at_the_served_size():
     assert [p.size for p in get_recipe("best", {"sizes": "64, 96"}).phases] == [64, 96]
 
 
-def test_frozen_epochs_may_be_for_the_first_rounds_alone():
-    recipe = get_recipe("quick-look", {"rounds": "1,1,1", "head_rounds": 1})
-    assert [phase.frozen for phase in recipe.phases] == [True, False, False, False]
-
-
 def test_only_a_linear_head_can_be_fitted_first():
     with pytest.raises(BadOverride, match="only a linear head"):
         get_recipe("original", {"head_start": "probe"})
