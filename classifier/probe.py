@@ -1,8 +1,10 @@
-"""A linear head fitted to frozen features before anything else is trained.
+"""A linear head fitted to the body's features before anything else is trained.
 
 From a random head, the first steps of fine-tuning push useless gradients through the body and spoil
 what it brought; from a fitted one they do not (Kumar et al. 2022, Fine-Tuning can Distort
-Pretrained Features and Underperform Out-of-Distribution).
+Pretrained Features and Underperform Out-of-Distribution). The features are those of augmented
+pictures: a head fitted to whole ones is so sure of itself that the crops of the first epoch, which
+it mostly gets wrong, do more harm than a random head's.
 """
 
 from collections.abc import Callable
@@ -15,24 +17,25 @@ import torch
 from fastai.learner import Learner
 from sklearn.linear_model import LogisticRegression
 
-from classifier.batches import frequencies
+from classifier.batches import seed_everything, seed_of
 from classifier.recipes import Recipe
 
-STRENGTH = 0.1  # scikit-learn's C, on standardised features
+STRENGTH = 0.01  # scikit-learn's C, on standardised features
 STEPS = 100  # of L-BFGS; many more change the answers of one picture in a hundred
 
 
-def fit_head(learner: Learner, recipe: Recipe, before_batch: Callable[[], None]) -> None:
-    """Fit the learner's last Linear to its train pictures, prepared as for serving.
+def fit_head(learner: Learner, recipe: Recipe, seed: int, before_batch: Callable[[], None]) -> None:
+    """Fit the learner's last Linear to one epoch of its augmented train pictures.
 
-    Multinomial logistic regression on the pooled features; each picture counts as often as the
-    recipe draws it. `before_batch` is called before every batch; what it raises passes through.
+    Multinomial logistic regression on the pooled features. The body's normalisation layers adapt to
+    these pictures meanwhile, as they do in training. `before_batch` is called before every batch;
+    what it raises passes through.
     """
-    items = list(learner.dls.train_ds.items)
-    loader = learner.dls.test_dl(items, with_labels=True)
-    body, bf16 = learner.model[0].eval(), learner.computed_in == "bf16"
+    loader = learner.loaders[recipe.phases[0].size].train
+    body, bf16 = learner.model[0].train(), learner.computed_in == "bf16"
     features, labels = [], []
-    with torch.no_grad(), torch.autocast(learner.dls.device.type, torch.bfloat16, enabled=bf16):
+    seed_everything(seed_of(seed, "probe"))
+    with torch.no_grad(), torch.autocast(loader.device.type, torch.bfloat16, enabled=bf16):
         for pictures, targets in loader:
             before_batch()
             features.append(body(pictures).float().mean((2, 3)).cpu().numpy())
@@ -40,7 +43,7 @@ def fit_head(learner: Learner, recipe: Recipe, before_batch: Callable[[], None])
     x, y = np.concatenate(features).astype(np.float64), np.concatenate(labels)
     mean, scale = x.mean(axis=0), x.std(axis=0) + 1e-6
     fitted = LogisticRegression(C=STRENGTH, max_iter=STEPS)
-    fitted.fit((x - mean) / scale, y, sample_weight=frequencies(items, recipe))
+    fitted.fit((x - mean) / scale, y)
     weight, bias = fitted.coef_, fitted.intercept_
     if len(weight) == 1:  # of two classes scikit-learn keeps one row
         weight, bias = np.stack([-weight[0], weight[0]]) / 2, np.array([-bias[0], bias[0]]) / 2

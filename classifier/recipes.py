@@ -37,7 +37,7 @@ class Recipe:
     arch: str = "resnet34"  # resnet18/34/50 of torchvision, or a convolutional network of timm
     start: str = "auto"  # auto, imagenet, file, version, starter, scratch: see load_start
     head: str = "linear"  # linear: pool, dropout, one Linear. fastai: its own two-layer head
-    head_start: str = "random"  # probe: a linear head is fitted to frozen features first
+    head_start: str = "random"  # probe: a linear head is fitted before anything else is trained
     dropout: float = 0.3  # before the last Linear
     size: int = 128  # pixels, the side of the square that the served network sees
     sizes: tuple[int, ...] = ()  # of training pictures, one for each round; empty = `size` in all

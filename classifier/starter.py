@@ -49,6 +49,12 @@ def register(folder: Path = FOLDER) -> ModelVersion | None:
     return version
 
 
+def arch() -> str | None:
+    """The starter's network; None without a starter."""
+    path = FOLDER / CARD
+    return json.loads(path.read_text(encoding="utf-8"))["arch"] if path.exists() else None
+
+
 def export(
     version: ModelVersion, out: Path, name: str = "", compared: Sequence[ModelVersion] = (), **extra
 ) -> dict:

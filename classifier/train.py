@@ -86,7 +86,7 @@ def train(
             on_epoch(result)
     about["precision"] = learner.computed_in = computing
     if folder is None and recipe.head_start == "probe":
-        fit_head(learner, recipe, partial(_stop_if, should_stop, history))
+        fit_head(learner, recipe, seed, partial(_stop_if, should_stop, history))
     compute = precision.Compute(computing, recipe.layout)
     watch = _Watch(seed, history, on_progress, should_stop)
 

@@ -9,6 +9,7 @@ import shutil
 import signal
 import threading
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -18,7 +19,7 @@ from django.utils import timezone
 from classifier import decoded, pictures, promote, recipes, starter, store, weights
 from classifier.batches import Item, wanted
 from classifier.calibrate import ClassInfo
-from classifier.errors import TooFewPictures
+from classifier.errors import NoPretrainedWeights, TooFewPictures
 from classifier.export import export_version
 from classifier.learner import build_learner, preprocess_of
 from classifier.models import Epoch, ModelVersion, TrainingRun
@@ -70,7 +71,7 @@ def run(claim: Claim, scratch: Path) -> None:
     lines = list(snapshot.read(job.snapshot))
     classes, left_out = choose_classes(lines)
     items = _items(lines, classes, claim)
-    start = start_of(recipe)
+    recipe, start = starting(recipe, "arch" in job.overrides)
     device = _device()
     claim.row().update(device=_describe(device), started_from=start.described[:300])
     slugs = [c.slug for c in classes]
@@ -144,6 +145,27 @@ def start_of(recipe) -> weights.Start:
     return weights.load_start(
         recipe.arch, recipe.start, file, version, starter_file=starter.FOLDER / WEIGHTS
     )
+
+
+def starting(recipe: recipes.Recipe, asked: bool) -> tuple[recipes.Recipe, weights.Start]:
+    """The recipe with the network it is to have, and what that starts from. Raises as `load_start`.
+
+    Unless a network was asked for by name, the one follows the other: whoever goes on from a
+    version gets its network, and where pretrained weights can't be had, the starter's.
+    """
+    if asked:
+        return recipe, start_of(recipe)
+    active = ModelVersion.objects.filter(active=True).first()
+    if recipe.start == "version" and active:
+        recipe = replace(recipe, arch=active.card["arch"])
+    try:
+        return recipe, start_of(recipe)
+    except NoPretrainedWeights:
+        arch = starter.arch()
+        if recipe.start not in ("auto", "starter") or arch in (None, recipe.arch):
+            raise
+    recipe = replace(recipe, arch=arch, start="starter")
+    return recipe, start_of(recipe)
 
 
 def _teacher(recipe, slugs: list[str], spec) -> tuple[Teacher | None, str]:

@@ -35,7 +35,7 @@ class Command(ProjectCommand):
         # Torch lives behind these imports and nowhere else.
         from classifier import out_of_fold, trainer
 
-        chosen = recipes.get_recipe(recipe)
+        chosen, start = trainer.starting(recipes.get_recipe(recipe), asked=False)
         frozen = snapshots.find(snapshot)
         lines = list(snapshots.read(frozen))
         classes, _ = trainer.choose_classes(lines)
@@ -51,7 +51,7 @@ class Command(ProjectCommand):
         )
         key = f"{frozen.digest[:12]}-{recipe}-{folds}-{per_label}-{seed}"
         rows = out_of_fold.judge(
-            used, paths, classes, small, chosen, trainer.start_of(chosen), seed, folds,
+            used, paths, classes, small, chosen, start, seed, folds,
             settings.CACHE_DIR / "out-of-fold" / key,
             lambda fold, done, of: meter.show(done, of, f"batches of fold {fold + 1} of {folds}"),
         )  # fmt: skip

@@ -62,10 +62,11 @@ def export_figures(card: dict) -> list[str]:
     lines = [
         f"  ONNX against torch on the same pictures: {measured['onnx_against_torch']:.1e} at most"
     ]
-    for bits in (7, 8):
-        if found := measured.get(f"int8_{bits}_bit_weights"):
+    for name, found in measured.items():
+        if name.startswith("int8_"):
+            how = name.removeprefix("int8_").replace("_", " ")
             lines.append(
-                f"  int8 ({bits}-bit weights) gives fp32's answer to {found['top1']:.1%} "
+                f"  int8 ({how}) gives fp32's answer to {found['top1']:.1%} "
                 f"of {measured['n']} valid pictures"
             )
     return [*lines, f"  served: {card['precision']}"]

@@ -1,0 +1,66 @@
+"""Which network a training has, and which weights it starts from, in a given installation."""
+
+import functools
+import json
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from classifier import starter, trainer, weights
+from classifier.errors import NoPretrainedWeights
+from classifier.models import ModelVersion
+from classifier.recipes import get_recipe
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch, tmp_path, settings):
+    """Neither network nor caches nor a weights file."""
+    load = functools.partial(weights.load_start, allow_network=False)
+    monkeypatch.setattr(weights, "load_start", load)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    settings.PRETRAINED_WEIGHTS = ""
+    monkeypatch.setattr(starter, "FOLDER", tmp_path / "starter")
+
+
+def write(folder):
+    """A resnet18 from random numbers, as a version's folder."""
+    folder.mkdir()
+    state = weights.bare_network("resnet18").state_dict()
+    state = {name: tensor for name, tensor in state.items() if name[:3] != "fc."}
+    state |= {"fc.weight": torch.zeros(1, 512), "fc.bias": torch.zeros(1)}
+    about = {"arch": "resnet18", "head": "linear", "classes": ["uggs"]}
+    about |= {"mean": [0.5] * 3, "std": [0.5] * 3}
+    save_file(state, folder / "weights.safetensors", {"version": json.dumps(about)})
+    (folder / "card.json").write_text(json.dumps({"arch": "resnet18"}))
+
+
+def test_without_weights_the_starter_and_its_network_are_trained_on(tmp_path):
+    write(tmp_path / "starter")
+    for start in ("auto", "starter"):
+        recipe, found = trainer.starting(get_recipe("quick-look", {"start": start}), asked=False)
+        assert (recipe.arch, recipe.start) == ("resnet18", "starter")
+        assert found.described.startswith("the starter model") and found.classes == ("uggs",)
+
+
+def test_a_network_asked_for_is_never_changed(tmp_path):
+    write(tmp_path / "starter")
+    with pytest.raises(NoPretrainedWeights, match="it is a resnet18"):
+        trainer.starting(get_recipe("quick-look", {"arch": "resnet34"}), asked=True)
+
+
+def test_without_weights_and_without_a_starter_the_run_says_so():
+    with pytest.raises(NoPretrainedWeights, match="this installation has none"):
+        trainer.starting(get_recipe("quick-look"), asked=False)
+
+
+def test_who_goes_on_from_a_version_gets_its_network(tmp_path, monkeypatch):
+    write(tmp_path / "version")
+    ModelVersion.objects.create(
+        name="Mine", digest="0" * 64, card={"arch": "resnet18"}, active=True
+    )
+    monkeypatch.setattr(trainer.store, "fetch", lambda version: tmp_path / "version")
+    recipe, found = trainer.starting(get_recipe("quick-look", {"start": "version"}), asked=False)
+    assert recipe.arch == "resnet18" and found.classes == ("uggs",)
