@@ -22,7 +22,7 @@ from fasttransform import Transform
 
 from classifier.decoded import Decoded, Wanted
 from classifier.preprocess import Preprocess, open_photo, padded, square
-from classifier.recipes import Recipe
+from classifier.recipes import Recipe, View
 from classifier.worn import as_worn
 
 STREET = "street"  # the scene of photographs as visitors take them
@@ -174,18 +174,19 @@ def make_loaders(
     items: Sequence[Item],
     classes: Sequence[str],
     recipe: Recipe,
-    size: int,
+    view: View,
     spec: Preprocess,
     seed: int,
     device: str | torch.device | None,
     pictures: Decoded,
 ) -> DataLoaders:
-    """DataLoaders whose training side shows pictures of `size`, whose other side those of serving.
+    """DataLoaders whose training side shows pictures as `view`, whose other side those of serving.
 
-    That side is one for all sizes, so that the epochs of a run can be compared.
+    That side is one for all views, so that the epochs of a run can be compared.
     """
     train = [item for item in items if item.split == "train"]
-    worn = [AsWorn(recipe.worn, [i.path for i in train if i.scene == STREET])] * (recipe.worn > 0)
+    streets = [item.path for item in train if item.scene == STREET]
+    worn = [AsWorn(view.worn, streets)] if view.worn else []
     photo = TransformBlock(
         type_tfms=[OpenPhoto(recipe, pictures)],
         item_tfms=[ToTensor],
@@ -200,7 +201,7 @@ def make_loaders(
             *worn,
             PadForTraining(spec),
             SquareForValidation(spec),
-            RandomResizedCrop(size, min_scale=recipe.min_scale, split_idx=0),
+            RandomResizedCrop(view.size, min_scale=view.min_scale, split_idx=0),
         ],
         batch_tfms=[
             *aug_transforms(max_rotate=recipe.max_rotate),
@@ -227,8 +228,9 @@ def wanted(path: Path, split: str, recipe: Recipe) -> Wanted:
     if split != "train":
         return Wanted(path, recipe.size, shrink=False)
     # A training crop shows as little as min_scale of the area.
-    largest = max(phase.size for phase in recipe.phases)
-    return Wanted(path, math.ceil(largest / math.sqrt(recipe.min_scale)), shrink=True)
+    views = [phase.view for phase in recipe.phases]
+    largest = max(view.size / math.sqrt(view.min_scale) for view in views)
+    return Wanted(path, math.ceil(largest), shrink=True)
 
 
 def by_split(items: Sequence[Item]) -> tuple[list[int], list[int]]:

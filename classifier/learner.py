@@ -42,7 +42,7 @@ def build_learner(
     """A Learner, not yet trained, on the train and valid items (others are left out).
 
     `classes` fixes the outputs' order. Same arguments, same weights and batches. The learner also
-    carries `preprocess`, `items_digest` and `loaders`, {size: DataLoaders} for every phase.
+    carries `preprocess`, `items_digest` and `loaders`, {view: DataLoaders} for every phase.
     `pictures`: those decoded already, see `batches.wanted`; the others are read from their files.
     Raises TooFewPictures, UnknownLabel, UnknownArchitecture, WeightsDoNotFit.
     """
@@ -50,12 +50,12 @@ def build_learner(
     spec = preprocess_of(recipe, start)
     seed_everything(seed_of(seed, "build"))
     loaders = {
-        size: make_loaders(items, classes, recipe, size, spec, seed, device, pictures or Decoded())
-        for size in dict.fromkeys(phase.size for phase in recipe.phases)
+        view: make_loaders(items, classes, recipe, view, spec, seed, device, pictures or Decoded())
+        for view in dict.fromkeys(phase.view for phase in recipe.phases)
     }
     head = linear_head(channels_of(recipe), len(classes), recipe.dropout)
     learner = vision_learner(
-        loaders[recipe.phases[0].size],
+        loaders[recipe.phases[0].view],
         getattr(torchvision.models, recipe.arch) if recipe.arch in RESNETS else recipe.arch,
         pretrained=False,  # the start's weights are copied below
         normalize=False,  # make_loaders does it

@@ -31,7 +31,7 @@ def fit_head(learner: Learner, recipe: Recipe, seed: int, before_batch: Callable
     these pictures meanwhile, as they do in training. `before_batch` is called before every batch;
     what it raises passes through.
     """
-    loader = learner.loaders[recipe.phases[0].size].train
+    loader = learner.loaders[recipe.phases[0].view].train
     body, bf16 = learner.model[0].train(), learner.computed_in == "bf16"
     features, labels = [], []
     seed_everything(seed_of(seed, "probe"))

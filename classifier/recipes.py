@@ -4,10 +4,20 @@ import dataclasses
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from classifier.errors import BadOverride, UnknownRecipe
 
 Scalar = str | int | float | bool | None | list | tuple
+
+
+class View(NamedTuple):
+    """What training pictures look like: side in pixels, the smallest share of the area that a crop
+    shows, the share of catalogue shots that are pasted on photographed grounds."""
+
+    size: int
+    min_scale: float
+    worn: float
 
 
 @dataclass(frozen=True)
@@ -21,7 +31,7 @@ class Phase:
     lr_high: float  # of the head
     pct_start: float  # share of the phase in which the learning rate rises
     div: float  # it starts at lr / div
-    size: int  # pixels, the side of the training pictures
+    view: View
 
     @property
     def end(self) -> int:
@@ -55,6 +65,8 @@ class Recipe:
     balance: float = 0.0  # pictures of a class of n are drawn n**-balance as often: 1 = all alike
     street_weight: float = 1.0  # how many times as often pictures of scene "street" are drawn
     worn: float = 0.0  # share of catalogue shots that are pasted on photographed grounds
+    last_min_scale: float | None = None  # of the last round; None = as in the others
+    last_worn: float | None = None  # likewise
     max_rotate: float = 10.0  # degrees, of augmentation
     teacher: str = ""  # a version (number or digest) whose answers are learnt too; empty = none
     teacher_weight: float = 0.5  # share of the loss that the teacher's answers make up
@@ -70,13 +82,21 @@ class Recipe:
         sizes = self.sizes or (self.size,) * len(self.rounds)
         for number, (epochs, size) in enumerate(zip(self.rounds, sizes, strict=True)):
             lr = self.lr * self.lr_decay**number
+            view = View(size, self.min_scale, self.worn)
+            if number == len(self.rounds) - 1:
+                view = View(size, *self._last)
             if self.head_epochs:
-                phases.append(Phase(start, self.head_epochs, True, None, lr, 0.99, 25.0, size))
+                phases.append(Phase(start, self.head_epochs, True, None, lr, 0.99, 25.0, view))
                 start += self.head_epochs
             high = lr / 2
-            phases.append(Phase(start, epochs, False, high / self.lr_mult, high, 0.3, 5.0, size))
+            phases.append(Phase(start, epochs, False, high / self.lr_mult, high, 0.3, 5.0, view))
             start += epochs
         return tuple(phases)
+
+    @property
+    def _last(self) -> tuple[float, float]:
+        scale, worn = self.last_min_scale, self.last_worn
+        return (self.min_scale if scale is None else scale, self.worn if worn is None else worn)
 
     @property
     def epochs(self) -> int:
@@ -113,26 +133,28 @@ PRESETS: dict[str, Recipe] = {
     ),
     # Minutes on two cores for a few thousand photographs.
     "quick-look": Recipe(name="quick-look"),
-    # Nine epochs of 8,000 photographs, for ten thousand or so to learn from.
+    # Twelve epochs of 8,000 photographs, for ten thousand or so to learn from. Hard views first:
+    # close crops, foreign grounds. In the end, gently, what is served: whole pictures.
     "best": Recipe(
         name="best",
-        size=160,
         # Crops show shoes larger than whole pictures do, so it is served larger than it is trained
         # (Touvron et al. 2019, Fixing the train-test resolution discrepancy).
-        sizes=(128, 160),
-        min_scale=0.35,
+        size=160,
+        sizes=(128, 144),
         head_start="probe",
         head_epochs=0,
-        rounds=(6, 3),
-        # Gentle with the first layers: at eight times these rates and from a random head, what the
-        # start brought was lost in the first epoch (valid accuracy 56 % after it).
-        lr_mult=20.0,
-        lr_decay=0.25,
+        rounds=(9, 3),
+        lr_decay=0.5,
+        lr_mult=10.0,
         images_per_epoch=8000,
         label_smoothing=0.05,
         balance=0.25,
         street_weight=3.0,
-        worn=0.25,
+        min_scale=0.35,
+        last_min_scale=0.7,
+        worn=0.3,
+        last_worn=0.1,
+        max_rotate=15.0,
     ),
 }
 
@@ -197,6 +219,10 @@ def _all_or_whole(value: Scalar) -> int | None:
     return None if value in (None, "", "all") else _whole(2, 10_000_000)(value)
 
 
+def _or_none(parse: Callable) -> Callable:
+    return lambda value: None if value in (None, "") else parse(value)
+
+
 def _rounds(value: Scalar) -> tuple[int, ...]:
     parts = _parts(value)
     if not 1 <= len(parts) <= 50:
@@ -246,6 +272,8 @@ _FIELDS: dict[str, Callable] = {
     "balance": _number(0, 1),
     "street_weight": _number(0.1, 20),
     "worn": _number(0, 1),
+    "last_min_scale": _or_none(_number(0.05, 1)),
+    "last_worn": _or_none(_number(0, 1)),
     "max_rotate": _number(0, 180),
     "teacher": _version,
     "teacher_weight": _number(0, 1),

@@ -108,7 +108,7 @@ def _stop_if(should_stop: Callable[[], bool], history: list) -> None:
 
 
 def _run(learner: Learner, phase: Phase, done: int, folder: Path | None, watch, compute) -> None:
-    learner.dls = learner.loaders[phase.size]
+    learner.dls = learner.loaders[phase.view]
     # Both forget the optimiser's averages, as every fine_tune of fastai does.
     learner.freeze() if phase.frozen else learner.unfreeze()
     # fastai only zeroes gradients, and a zero gradient still decays a frozen weight. A resumed

@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from classifier import decoded, weights
-from classifier.batches import Item, Plan, frequencies, wanted
+from classifier.batches import Item, Plan, RandomResizedCrop, frequencies, wanted
 from classifier.errors import (
     BrokenVersion,
     CheckpointMismatch,
@@ -36,7 +36,7 @@ from classifier.learner import build_learner
 from classifier.local_checkpoints import LocalCheckpoints
 from classifier.predict import Model, open_session, predict, predict_picture
 from classifier.preprocess import Preprocess, open_photo, to_array
-from classifier.recipes import get_recipe
+from classifier.recipes import View, get_recipe
 from classifier.teacher import Teacher
 from classifier.train import train
 from classifier.weights import Start, load_start
@@ -370,6 +370,18 @@ def test_a_head_is_fitted_to_what_a_trained_body_sees(undisturbed, tmp_path):
     # Next to nothing is learnt at this rate: what the network can do, the fit gave it.
     (result,) = train(learner, recipe, SEED, LocalCheckpoints(tmp_path / "checkpoints"))
     assert result.accuracy >= 0.9
+
+
+def test_the_last_round_sees_views_of_its_own(tmp_path):
+    recipe = dataclasses.replace(RECIPE, rounds=(1, 1), head_epochs=0, last_min_scale=0.9)
+    _, learner = build(tmp_path / "pictures", recipe)
+    crops = {
+        view: [t.min_scale for t in dls.train.after_item if isinstance(t, RandomResizedCrop)]
+        for view, dls in learner.loaders.items()
+    }
+    assert crops == {View(32, 0.5, 0): [0.5], View(32, 0.9, 0): [0.9]}
+    train(learner, recipe, SEED, LocalCheckpoints(tmp_path / "checkpoints"))
+    assert learner.dls is learner.loaders[View(32, 0.9, 0)]
 
 
 def test_a_stop_is_heard_while_the_head_is_fitted(tmp_path):

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from classifier.errors import BadOverride, UnknownRecipe
-from classifier.recipes import PRESETS, Recipe, get_recipe
+from classifier.recipes import PRESETS, Recipe, View, get_recipe
 
 
 def test_original_is_fine_tune_5_then_four_times_fine_tune_2():
@@ -31,18 +31,27 @@ def test_quick_look_is_short_and_small():
     assert recipe.epochs == 5 and recipe.images_per_epoch == 2000
 
 
-def test_best_grows_its_pictures_round_by_round():
+def test_best_grows_its_pictures_and_ends_gently():
     recipe = get_recipe("best")
     first, second = recipe.phases
-    assert (first.size, second.size, recipe.size) == (128, 160, 160)
-    assert (first.lr_high, second.lr_high) == pytest.approx((1e-3, 2.5e-4))
-    assert first.lr_high / first.lr_low == second.lr_high / second.lr_low == pytest.approx(20)
+    assert (first.view, second.view) == (View(128, 0.35, 0.3), View(144, 0.7, 0.1))
+    assert recipe.size == 160
+    assert (first.lr_high, second.lr_high) == pytest.approx((1e-3, 5e-4))
+    assert first.lr_high / first.lr_low == second.lr_high / second.lr_low == pytest.approx(10)
 
 
 def test_without_sizes_every_round_trains_at_the_served_size():
     recipe = get_recipe("best", {"sizes": "", "rounds": "1,1,1", "size": 96})
-    assert [phase.size for phase in recipe.phases] == [96] * 3
-    assert [p.size for p in get_recipe("best", {"sizes": "64, 96"}).phases] == [64, 96]
+    assert [phase.view.size for phase in recipe.phases] == [96] * 3
+    assert [p.view.size for p in get_recipe("best", {"sizes": "64, 96"}).phases] == [64, 96]
+
+
+def test_the_last_round_can_be_like_the_others():
+    overrides = {"last_min_scale": "", "last_worn": "", "rounds": "1,1,1", "sizes": ""}
+    assert {phase.view for phase in get_recipe("best", overrides).phases} == {View(160, 0.35, 0.3)}
+    # Worn is a share: nothing pasted in the last round is not "as in the others".
+    recipe = get_recipe("best", {"last_worn": "0", "last_min_scale": "1"})
+    assert recipe.phases[-1].view == View(144, 1.0, 0.0)
 
 
 def test_only_a_linear_head_can_be_fitted_first():
