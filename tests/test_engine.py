@@ -31,7 +31,7 @@ from classifier.errors import (
     VersionExists,
     WeightsDoNotFit,
 )
-from classifier.export import Served, _in_float, _Variant, export_version
+from classifier.export import Served, export_version
 from classifier.learner import build_learner
 from classifier.local_checkpoints import LocalCheckpoints
 from classifier.predict import Model, open_session, predict, predict_picture
@@ -578,22 +578,6 @@ def test_fp32_is_served_where_int8_does_not_agree_and_equals_torch(undisturbed, 
     for mine, theirs in zip(model.run(batch), wanted, strict=True):
         assert mine.shape == theirs.shape
         assert np.abs(mine - theirs.numpy()).max() < 1e-4 * max(1, theirs.abs().max())
-
-
-def test_ends_left_in_float_take_their_activations_with_them():
-    chain = ["Conv", "Clip", "Conv", "Relu", "Conv", "Clip", "Gemm"]
-    nodes = [
-        onnx.helper.make_node(kind, [f"t{i}"], [f"t{i + 1}"], name=f"{kind}{i}")
-        for i, kind in enumerate(chain)
-    ]
-    graph = onnx.helper.make_model(onnx.helper.make_graph(nodes, "chain", [], []))
-
-    def spared(first, last):
-        return sorted(_in_float(graph, _Variant("", False, first, last)))
-
-    assert spared(0, 0) == ["Gemm6"]
-    assert spared(1, 1) == ["Clip1", "Clip5", "Conv0", "Conv4", "Gemm6"]
-    assert spared(2, 9) == sorted(node.name for node in nodes)  # none of them twice
 
 
 def test_class_map_is_features_times_the_heads_weights(model):
