@@ -90,11 +90,15 @@ class TypeTrust:
 def figures(version: ModelVersion) -> dict:
     """What `metrics.measure` gave for `version`; one query.
 
-    That of the newest finished evaluation, else that on the version's card, else empty. Those from
-    long ago have fewer keys.
+    That of the newest finished evaluation, or what is on the version's card where that counted more
+    test photos: a few dozen of one's own say less about a model than the thousands it came judged
+    on. Empty where there is neither. Those from long ago have fewer keys.
     """
     done = version.evaluations.filter(state=Evaluation.State.DONE)
-    return done.values_list("metrics", flat=True).first() or on_card(version)
+    newest, carried = done.values_list("metrics", flat=True).first(), on_card(version)
+    if not newest or carried.get("images", 0) > newest["images"]:
+        return carried
+    return newest
 
 
 def on_card(version: ModelVersion) -> dict:

@@ -161,6 +161,15 @@ def test_figures_on_the_card_stand_in_until_the_version_is_judged_here(version):
     assert known()["uggs"].accuracy == 0.75
 
 
+def test_a_few_photos_of_ones_own_do_not_replace_what_the_version_came_with(version):
+    metrics = {"images": 2000, "per_type": {"uggs": row(12, 20, 10)}}
+    write_card(version, test={"snapshot": {}, "metrics": metrics})
+    judge(version, {"uggs": row(15, 20, 10)}, "few")
+    assert known()["uggs"].accuracy == 0.6
+    judge(version, {"uggs": row(16, 20, 10)}, "as many", images=2000)
+    assert known()["uggs"].accuracy == 0.8
+
+
 def test_estimates_come_from_the_card_for_learnt_types(version):
     estimate = row(20, 31, 17)
     write_card(version, out_of_fold={"per_type": {"uggs": estimate, "golf-shoes": estimate}})
