@@ -7,26 +7,16 @@ not at all.
 import contextlib
 import io
 import json
-import logging
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
 
 from classifier import torchvision_shim  # noqa: F401
 
 # isort: split
 import numpy as np
-import onnx
 import torch
-from onnxruntime.quantization import (
-    CalibrationDataReader,
-    CalibrationMethod,
-    QuantFormat,
-    QuantType,
-    quantize_static,
-)
 from safetensors.torch import save_file
 from torch import nn
 
@@ -45,16 +35,15 @@ from classifier.predict import (
     open_session,
     reference_array,
 )
-from classifier.preprocess import Preprocess, open_photo, to_array
+from classifier.preprocess import Preprocess
+from classifier.quantise import Choice, batches, choose, quiet
 from classifier.recipes import Recipe
 from classifier.weights import public_state
 
 OPSET = 20
 EXPORT_TOLERANCE = 1e-4  # torch against ONNX, relative to the largest value where that is above 1
 FP32_REFERENCE_TOLERANCE = 0.01  # other processors add in another order
-CALIBRATION_PICTURES, HISTOGRAM_PICTURES = 200, 64
-BLOCK = 3  # convolutions whose sensitivity is measured together
-BATCH = 16
+CALIBRATION_PICTURES = 200
 
 
 class Served(nn.Module):
@@ -72,16 +61,6 @@ class Served(nn.Module):
         # The linear head pools too; this way the graph does it once.
         logits = self.head[-1](embedding) if self.linear else self.head(features)
         return logits, embedding, features
-
-
-@dataclass(frozen=True)
-class _Choice:
-    """The graph to serve, its logits of the valid pictures, and what was measured on the way."""
-
-    graph: bytes
-    logits: np.ndarray
-    precision: str
-    agreement: dict
 
 
 def export_version(
@@ -115,7 +94,8 @@ def export_version(
         work, folder = Path(scratch), Path(scratch) / "version"
         folder.mkdir()
         fp32, difference = _export_fp32(model, recipe, preprocess, calibration[:4], work)
-        choice = _choose(fp32, preprocess, valid, calibration, min_agreement, recipe.threads, work)
+        paths = [item.path for item in valid]
+        choice = choose(fp32, paths, calibration, preprocess, min_agreement, recipe.threads, work)
         choice.agreement["onnx_against_torch"] = difference
         _write_files(folder, model, classes, recipe, preprocess, choice)
         card = _card(folder, classes, recipe, preprocess, valid, choice)
@@ -133,19 +113,6 @@ def _split(items: Sequence[Item], split: str) -> list[Item]:
     return found
 
 
-def served_logits(
-    graph: bytes, paths: Sequence[Path], spec: Preprocess, threads: int = 1
-) -> np.ndarray:
-    """Logits (pictures, classes) of stored pictures, as serving computes them."""
-    session = open_session(graph, threads)
-    return np.concatenate([session.run(OUTPUTS, {"image": b})[0] for b in _batches(paths, spec)])
-
-
-def _batches(paths: Sequence[Path], spec: Preprocess) -> Iterator[np.ndarray]:
-    for i in range(0, len(paths), BATCH):
-        yield np.stack([to_array(open_photo(p, spec.size), spec) for p in paths[i : i + BATCH]])
-
-
 def _export_fp32(
     model: nn.Module, recipe: Recipe, spec: Preprocess, pictures: Sequence[Path], scratch: Path
 ) -> tuple[bytes, float]:
@@ -155,8 +122,8 @@ def _export_fp32(
     """
     served = Served(model, recipe.head).eval()
     path = scratch / "fp32.onnx"
-    sample = np.concatenate([reference_array(spec), *_batches(pictures, spec)])
-    with contextlib.redirect_stdout(io.StringIO()), _quiet():  # the exporter prints its progress
+    sample = np.concatenate([reference_array(spec), *batches(pictures, spec)])
+    with contextlib.redirect_stdout(io.StringIO()), quiet():  # the exporter prints its progress
         torch.onnx.export(
             served,
             (torch.from_numpy(sample),),
@@ -180,125 +147,6 @@ def _export_fp32(
             raise ExportMismatch(output, difference, EXPORT_TOLERANCE)
         largest = max(largest, difference)
     return graph, largest
-
-
-class _Variant(NamedTuple):
-    """A way to quantise: seven bits of weights or eight; the share of the convolutions that stay in
-    float; ranges of activations from all values, or from all but the outermost."""
-
-    name: str
-    reduce_range: bool
-    in_float: float = 0.0
-    percentile: float | None = None
-
-
-# From the fastest on every processor to the most exact. Seven bits come first: eight can saturate
-# without VNNI, and gain nothing in speed. The last is for mobile networks, some of whose layers see
-# channels of very different ranges: an EfficientNet-Lite2's int8 then agrees with fp32 on 99 of
-# 100 pictures instead of 97, and takes half of fp32's time.
-VARIANTS = (
-    _Variant("int8_7_bit_weights", True),
-    _Variant("int8_8_bit_weights", False),
-    _Variant("int8_8_bit_weights_sensitive_layers_in_float", False, 1 / 3, 99.999),
-)
-
-
-class _Calibration(CalibrationDataReader):
-    def __init__(self, paths: Sequence[Path], spec: Preprocess):
-        self.batches = _batches(paths, spec)
-
-    def get_next(self) -> dict | None:
-        batch = next(self.batches, None)
-        return None if batch is None else {"image": batch}
-
-
-def _quantise(
-    fp32: bytes,
-    paths: Sequence[Path],
-    spec: Preprocess,
-    scratch: Path,
-    reduce_range: bool = False,
-    percentile: float | None = None,
-    spared: Sequence[str] = (),
-    chosen: Sequence[str] = (),
-) -> bytes:
-    """The int8 graph. `spared`: nodes left in float, beside the head; `chosen`: quantise no others,
-    if there are any."""
-    target, graph = scratch / "int8.onnx", onnx.load_from_string(fp32)
-    # The head costs next to nothing, and in float it halves the pictures whose answer changes.
-    head = [node.name for node in graph.graph.node if node.op_type in ("Gemm", "MatMul")]
-    ranges = {}
-    if percentile:
-        # All activations are kept for it, gigabytes of 200 pictures; and batches must be alike.
-        paths = paths[:: max(1, len(paths) // HISTOGRAM_PICTURES)][:HISTOGRAM_PICTURES]
-        paths = paths[: max(1, len(paths) // BATCH) * BATCH]
-        ranges["calibrate_method"] = CalibrationMethod.Percentile
-        ranges["extra_options"] = {"CalibPercentile": percentile}
-    with _quiet(), contextlib.redirect_stdout(io.StringIO()):  # the histograms print
-        quantize_static(
-            graph,
-            target,
-            _Calibration(paths, spec),
-            **ranges,
-            quant_format=QuantFormat.QDQ,
-            per_channel=True,
-            reduce_range=reduce_range,
-            activation_type=QuantType.QUInt8,  # signed ones run at fp32's speed on x86
-            weight_type=QuantType.QInt8,
-            nodes_to_quantize=list(chosen) or None,
-            nodes_to_exclude=[*head, *spared],
-        )
-    return target.read_bytes()
-
-
-def _sensitive(fp32, calibration, spec, paths, wanted, threads, scratch) -> list[list[str]]:
-    """Convolutions in blocks of BLOCK, each with its activations, the most sensitive block first:
-    the one that changes the logits of `paths` most when nothing else is quantised.
-
-    `wanted`: fp32's logits of them.
-    """
-    nodes = onnx.load_from_string(fp32).graph.node
-    convolutions = [node for node in nodes if node.op_type == "Conv"]
-    few = calibration[:: max(1, len(calibration) // HISTOGRAM_PICTURES)]
-    ranked = []
-    for start in range(0, len(convolutions), BLOCK):
-        block = convolutions[start : start + BLOCK]
-        outputs = {output for node in block for output in node.output}
-        # Without its activation a convolution's range would be that of values nobody sees.
-        block += [
-            node for node in nodes if node.op_type in ("Clip", "Relu") and {*node.input} & outputs
-        ]
-        names = [node.name for node in block]
-        graph = _quantise(fp32, few, spec, scratch, chosen=names)
-        change = np.abs(served_logits(graph, paths, spec, threads) - wanted).mean()
-        ranked.append((float(change), names))
-    return [names for _, names in sorted(ranked, reverse=True)]
-
-
-def _choose(fp32, spec, valid, calibration, min_agreement, threads, scratch) -> _Choice:
-    """The first of VARIANTS that agrees with fp32, else fp32."""
-    paths = [item.path for item in valid]
-    wanted = served_logits(fp32, paths, spec, threads)
-    measured = {"n": len(paths), "min_top1": min_agreement}
-    for variant in VARIANTS:
-        spared: list[str] = []
-        if variant.in_float:
-            few = paths[:HISTOGRAM_PICTURES]
-            blocks = _sensitive(fp32, calibration, spec, few, wanted[: len(few)], threads, scratch)
-            spared = sum(blocks[: round(len(blocks) * variant.in_float)], [])
-        graph = _quantise(
-            fp32, calibration, spec, scratch, variant.reduce_range, variant.percentile, spared
-        )
-        logits = served_logits(graph, paths, spec, threads)
-        top1 = float((logits.argmax(1) == wanted.argmax(1)).mean())
-        difference = float(np.abs(logits - wanted).mean())
-        measured[variant.name] = {
-            "top1": round(top1, 4),
-            "mean_logit_difference": round(difference, 4),
-        }
-        if top1 >= min_agreement:
-            return _Choice(graph, logits, "int8", measured)
-    return _Choice(fp32, wanted, "fp32", measured)
 
 
 def _write_files(folder: Path, model, classes, recipe: Recipe, spec: Preprocess, choice) -> None:
@@ -359,7 +207,7 @@ def _card(folder: Path, classes, recipe: Recipe, spec: Preprocess, valid, choice
     }
 
 
-def _reference(choice: _Choice, spec: Preprocess) -> tuple[list[float], float]:
+def _reference(choice: Choice, spec: Preprocess) -> tuple[list[float], float]:
     """Logits of the reference picture, and how far another processor's may be from them."""
     batch = {"image": reference_array(spec)}
     logits = open_session(choice.graph).run(OUTPUTS, batch)[0][0]
@@ -370,14 +218,3 @@ def _reference(choice: _Choice, spec: Preprocess) -> tuple[list[float], float]:
         exact = open_session(choice.graph, optimise=False).run(OUTPUTS, batch)[0][0]
         tolerance = max(5 * tolerance, 3 * float(np.abs(logits - exact).max()))
     return [round(float(value), 5) for value in logits], round(tolerance, 5)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Silences advice of the exporter and the quantiser that nobody can act on."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(before)
