@@ -5,9 +5,9 @@
 Exports the network of a stored version (a number, the start of a digest, or “active”) once per
 size, as a training would: the snapshot's train and valid pictures calibrate int8, decide between it
 and fp32, and fit the thresholds; the weights, kept as float16 in the version, are the same for all
-sizes, and nothing is trained. Each export is judged on the snapshot's test pictures from bytes to
-prediction. A network does best near the size it was trained at, so this is no verdict on training
-at another one.
+sizes, and nothing is trained. Each export is judged on the valid pictures, which are there to
+choose a size by, and on the snapshot's test pictures, from bytes to prediction. A network does best
+near the size it was trained at, so this is no verdict on training at another one.
 
 Milliseconds: medians over test pictures enlarged to 1200 pixels and encoded as JPEG, in one thread,
 the sizes taking turns at every picture. “from bytes” is what a photograph costs (checks, decoding,
@@ -60,6 +60,7 @@ COLUMNS = [
     ("size", "size", "{}"),
     ("precision", "precision", "{}"),
     ("agreement", "int8 agrees", "{:.1%}"),
+    ("valid", "valid", "{:.1%}"),
     ("accuracy", "accuracy", "{:.1%}"),
     ("judged", "judged types", "{:.1%}"),
     ("street", "street", "{:.1%}"),
@@ -171,6 +172,7 @@ def row(size: int, model: Model, tests) -> dict:
         "size": size,
         "precision": model.card["precision"],
         "agreement": agreement(model.card),
+        "valid": model.card["valid"]["top1"],
         "accuracy": metrics["accuracy"],
         "judged": metrics["judged"]["accuracy"] if metrics["judged"]["types"] else None,
         "street": street and street["accuracy"],

@@ -10,6 +10,7 @@ import signal
 import threading
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -83,6 +84,8 @@ def run(claim: Claim, scratch: Path) -> None:
         lambda done: claim.tick(what=f"decoding pictures, {done} of {len(items)}"),
     )
     learner = build_learner(items, slugs, recipe, start, job.seed, device, teacher, kept)
+    if recipe.head_start == "probe":
+        claim.tick(what="fitting the head", force=True)
     report = _Report(claim, recipe)
     history = train(
         learner,
@@ -135,37 +138,32 @@ def _items(lines, classes: list[ClassInfo], claim: Claim) -> list[Item]:
     return [Item(paths[ln.stored_sha256], ln.label, ln.split, ln.sha256, ln.scene) for ln in used]
 
 
-def start_of(recipe) -> weights.Start:
-    """The weights that a recipe starts from in this installation. Raises as `load_start`."""
-    file = Path(settings.PRETRAINED_WEIGHTS) if settings.PRETRAINED_WEIGHTS else None
-    version = None
+def starting(recipe: recipes.Recipe, asked: bool) -> tuple[recipes.Recipe, weights.Start]:
+    """The recipe with the network it is to have, and what that starts from in this installation.
+
+    `asked`: the network was asked for by name. If not, the one follows the other: whoever goes on
+    from a version gets its network, and where pretrained weights can't be had, the starter's.
+    Raises as `load_start`.
+    """
+    active = None
     if recipe.start == "version":
         active = ModelVersion.objects.filter(active=True).first()
-        version = store.fetch(active) / WEIGHTS if active else None
-    return weights.load_start(
-        recipe.arch, recipe.start, file, version, starter_file=starter.FOLDER / WEIGHTS
-    )
-
-
-def starting(recipe: recipes.Recipe, asked: bool) -> tuple[recipes.Recipe, weights.Start]:
-    """The recipe with the network it is to have, and what that starts from. Raises as `load_start`.
-
-    Unless a network was asked for by name, the one follows the other: whoever goes on from a
-    version gets its network, and where pretrained weights can't be had, the starter's.
-    """
-    if asked:
-        return recipe, start_of(recipe)
-    active = ModelVersion.objects.filter(active=True).first()
-    if recipe.start == "version" and active:
+    if active and not asked:
         recipe = replace(recipe, arch=active.card["arch"])
+    load = partial(
+        weights.load_start,
+        weights_file=Path(settings.PRETRAINED_WEIGHTS) if settings.PRETRAINED_WEIGHTS else None,
+        version_file=store.fetch(active) / WEIGHTS if active else None,
+        starter_file=starter.FOLDER / WEIGHTS,
+    )
     try:
-        return recipe, start_of(recipe)
+        return recipe, load(recipe.arch, recipe.start)
     except NoPretrainedWeights:
         arch = starter.arch()
-        if recipe.start not in ("auto", "starter") or arch in (None, recipe.arch):
+        if asked or recipe.start not in ("auto", "starter") or arch in (None, recipe.arch):
             raise
     recipe = replace(recipe, arch=arch, start="starter")
-    return recipe, start_of(recipe)
+    return recipe, load(recipe.arch, recipe.start)
 
 
 def _teacher(recipe, slugs: list[str], spec) -> tuple[Teacher | None, str]:

@@ -95,10 +95,13 @@ def figures(version: ModelVersion) -> dict:
     on. Empty where there is neither. Those from long ago have fewer keys.
     """
     done = version.evaluations.filter(state=Evaluation.State.DONE)
-    newest, carried = done.values_list("metrics", flat=True).first(), on_card(version)
-    if not newest or carried.get("images", 0) > newest["images"]:
-        return carried
-    return newest
+    newest = done.values_list("metrics", flat=True).first()
+    return newest if newest and not card_says_more(version, newest) else on_card(version)
+
+
+def card_says_more(version: ModelVersion, metrics: dict) -> bool:
+    """Whether the version's card counted more test photos than an evaluation with `metrics`."""
+    return on_card(version).get("images", 0) > metrics["images"]
 
 
 def on_card(version: ModelVersion) -> dict:

@@ -73,9 +73,9 @@ def load_start(
         return _from_file(arch, version_file, network)
     tried: list[str] = []
     if start == "file" or (start == "auto" and arch not in _WHEELS and weights_file is not None):
-        if weights_file is not None and weights_file.is_file():
+        if weights_file is not None:  # set and not there is a slip, not a wish for other weights
             return _from_file(arch, weights_file, network)
-        tried.append(f"weights file: {weights_file or 'not set'}")
+        tried.append("weights file: not set")
     if start in ("auto", "imagenet"):
         sources = [_from_wheel] if arch in _WHEELS else [_from_torch] if arch in RESNETS else []
         for source in [*sources, _from_timm_hub]:
@@ -166,7 +166,10 @@ def _normalisation(network: nn.Module) -> tuple[tuple, tuple]:
 
 
 def _from_file(arch: str, path: Path, network: nn.Module) -> Start:
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise WeightsDoNotFit(str(path), arch, f"unreadable: {error.strerror}") from error
     described = f"{path.name} (sha256 {digest[:8]}…)"
     try:
         if path.suffix != ".safetensors":

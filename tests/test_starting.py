@@ -5,10 +5,11 @@ import json
 
 import pytest
 import torch
+from django.core.management import CommandError, call_command
 from safetensors.torch import save_file
 
 from classifier import starter, trainer, weights
-from classifier.errors import NoPretrainedWeights
+from classifier.errors import NoPretrainedWeights, WeightsDoNotFit
 from classifier.models import ModelVersion
 from classifier.recipes import get_recipe
 
@@ -54,6 +55,21 @@ def test_a_network_asked_for_is_never_changed(tmp_path):
 def test_without_weights_and_without_a_starter_the_run_says_so():
     with pytest.raises(NoPretrainedWeights, match="this installation has none"):
         trainer.starting(get_recipe("quick-look"), asked=False)
+
+
+def test_a_weights_file_that_is_set_and_not_there_is_a_mistake(tmp_path, settings):
+    write(tmp_path / "starter")
+    settings.PRETRAINED_WEIGHTS = str(tmp_path / "typo.safetensors")
+    for start in ("auto", "file"):
+        with pytest.raises(WeightsDoNotFit, match="typo.safetensors"):
+            trainer.starting(get_recipe("quick-look", {"start": start}), asked=False)
+
+
+def test_nothing_is_judged_out_of_fold_from_weights_that_learnt_labels(tmp_path):
+    write(tmp_path / "starter")
+    with pytest.raises(CommandError, match="perhaps from those it would be judged on"):
+        call_command("out_of_fold", str(tmp_path / "folds.json"), snapshot="any")
+    assert not (tmp_path / "folds.json").exists()
 
 
 def test_who_goes_on_from_a_version_gets_its_network(tmp_path, monkeypatch):

@@ -423,6 +423,16 @@ def test_a_versions_page_shows_the_cards_figures_until_it_is_judged(admin_client
     assert "93.1% on spring" in text(admin_client.get(versions))
 
 
+def test_a_versions_page_keeps_the_cards_figures_beside_a_small_evaluation(admin_client, version):
+    metrics = {**NEW, "images": 2000, "per_type": {"uggs": row(12, 20, 10)}}
+    write_card(version, test={"metrics": metrics})
+    judge(version, {"uggs": row(15, 20, 10)})
+    version.refresh_from_db()
+    said = admin_page(admin_client, version)
+    assert "judged on fewer photos here than the figures below, from its card" in said
+    assert "spring : 93.1% right" in said and "uggs 60% 87% to 96% 12 20 10" in said
+
+
 def test_a_versions_page_shows_estimates_and_sizes_where_its_card_has_them(admin_client, version):
     said = admin_page(admin_client, version)
     assert "Estimates" not in said and "milliseconds" not in said

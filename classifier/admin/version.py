@@ -45,7 +45,7 @@ class ModelVersionAdmin(FigureFields, ReadOnlyAdmin):
         )  # fmt: skip
 
     def get_fields(self, request, obj=None):
-        """With the figures it came with, as long as none were measured here; the card last."""
+        """With the figures it came with, as long as they are the best; the card last."""
         fields = [*self.fields]
         if obj and self.measured(obj):
             fields += self.figure_fields
@@ -57,8 +57,11 @@ class ModelVersionAdmin(FigureFields, ReadOnlyAdmin):
         return self.get_fields(request, obj)
 
     def measured(self, version):
-        """The figures on its card, unless it was judged here: then each evaluation has a page."""
-        return {} if version.judged else trust.on_card(version)
+        """The figures on its card, where the guide shows them too; each evaluation has a page."""
+        judged = version.judged
+        if judged and not trust.card_says_more(version, judged[0].metrics):
+            return {}
+        return trust.on_card(version)
 
     def has_promote_permission(self, request):
         """Who may add promotions may promote and roll back."""
@@ -85,15 +88,18 @@ class ModelVersionAdmin(FigureFields, ReadOnlyAdmin):
     @admin.display(description="evaluations")
     def figures(self, version):
         """What every evaluation says in short."""
+        card = " The figures below are from its card." if self.measured(version) else ""
         if not version.judged:
-            card = " The figures below are from its card." if self.measured(version) else ""
             return f"None yet: choose “Judge” in the list of versions.{card}"
         name = "admin:classifier_evaluation_change"
-        return format_html_join(
+        lines = format_html_join(
             "",
             '<p><a href="{}">{}</a>: {}</p>',
             ((reverse(name, args=[e.pk]), e.snapshot, one_line(e.metrics)) for e in version.judged),
         )
+        if card:
+            card = " It was judged on fewer photos here than the figures below, from its card."
+        return format_html("{}{}", lines, card)
 
     @admin.display(description="types too small for the test split")
     def out_of_fold(self, version):

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from django.conf import settings
+from django.core.management.base import CommandError
 
 from classifier import pictures, recipes
 from curation import snapshot as snapshots
@@ -36,6 +37,12 @@ class Command(ProjectCommand):
         from classifier import out_of_fold, trainer
 
         chosen, start = trainer.starting(recipes.get_recipe(recipe), asked=False)
+        if start.classes:
+            raise CommandError(
+                f"It would start from {start.described}, which learnt from labelled photographs, "
+                "perhaps from those it would be judged on. Set PRETRAINED_WEIGHTS to weights that "
+                "did not, or let the machine fetch ImageNet's."
+            )
         frozen = snapshots.find(snapshot)
         lines = list(snapshots.read(frozen))
         classes, _ = trainer.choose_classes(lines)
