@@ -1,6 +1,7 @@
 """Decisions about images: each changes the image and leaves a row of history, or does neither."""
 
 import uuid
+from dataclasses import dataclass
 
 from django.db import transaction
 from django.db.models import Max
@@ -24,6 +25,27 @@ class DecisionRefused(CurationError):
     def detail(self):
         """One sentence for people."""
         return f"{self.image}: {self.why}"
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What became of a decision: primary keys of the images it changed, and of those that somebody
+    had decided on since the caller looked, which it left alone."""
+
+    batch: uuid.UUID | None
+    images: list[int]
+    overtaken: list[int]
+
+
+def decide(action, images, by, *, label=None, note="", seen=None) -> Decided:
+    """One of the decisions below, on what the caller has seen.
+
+    `seen`: image → the newest decision on it that the caller knew (0 for none), primary keys; an
+    image decided on since is left alone and reported, so that the later of two people sees what the
+    earlier one did. Raises `DecisionRefused`, and changes nothing, where the decision makes no
+    sense for one of the images.
+    """
+    raise NotImplementedError
 
 
 def confirm(images, by, note="") -> uuid.UUID:

@@ -2,11 +2,14 @@
 
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Least
+from django.db.models.functions import Coalesce, Least
 from django.utils import timezone
 
 from curation.models.guide import ShoeType
 from curation.splits import Split
+
+# Priorities of images that nothing is said against. A finding's is its reason's precision at least.
+UNREVIEWED, DECIDED, OUT = 0.001, 0.0, -1.0
 
 
 class ShoeImage(models.Model):
@@ -74,6 +77,9 @@ class ShoeImage(models.Model):
     rank = models.PositiveIntegerField(null=True, blank=True, help_text="Its rank in that search")
     page_url = models.TextField(blank=True)
     file_url = models.TextField(blank=True)
+    domain = models.CharField(
+        max_length=120, blank=True, help_text="Host of the page it was found on, else of the file"
+    )
     title = models.CharField(max_length=300, blank=True)
     licence = models.CharField(max_length=200, default="unknown", help_text="As stated")
     consent = models.TextField(blank=True, help_text="What the uploader agreed to, if it was given")
@@ -97,7 +103,24 @@ class ShoeImage(models.Model):
         help_text="What a visitor or a search claims it shows",
     )
     state = models.CharField(max_length=10, choices=State.choices, default=State.UNREVIEWED)
-    priority = models.FloatField(default=0, help_text="What the queue sorts by, highest first")
+    given_key = models.GeneratedField(
+        expression=Coalesce("label_id", "proposed_id"),
+        output_field=models.BigIntegerField(null=True),
+        db_persist=True,
+        help_text="Primary key of the label, else of what was proposed",
+    )
+    # The three that follow repeat what findings and assessments say, for the queue to filter and
+    # sort by; `curation.findings` alone writes them.
+    priority = models.FloatField(
+        default=UNREVIEWED,
+        help_text="What the queue sorts by, highest first; below zero it is in no queue",
+    )
+    reasons = models.PositiveIntegerField(
+        default=0, editable=False, help_text="A bit for each reason with an open finding"
+    )
+    suggested = models.CharField(
+        max_length=50, blank=True, editable=False, help_text="Slug of the label suggested, if any"
+    )
     split_key = models.CharField(
         max_length=200, editable=False, help_text="Decides the split; never changes"
     )
@@ -116,6 +139,22 @@ class ShoeImage(models.Model):
             models.Index(fields=["label", "state", "-priority", "id"], name="image_queue_by_label"),
             models.Index(fields=["state", "label", "split"], name="image_facets"),
             models.Index(fields=["state", "source"], name="image_facet_source"),
+            models.Index(fields=["-priority", "id"], name="image_queue_open"),
+            # All that the facets of the queue count by, so that one walk over the index counts.
+            models.Index(
+                fields=[
+                    "state",
+                    "given_key",
+                    "split",
+                    "source",
+                    "collection",
+                    "domain",
+                    "licence",
+                    "suggested",
+                    "reasons",
+                ],
+                name="image_facets_all",
+            ),
             models.Index(
                 fields=["state", "shorter_side"],
                 condition=Q(label__isnull=False),

@@ -15,10 +15,27 @@ from shoeproject.jobs import Job
 class AssessRun(Job):
     """One model looks at every image. Its primary key is the generation its rows carry."""
 
+    class Embedding(models.TextChoices):
+        """Whose features the images are seen through."""
+
+        ACTIVE = "active", "the active version's, else the starter's"
+        PRETRAINED = "pretrained", "the weights a training starts from"
+
     task = "curation.assess"
 
-    model_digest = models.CharField(max_length=64, blank=True)
-    model_name = models.CharField(max_length=120, blank=True)
+    embedding = models.CharField(
+        max_length=10,
+        choices=Embedding.choices,
+        default=Embedding.ACTIVE,
+        help_text="A model that was trained on wrong labels may have learnt them by heart; "
+        "pretrained weights have not seen them",
+    )
+    model_digest = models.CharField(max_length=64, blank=True, editable=False)
+    model_name = models.CharField(max_length=120, blank=True, editable=False)
+    images = models.PositiveIntegerField(default=0, editable=False)
+    report = models.JSONField(
+        default=dict, editable=False, help_text="What it found, by reason, and what it took"
+    )
 
     class Meta(Job.Meta):
         ordering = ["-id"]
@@ -38,6 +55,27 @@ class CurrentAssessRun(models.Model):
 
     def __str__(self):
         return str(self.run)
+
+
+class AssessChunk(models.Model):
+    """A part of an assess run's images, for whichever worker is free to embed it."""
+
+    run = models.ForeignKey(AssessRun, models.CASCADE, related_name="chunks", db_index=False)
+    number = models.PositiveIntegerField()
+    lease_until = models.DateTimeField(null=True)
+    attempt = models.PositiveIntegerField(
+        default=0, help_text="Counts claims; a worker with an older one is ignored"
+    )
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["run", "number"]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "number"], name="assess_chunk_once"),
+        ]
+
+    def __str__(self):
+        return f"part {self.number} of assessment {self.run_id}"
 
 
 class Assessment(models.Model):
@@ -63,7 +101,18 @@ class Assessment(models.Model):
 
 
 class Finding(models.Model):
-    """Something that may be wrong with an image. It outlives the assess run that found it."""
+    """Something that may be wrong with an image. It outlives the assess run that found it.
+
+    The runs from `first_run` to `last_run` all found it; it counts while the current run is one of
+    them, or where it came from no run at all. So a run publishes everything it found by moving the
+    one pointer.
+    """
+
+    class Outcome(models.TextChoices):
+        """What a decision made of it."""
+
+        KEPT = "kept", "nothing was wrong"
+        ACTED = "acted", "something was done"
 
     image = models.ForeignKey(ShoeImage, models.CASCADE, related_name="findings", db_index=False)
     reason = models.SlugField(help_text="label-issue, near-duplicate, leakage, outlier, blurred, …")
@@ -74,10 +123,19 @@ class Finding(models.Model):
     suggested = models.CharField(
         max_length=50, blank=True, help_text="Slug of the label suggested; else empty"
     )
+    note = models.CharField(max_length=500, blank=True, help_text="In the words of who said it")
+    first_run = models.PositiveBigIntegerField(null=True, editable=False)
+    last_run = models.PositiveBigIntegerField(null=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    # "Silenced" is a finding that was answered, whichever way; `outcome` says which.
     silenced_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
     )
     silenced_at = models.DateTimeField(null=True, blank=True)
+    outcome = models.CharField(max_length=5, choices=Outcome.choices, blank=True)
+    batch = models.UUIDField(
+        null=True, blank=True, db_index=True, help_text="The decisions that answered it"
+    )
 
     class Meta:
         ordering = ["-score", "id"]
@@ -87,15 +145,37 @@ class Finding(models.Model):
                 condition=Q(silenced_at__isnull=True),
                 name="finding_open",
             ),
+            models.Index(fields=["other"], condition=~Q(other=""), name="finding_other"),
         ]
         constraints = [
             models.UniqueConstraint(
                 fields=["image", "reason", "other", "suggested"], name="finding_said_once"
             ),
+            models.CheckConstraint(
+                condition=Q(silenced_at__isnull=True, outcome="")
+                | Q(silenced_at__isnull=False, outcome__in=["kept", "acted"]),
+                name="finding_answered_with_outcome",
+            ),
         ]
 
     def __str__(self):
         return f"{self.reason} ({self.score:.2f})"
+
+
+class QueueClaim(models.Model):
+    """An image on somebody's page: left out of everybody else's until it runs out."""
+
+    image = models.OneToOneField(
+        ShoeImage, models.CASCADE, primary_key=True, related_name="queue_claim"
+    )
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    until = models.DateTimeField(db_index=True)
+
+    class Meta:
+        ordering = ["until"]
+
+    def __str__(self):
+        return f"{self.image_id} on {self.by}'s page"
 
 
 class WorkList(models.Model):

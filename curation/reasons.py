@@ -1,0 +1,57 @@
+"""Why an image may be worth a look: the reasons the queue knows, in words and with what to expect
+of them. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One reason.
+
+    `slug`: what programs call it. `words`: said beside an image. `precision`: the share of its
+    findings that turn out to be right, 0 to 1, until people's own decisions say better.
+    `about_label`: giving the image another label answers it. `bit`: its place in
+    `ShoeImage.reasons`; never changes, because rows hold it.
+    """
+
+    slug: str
+    words: str
+    precision: float
+    bit: int
+    about_label: bool = True
+
+
+REASONS = (
+    Reason("label-issue", "probably another type", 0.85, 0),
+    Reason("loss", "the model is surprised by this label", 0.35, 1),
+    Reason("leakage", "a copy of it is in another split", 0.90, 2, about_label=False),
+    Reason("exact-duplicate", "the same picture is here twice", 0.98, 3, about_label=False),
+    Reason("near-duplicate", "a copy: cut, scaled, mirrored or saved again", 0.90, 4, False),
+    Reason("outlier", "unlike everything else here", 0.40, 5),
+    Reason("not-a-shoe", "probably not a shoe", 0.70, 6),
+    Reason("uncertain", "the model hesitates between types", 0.20, 7),
+    Reason("feedback", "a visitor says that it is another type", 0.50, 8),
+    Reason("left", "left to a colleague", 0.60, 9),
+    Reason("dark", "too dark", 0.30, 10),
+    Reason("blown-out", "blown out", 0.25, 11),
+    Reason("blurred", "blurred", 0.30, 12),
+    Reason("tiny", "very small", 0.30, 13),
+    Reason("odd-shape", "very long or very narrow", 0.30, 14),
+    Reason("almost-empty", "almost nothing to see", 0.40, 15),
+)
+BY_SLUG = {reason.slug: reason for reason in REASONS}
+DUPLICATES = ("exact-duplicate", "near-duplicate", "leakage")
+
+
+def mask(slugs: Iterable[str]) -> int:
+    """The bits of these reasons together. `KeyError` for a slug nobody knows."""
+    bits = 0
+    for slug in slugs:
+        bits |= 1 << BY_SLUG[slug].bit
+    return bits
+
+
+def slugs(bits: int) -> list[str]:
+    """The reasons whose bits are set, in the order of `REASONS`."""
+    return [reason.slug for reason in REASONS if bits >> reason.bit & 1]
