@@ -272,7 +272,7 @@ def _standing(state: str) -> float:
     return UNREVIEWED if state == State.UNREVIEWED else DECIDED
 
 
-def _batches(items: Iterable) -> Iterator[list]:
+def _batches(items: Iterable, size: int) -> Iterator[list]:
     items = iter(items)
-    while part := list(islice(items, BATCH)):
+    while part := list(islice(items, size)):
         yield part

@@ -4,33 +4,44 @@ import uuid
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import Max
 
-from curation.errors import CurationError
-from curation.models import Review, ShoeImage, ShoeType
+from curation import findings, history
+from curation.history import DecisionRefused, newest_decisions
+from curation.models import Finding, Review, ShoeImage, ShoeType
+from curation.reasons import DUPLICATES
+from curation.undo import undo, undo_last, undo_span
 
-State, Action = ShoeImage.State, Review.Action
+__all__ = [
+    "Decided",
+    "DecisionRefused",
+    "confirm",
+    "decide",
+    "leave",
+    "newest_decisions",
+    "reject",
+    "relabel",
+    "restore",
+    "undo",
+    "undo_last",
+    "undo_span",
+]
 
-
-class DecisionRefused(CurationError):
-    """The decision makes no sense for this image."""
-
-    code = "decision_refused"
-
-    def __init__(self, image, why):
-        super().__init__(image, why)
-        self.image, self.why = image, why
-
-    @property
-    def detail(self):
-        """One sentence for people."""
-        return f"{self.image}: {self.why}"
+State, Action, Outcome = ShoeImage.State, Review.Action, Finding.Outcome
+# The state each decision leads to; None keeps the one there is.
+LEADS_TO = {
+    Action.CONFIRM: State.CONFIRMED,
+    Action.RELABEL: State.CONFIRMED,
+    Action.REJECT: State.REJECTED,
+    Action.RESTORE: State.UNREVIEWED,
+    Action.LEAVE: None,
+}
+NOTE_LENGTH = Review._meta.get_field("note").max_length
 
 
 @dataclass(frozen=True)
 class Decided:
     """What became of a decision: primary keys of the images it changed, and of those that somebody
-    had decided on since the caller looked, which it left alone."""
+    had decided on since the caller looked, which it left alone. No batch where it changed none."""
 
     batch: uuid.UUID | None
     images: list[int]
@@ -40,117 +51,102 @@ class Decided:
 def decide(action, images, by, *, label=None, note="", seen=None) -> Decided:
     """One of the decisions below, on what the caller has seen.
 
-    `seen`: image → the newest decision on it that the caller knew (0 for none), primary keys; an
-    image decided on since is left alone and reported, so that the later of two people sees what the
-    earlier one did. Raises `DecisionRefused`, and changes nothing, where the decision makes no
-    sense for one of the images.
+    `images`: rows or primary keys. `seen`: image → the newest decision on it that the caller knew
+    (0 or left out for none), primary keys; an image decided on since is left alone and reported, so
+    that the later of two people sees what the earlier one did. Raises `DecisionRefused`, and
+    changes nothing, where the decision makes no sense for one of the images.
     """
-    raise NotImplementedError
+    return _decide(action, images, by, label, note, seen)
 
 
-def confirm(images, by, note="") -> uuid.UUID:
+def confirm(images, by, note="") -> uuid.UUID | None:
     """Somebody looked: each image shows what its label (else its proposal) says."""
-    return _decide(images, by, Action.CONFIRM, State.CONFIRMED, note=note)
+    return _decide(Action.CONFIRM, images, by, note=note).batch
 
 
-def reject(images, by, note="") -> uuid.UUID:
+def reject(images, by, note="") -> uuid.UUID | None:
     """Each image is of no use; it stays on the disk and never comes in again."""
-    return _decide(images, by, Action.REJECT, State.REJECTED, note=note)
+    return _decide(Action.REJECT, images, by, note=note).batch
 
 
-def restore(images, by, note="") -> uuid.UUID:
+def restore(images, by, note="") -> uuid.UUID | None:
     """Take rejected images back as unreviewed."""
-    return _decide(images, by, Action.RESTORE, State.UNREVIEWED, note=note)
+    return _decide(Action.RESTORE, images, by, note=note).batch
 
 
-def relabel(images, label: ShoeType, by, looked=True, note="") -> uuid.UUID:
-    """Give each image a label. Somebody who `looked` confirms it; a bulk change keeps the state."""
-    state = State.CONFIRMED if looked else None
-    return _decide(images, by, Action.RELABEL, state, label=label, note=note)
+def relabel(images, label: ShoeType, by, looked=True, note="") -> uuid.UUID | None:
+    """Give each image a label. Somebody who `looked` confirms it; a bulk change keeps the state
+    and answers nothing that is said against the image.
 
-
-@transaction.atomic
-def undo(batch: uuid.UUID, by) -> uuid.UUID:
-    """Take one batch of decisions back.
-
-    Raises `DecisionRefused`, and changes nothing, when a later decision stands on one of its
-    images.
+    A type that was merged stands for the one it was merged into.
     """
-    rows = {row.image_id: row for row in _decisions().filter(batch=batch)}
-    newest = newest_decisions(rows)
-    writer = _Writer(by, Action.UNDO)
-    for image in _locked(rows):
-        row = rows[image.pk]
-        if newest[image.pk] != row.pk:
-            raise DecisionRefused(image, "somebody has decided on it since; undo that first.")
-        writer.write(image, row.label_from, row.state_from, undoes=row)
-    return writer.finish()
+    return _decide(Action.RELABEL, images, by, label, note, looked=looked).batch
 
 
-def newest_decisions(image_ids) -> dict[int, int]:
-    """Image → its newest decision, both as primary keys; images nobody decided on are left out."""
-    newest = _decisions().filter(image__in=image_ids).order_by().values("image")
-    return dict(newest.annotate(newest=Max("pk")).values_list("image", "newest"))
-
-
-def _decisions():
-    """Everything but the arrival of an image, which is no decision and is not taken back."""
-    rows = Review.objects.exclude(action=Action.IMPORT)
-    return rows.select_related("label_from", "label_to")
-
-
-def _locked(image_ids):
-    # In one order, so that two people's batches cannot wait for each other.
-    images = ShoeImage.objects.select_for_update(of=("self",)).select_related("label", "proposed")
-    return images.filter(pk__in=image_ids).order_by("pk")
+def leave(images, by, note: str) -> uuid.UUID | None:
+    """Leave each image to a colleague, who reads the note in the queue; nothing else changes."""
+    return _decide(Action.LEAVE, images, by, note=note).batch
 
 
 @transaction.atomic
-def _decide(images, by, action, state, label=None, note="") -> uuid.UUID:
-    writer = _Writer(by, action, note)
-    for image in _locked([image.pk for image in images]):
-        if image.state == State.PURGED:
-            raise DecisionRefused(image, "its picture was removed for good.")
-        to_label = label or image.label
-        if action == Action.CONFIRM:
-            to_label = image.given
-            if to_label is None:
-                raise DecisionRefused(image, "it has no label to confirm; give it one.")
-        if action == Action.RESTORE and image.state != State.REJECTED:
-            raise DecisionRefused(image, "only a rejected image can be restored.")
-        writer.write(image, to_label, state or image.state)
-    return writer.finish()
+def _decide(action, images, by, label=None, note="", seen=None, looked=True) -> Decided:
+    note = note.strip()
+    _check_asked(action, label, note)
+    label = label.survivor() if label else None
+    locked = history.locked(history.keys(images))
+    overtaken = []
+    if seen is not None:
+        newest = newest_decisions([image.pk for image in locked])
+        overtaken = [i.pk for i in locked if newest.get(i.pk, 0) != int(seen.get(i.pk) or 0)]
+    writer, left_alone = history.Writer(by, action, note), set(overtaken)
+    for image in locked:
+        if image.pk not in left_alone:
+            writer.write(image, *_becomes(action, image, label, looked))
+    changed = writer.finish()
+    if not changed:
+        return Decided(None, [], overtaken)
+    if looked:
+        _answer(action, changed, writer)
+    findings.refresh_with_pairs(changed)
+    return Decided(writer.batch, changed, overtaken)
 
 
-class _Writer:
-    """Collects one batch's decisions and writes images and history in a few queries."""
+def _check_asked(action, label, note: str) -> None:
+    if action not in LEADS_TO:
+        raise DecisionRefused(None, f"There is no decision “{action}”.")
+    if action == Action.RELABEL and label is None:
+        raise DecisionRefused(None, "Choose the label to give.")
+    if action == Action.LEAVE and not note:
+        raise DecisionRefused(None, "Write a note: what should a colleague look at?")
+    if len(note) > NOTE_LENGTH:
+        raise DecisionRefused(None, f"Shorten the note to {NOTE_LENGTH} characters.")
 
-    def __init__(self, by, action, note=""):
-        self.batch = uuid.uuid4()
-        self.by, self.action, self.note = by, action, note
-        self.rows, self.images = [], []
 
-    def write(self, image, label, state, undoes=None) -> None:
-        """Take one decision in."""
-        self.rows.append(
-            Review(
-                image=image,
-                by=self.by,
-                action=self.action,
-                batch=self.batch,
-                label_from=image.label,
-                label_to=label,
-                state_from=image.state,
-                state_to=state,
-                note=self.note,
-                undoes=undoes,
-            )
-        )
-        image.label, image.state = label, state
-        self.images.append(image)
+def _becomes(action, image, label, looked) -> tuple[int | None, str]:
+    """Label (its primary key) and state that the decision gives an image."""
+    if image.state == State.PURGED:
+        raise DecisionRefused(image, "its picture was removed for good.")
+    if action == Action.CONFIRM and image.given_key is None:
+        raise DecisionRefused(image, "it has no label to confirm; give it one.")
+    if action == Action.RESTORE and image.state != State.REJECTED:
+        raise DecisionRefused(image, "only a rejected image can be restored.")
+    state = LEADS_TO[action] if looked else None
+    given = {Action.CONFIRM: image.given_key, Action.RELABEL: label and label.pk}
+    return given.get(action, image.label_id), state or image.state
 
-    def finish(self) -> uuid.UUID:
-        """Write everything; returns the batch."""
-        Review.objects.bulk_create(self.rows, batch_size=500)
-        ShoeImage.objects.bulk_update(self.images, ["label", "state"], batch_size=500)
-        return self.batch
+
+def _answer(action, image_ids, writer: history.Writer) -> None:
+    """What the decision says about the findings on these images."""
+    batch, by = writer.batch, writer.by
+    if action == Action.CONFIRM:
+        findings.answer(image_ids, Outcome.KEPT, by, batch)
+    elif action == Action.RELABEL:
+        findings.answer(image_ids, Outcome.ACTED, by, batch, but=DUPLICATES)
+    elif action == Action.REJECT:
+        findings.answer(image_ids, Outcome.ACTED, by, batch)
+    elif action == Action.RESTORE:
+        for rejected_in, restored in history.rejections(image_ids).items():
+            findings.reopen(rejected_in, restored)
+    elif action == Action.LEAVE:
+        for image in ShoeImage.objects.filter(pk__in=image_ids):
+            findings.say(image, "left", note=writer.note)

@@ -63,10 +63,10 @@ def test_undo_takes_a_batch_back_and_writes_new_rows(images, kim):
     assert Review.objects.filter(action="undo", undoes__batch=batch).count() == 3
 
 
-def test_undo_of_undo_brings_the_decision_back(images, kim):
+def test_an_undo_is_not_undone(images, kim):
     again = review.undo(review.reject(images, kim), kim)
-    review.undo(again, kim)
-    assert {state for state, _ in states()} == {"rejected"}
+    with pytest.raises(review.DecisionRefused, match="decide anew"):
+        review.undo(again, kim)
 
 
 def test_undo_stops_before_somebody_elses_later_decision(images, kim, member):
@@ -79,9 +79,9 @@ def test_undo_stops_before_somebody_elses_later_decision(images, kim, member):
 
 def test_a_large_batch_takes_a_few_queries(kim, django_assert_max_num_queries):
     ShoeImage.objects.bulk_create([row(n, label=shoe_type()) for n in range(200)])
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(28):
         batch = review.reject(ShoeImage.objects.all(), kim)
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(28):
         review.undo(batch, kim)
     assert {state for state, _ in states()} == {"unreviewed"}
     assert Review.objects.count() == 400
