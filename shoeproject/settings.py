@@ -230,6 +230,38 @@ ANSWER_ID_HOURS = env.int("ANSWER_ID_HOURS", default=24 * 7)
 PREDICT_CONCURRENCY = env.int("PREDICT_CONCURRENCY", default=1)
 PREDICT_QUEUE = env.int("PREDICT_QUEUE", default=4)
 
+# --- curation ---------------------------------------------------------------------------------
+
+# Images on one page of the queue.
+QUEUE_PAGE_SIZE = env.int("QUEUE_PAGE_SIZE", default=60)
+# Seconds for which an image on somebody's page is left out of everybody else's.
+QUEUE_CLAIM_SECONDS = env.int("QUEUE_CLAIM_SECONDS", default=300)
+# Values of a facet that are listed before its type-ahead has to find the rest.
+QUEUE_FACET_VALUES = env.int("QUEUE_FACET_VALUES", default=10)
+# Images up to which a view of the queue is sorted by itself instead of walked through in order.
+QUEUE_FEW = env.int("QUEUE_FEW", default=5000)
+# Images that one request may decide on.
+QUEUE_DECIDE_MOST = env.int("QUEUE_DECIDE_MOST", default=500)
+# Confirmed examples shown of a type.
+QUEUE_EXAMPLES = env.int("QUEUE_EXAMPLES", default=8)
+# Copies of one picture shown beside each other; each needs a digit to choose it by.
+QUEUE_COPIES = env.int("QUEUE_COPIES", default=9)
+# Pixels of a thumbnail's longer side.
+THUMBNAIL_SIDE = env.int("THUMBNAIL_SIDE", default=256)
+# Images that one answer of the findings API holds where nothing is asked for, and at most.
+FINDINGS_PAGE = env.int("FINDINGS_PAGE", default=100)
+FINDINGS_PAGE_MOST = env.int("FINDINGS_PAGE_MOST", default=1000)
+# The progress board calls a type with fewer usable images small.
+BOARD_FEW_IMAGES = env.int("BOARD_FEW_IMAGES", default=50)
+# Decided images that a noise rate on the board needs.
+BOARD_MIN_DECIDED = env.int("BOARD_MIN_DECIDED", default=20)
+# Lines of a table on the board that could have hundreds.
+BOARD_ROWS = env.int("BOARD_ROWS", default=15)
+# Days that the board counts decisions for, today among them.
+BOARD_DAYS = env.int("BOARD_DAYS", default=30)
+# Images shown in each list of differences between two snapshots.
+SNAPSHOT_COMPARE_SHOWN = env.int("SNAPSHOT_COMPARE_SHOWN", default=60)
+
 # --- people -----------------------------------------------------------------------------------
 
 AUTH_PASSWORD_VALIDATORS = [

@@ -11,6 +11,7 @@ admin.site.index_title = "Images, training, versions"
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("health/", health, name="health"),
+    path("api/v1/", include("curation.urls")),
     path("", include("classifier.urls")),
 ]
 

@@ -103,6 +103,7 @@ def test_schema_is_valid_and_names_every_door_and_error(client):
         "/api/v1/types/",
         "/api/v1/types/{slug}/",
         "/api/v1/categories/",
+        "/api/v1/findings/",
     }
     post = schema["paths"]["/api/v1/predictions/"]["post"]
     assert set(post["responses"]) == {"200", "400", "411", "413", "415", "503"}

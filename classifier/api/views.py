@@ -147,9 +147,9 @@ class CategoriesView(GuideView):
 
 
 class SchemaView(SpectacularAPIView):
-    """The OpenAPI schema of the addresses in `classifier.urls`."""
+    """The OpenAPI schema of every address of the API."""
 
-    urlconf = "classifier.urls"
+    urlconf = "shoeproject.urls"
     authentication_classes = []
 
 

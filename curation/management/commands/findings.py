@@ -1,0 +1,37 @@
+"""`manage.py findings`."""
+
+import json
+from itertools import islice
+
+from django.core.management.base import CommandError
+
+from curation import listing
+from curation.reasons import BY_SLUG
+from shoeproject.commands import ProjectCommand
+
+
+class Command(ProjectCommand):
+    """List what the queue holds."""
+
+    help = (
+        "Print the images that something is said against, one JSON object on a line, in the order "
+        "of the queue."
+    )
+
+    def add_arguments(self, parser):
+        """Declare the arguments."""
+        parser.add_argument(
+            "--reason",
+            action="append",
+            default=[],
+            metavar="REASON",
+            help=f"only images with such a finding; may be repeated. One of {', '.join(BY_SLUG)}",
+        )
+        parser.add_argument("--limit", type=int, metavar="N", help="at most so many")
+
+    def handle(self, reason, limit, **options):
+        """Print the lines as they are read."""
+        if limit is not None and limit < 0:
+            raise CommandError("--limit takes a number from 0 up.")
+        for _, row in islice(listing.rows(reason), limit):
+            self.stdout.write(json.dumps(row))
