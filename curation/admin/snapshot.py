@@ -1,10 +1,15 @@
 """Admin pages of snapshots."""
 
+from urllib.parse import urlencode
+
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.shortcuts import redirect
+from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
 
 from curation import snapshot
+from curation.admin import snapshot_compare
 from curation.models import Snapshot
 from curation.splits import Split
 from shoeproject.errors import ProjectError
@@ -36,8 +41,10 @@ class FreezeForm(forms.ModelForm):
 
 @admin.register(Snapshot)
 class SnapshotAdmin(admin.ModelAdmin):
-    """Snapshots: freeze one, see what is in it."""
+    """Snapshots: freeze one, see what is in it, compare two."""
 
+    actions = ["compare_snapshots"]
+    change_list_template = "admin/curation/snapshot_compare_list.html"
     list_display = ["name", "images", "labels", "incomplete", "created_by", "created_at"]
     search_fields = ["name", "digest"]
 
@@ -76,6 +83,25 @@ class SnapshotAdmin(admin.ModelAdmin):
     def has_delete_permission(self, request, obj=None):
         """Models were trained on it."""
         return False
+
+    def get_urls(self):
+        """The admin's addresses, and that of the comparison."""
+        view = self.admin_site.admin_view(self.compare_view)
+        return [path("compare/", view, name="curation_snapshot_compare"), *super().get_urls()]
+
+    def compare_view(self, request):
+        """Two snapshots side by side."""
+        return snapshot_compare.page(self, request)
+
+    @admin.action(description="Compare the two chosen", permissions=["view"])
+    def compare_snapshots(self, request, queryset):
+        """From the older to the newer one."""
+        chosen = list(queryset.order_by("pk").values_list("pk", flat=True)[:3])
+        if len(chosen) != 2:
+            self.message_user(request, "Choose exactly two snapshots.", messages.ERROR)
+            return None
+        pair = urlencode({"a": chosen[0], "b": chosen[1]})
+        return redirect(f"{reverse('admin:curation_snapshot_compare')}?{pair}")
 
     @admin.display
     def labels(self, frozen):
