@@ -8,3 +8,10 @@ class ClassifierConfig(AppConfig):
 
     name = "classifier"
     verbose_name = "Classifier"
+
+    def ready(self):
+        """Let go of pictures that curation has purged."""
+        from classifier import purged
+        from curation.purge import purged as signal
+
+        signal.connect(purged.drop_purged, dispatch_uid="classifier.purged")

@@ -1,5 +1,6 @@
 """What decisions are made of: images locked, changed together with their history, and read back."""
 
+import hashlib
 import re
 import uuid
 from collections import defaultdict
@@ -15,7 +16,8 @@ Action = Review.Action
 BATCH = 500
 # What is no decision that could be taken back: an image's arrival, and a taking back.
 NO_STEP = (Action.IMPORT, Action.UNDO)
-MERGED_NOTE = re.compile(r"Type merged: (\S+) into (\S+) \((label|proposal|both)\)")
+MERGED = "Type merged: "
+MERGED_NOTE = re.compile(MERGED + r"(\S+) into (\S+) \((label|proposal|both)\)")
 
 
 class DecisionRefused(CurationError):
@@ -38,6 +40,11 @@ def keys(images) -> list[int]:
     if isinstance(images, QuerySet):
         return list(images.values_list("pk", flat=True))
     return [getattr(image, "pk", image) for image in images]
+
+
+def fingerprint(rows: Iterable) -> str:
+    """A digest of rows, to tell whether what a person was shown is what would happen now."""
+    return hashlib.sha256("\n".join(sorted(map(str, rows))).encode()).hexdigest()
 
 
 def locked(image_ids: Iterable[int]) -> list[ShoeImage]:
@@ -91,7 +98,7 @@ def rejections(image_ids) -> dict[uuid.UUID, list[int]]:
 
 def merged_note(merged: ShoeType, into: ShoeType, what: str) -> str:
     """The note of an image's share in a merge; `what`: "label", "proposal" or "both"."""
-    return f"Type merged: {merged.slug} into {into.slug} ({what})"
+    return f"{MERGED}{merged.slug} into {into.slug} ({what})"
 
 
 def unmerge(rows: Iterable[Review]) -> None:
