@@ -4,7 +4,6 @@ Pictures of one group (views of one product) are right or wrong together, so tha
 of eight products prove far less than a hundred products: every interval here is widened for it.
 """
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ import numpy as np
 
 from classifier.calibrate import NOT_A_SHOE, OTHER_SHOE, TYPE, ClassInfo
 from classifier.predict import Prediction
+from curation.intervals import wilson
 
 VERDICTS = ("type", "category", "unsure", "not_a_shoe")
 MIN_GROUPS = 8  # test groups below which an accuracy is called too small to judge
@@ -208,14 +208,3 @@ def grouped_interval(pairs: Sequence[Sequence[int]]) -> list[float]:
         spread = ((right - share * images) ** 2).sum() / n**2 * groups / (groups - 1)
         effective = min(n, max(alike, share * (1 - share) / spread)) if spread else n
     return wilson(share * effective, effective)
-
-
-def wilson(right: float, n: float, z: float = 1.96) -> list[float]:
-    """Wilson's score interval of `right` out of `n`; [0, 1] for none."""
-    if not n:
-        return [0.0, 1.0]
-    share = right / n
-    centre = share + z * z / (2 * n)
-    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    bounds = ((centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n))
-    return [float(min(1.0, max(0.0, bound))) for bound in bounds]

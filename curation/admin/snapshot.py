@@ -9,7 +9,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
 
 from curation import snapshot
-from curation.admin import snapshot_compare
+from curation.admin import board, snapshot_compare
 from curation.models import Snapshot
 from curation.splits import Split
 from shoeproject.errors import ProjectError
@@ -85,9 +85,18 @@ class SnapshotAdmin(admin.ModelAdmin):
         return False
 
     def get_urls(self):
-        """The admin's addresses, and that of the comparison."""
-        view = self.admin_site.admin_view(self.compare_view)
-        return [path("compare/", view, name="curation_snapshot_compare"), *super().get_urls()]
+        """The admin's addresses, that of the comparison and that of the progress board."""
+        compare = self.admin_site.admin_view(self.compare_view)
+        progress = self.admin_site.admin_view(self.board_view)
+        return [
+            path("compare/", compare, name="curation_snapshot_compare"),
+            path("board/", progress, name="curation_board"),
+            *super().get_urls(),
+        ]
+
+    def board_view(self, request):
+        """How far the cleaning is."""
+        return board.page(self, request)
 
     def compare_view(self, request):
         """Two snapshots side by side."""
