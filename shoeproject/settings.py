@@ -238,8 +238,6 @@ QUEUE_PAGE_SIZE = env.int("QUEUE_PAGE_SIZE", default=60)
 QUEUE_CLAIM_SECONDS = env.int("QUEUE_CLAIM_SECONDS", default=300)
 # Values of a facet that are listed before its type-ahead has to find the rest.
 QUEUE_FACET_VALUES = env.int("QUEUE_FACET_VALUES", default=10)
-# Images up to which a view of the queue is sorted by itself instead of walked through in order.
-QUEUE_FEW = env.int("QUEUE_FEW", default=5000)
 # Images that one request may decide on.
 QUEUE_DECIDE_MOST = env.int("QUEUE_DECIDE_MOST", default=500)
 # Confirmed examples shown of a type.

@@ -140,18 +140,19 @@ class ShoeImage(models.Model):
             models.Index(fields=["state", "label", "split"], name="image_facets"),
             models.Index(fields=["state", "source"], name="image_facet_source"),
             models.Index(fields=["-priority", "id"], name="image_queue_open"),
-            # All that the facets of the queue count by, so that one walk over the index counts.
+            # All that the facets of the queue count by, so that one walk over the index counts;
+            # last, as they are not part of that walk's groups, the two that take many values.
             models.Index(
                 fields=[
                     "state",
                     "given_key",
                     "split",
-                    "source",
                     "collection",
-                    "domain",
                     "licence",
                     "suggested",
                     "reasons",
+                    "source",
+                    "domain",
                 ],
                 name="image_facets_all",
             ),

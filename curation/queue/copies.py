@@ -1,0 +1,99 @@
+"""Copies of one picture beside each other: what differs, which one should stay."""
+
+import uuid
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.core.files.storage import storages
+from django.db.models import Q
+
+from curation import findings
+from curation.models import Finding, ShoeImage
+from curation.queue.cards import cards
+from curation.reasons import DUPLICATES
+
+ROUNDS = 4  # copies of copies of copies
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Copies: their cards, which one the findings propose to keep, what is said about them
+    ((name, a value for each, whether they differ)), and how many more there are."""
+
+    cards: list[dict]
+    proposed: int
+    rows: list[tuple[str, list[str], bool]]
+    more: int
+
+
+def copies(image_id: int) -> Copies:
+    """The image and all that are said to be copies of it, the one to keep first."""
+    pairs = _pairs(image_id)
+    stays, goes = {pair.other for pair in pairs}, {pair.image_id for pair in pairs}
+
+    def order(image):
+        return image.sha256 not in stays or image.pk in goes, -image.width * image.height, image.pk
+
+    ordered = sorted(_involved(image_id, pairs), key=order)
+    shown = ordered[: settings.QUEUE_COPIES]
+    if image_id not in {image.pk for image in shown}:  # the one that was asked about
+        shown[-1] = next(image for image in ordered if image.pk == image_id)
+    made = cards(image.pk for image in shown)
+    rows = [(name, values, len(set(values)) > 1) for name, values in _facts(shown, made)]
+    return Copies(made, shown[0].pk, rows, len(ordered) - len(shown))
+
+
+def keep_all(image_ids, by) -> uuid.UUID:
+    """“All kept on purpose”: nothing is said any more about these being copies of each other."""
+    image_ids = list(image_ids)
+    shas = ShoeImage.objects.filter(pk__in=image_ids).values_list("sha256", flat=True)
+    said = findings.unanswered().filter(
+        image__in=image_ids, reason__in=DUPLICATES, other__in=list(shas)
+    )
+    return findings.silence(said, by)
+
+
+def _pairs(image_id: int) -> list[Finding]:
+    """Every open finding of a copy that leads to the image, over other copies too."""
+    pks, pairs = {image_id}, {}
+    for _ in range(ROUNDS):
+        shas = ShoeImage.objects.filter(pk__in=pks).values_list("sha256", flat=True)
+        said = findings.unanswered().filter(
+            Q(image__in=pks) | Q(other__in=list(shas)), reason__in=DUPLICATES
+        )
+        new = {pair.pk: pair for pair in said if pair.pk not in pairs}
+        if not new:
+            break
+        pairs.update(new)
+        others = [pair.other for pair in new.values()]
+        pks = {pair.image_id for pair in pairs.values()}
+        pks.update(ShoeImage.objects.filter(sha256__in=others).values_list("pk", flat=True))
+    return list(pairs.values())
+
+
+def _involved(image_id: int, pairs: list[Finding]) -> list[ShoeImage]:
+    pks = {image_id, *(pair.image_id for pair in pairs)}
+    shas = {pair.other for pair in pairs}
+    live = ShoeImage.objects.filter(state__in=findings.LIVE)
+    copies = live.filter(Q(pk__in=pks) | Q(sha256__in=shas)) | ShoeImage.objects.filter(pk=image_id)
+    return list(copies.select_related("label", "proposed"))
+
+
+def _facts(images: list[ShoeImage], made: list[dict]):
+    yield "Size", [f"{image.width} × {image.height}" for image in images]
+    yield "File", [_kilobytes(image) for image in images]
+    yield "Label", [str(image.given or "none") for image in images]
+    yield "State", [image.state for image in images]
+    yield "Split", [image.split for image in images]
+    yield "Source", [image.source or "not stated" for image in images]
+    yield "Licence", [image.licence for image in images]
+    yield "Group", [image.group or "none" for image in images]
+    yield "Came in", [f"{image.created_at:%d %b %Y}" for image in images]
+    yield "Decided", [card["last"]["words"] if card["last"] else "no" for card in made]
+
+
+def _kilobytes(image: ShoeImage) -> str:
+    try:
+        return f"{storages['media'].size(image.file_name) / 1000:,.0f} kB"
+    except FileNotFoundError:
+        return "missing"
