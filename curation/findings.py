@@ -64,11 +64,12 @@ def live(image_ids: Iterable[int], precision: dict | None = None) -> dict[int, l
     # Not asked of the database: a planner without statistics would start from all such images.
     found = [row for row in said.annotate(state=F("image__state")) if row.state in LIVE]
     others = {finding.other for finding in found if finding.other}
-    here = ShoeImage.objects.filter(state__in=LIVE)
+    states = ShoeImage.objects.order_by().values_list("sha256", "state")
     standing = {
         sha256
         for part in _batches(others, BATCH)
-        for sha256 in here.filter(sha256__in=part).values_list("sha256", flat=True)
+        for sha256, state in states.filter(sha256__in=part)
+        if state in LIVE
     }
     precision = precision or measured_precision()
     rows = defaultdict(list)
