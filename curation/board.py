@@ -229,13 +229,14 @@ def _relabelled():
 
 
 def _reasons(rows) -> list[ReasonRow]:
-    images, answered = Counter(), Counter()
+    together, images = Counter(), Counter()
     for state, _, bits, number in rows:
         if state in findings.LIVE:
-            for slug in reasons.slugs(bits):
-                images[slug] += number
+            together[bits] += number
+    for bits, number in together.items():
+        images.update(dict.fromkeys(reasons.slugs(bits), number))
     closed = Finding.objects.filter(silenced_at__isnull=False).order_by()
-    answered.update(dict(closed.values_list("reason").annotate(number=Count("pk"))))
+    answered = Counter(dict(closed.values_list("reason").annotate(number=Count("pk"))))
     precision = findings.measured_precision()
     return [
         ReasonRow(one.slug, one.words, images[one.slug], precision[one.slug], answered[one.slug])

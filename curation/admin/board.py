@@ -10,7 +10,7 @@ from django.urls import reverse
 from curation import board
 
 # What a chart measures in: its height, and the width of one day.
-CHART_HEIGHT, DAY_WIDTH = 40, 8
+CHART_HEIGHT, DAY_WIDTH = 40, 6
 
 
 def page(modeladmin, request):
