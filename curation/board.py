@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 
 from django.conf import settings
 from django.db.models import CharField, Count, OuterRef, Subquery
@@ -253,11 +253,14 @@ def _activity() -> tuple[list[date], Activity, list[Activity]]:
     # to the day beside it.
     hour = Substr(Cast("at", CharField()), 1, 13)
     decisions = Review.objects.filter(at__gte=start).exclude(action__in=NO_DECISION).order_by()
-    rows = decisions.values_list("by__username", hour).annotate(number=Count("pk"))
+    rows = list(decisions.values_list("by__username", hour).annotate(number=Count("pk")))
+    day_of = {
+        text: timezone.localdate(datetime.fromisoformat(f"{text}:00+00:00"))
+        for text in {text for _, text, _ in rows}
+    }
     counts = defaultdict(Counter)
     for person, text, number in rows:
-        at = datetime.strptime(text, "%Y-%m-%d %H").replace(tzinfo=UTC)
-        counts[person or "nobody"][timezone.localdate(at)] += number
+        counts[person or "nobody"][day_of[text]] += number
     people = [Activity(name, [on[day] for day in days]) for name, on in counts.items()]
     people.sort(key=lambda person: (-person.total, person.name))
     everybody = [sum(on[day] for on in counts.values()) for day in days]
