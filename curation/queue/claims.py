@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from curation.models import QueueClaim
+from curation.models import QueueClaim, ShoeImage
 
 
 def claim(image_ids: Iterable[int], by) -> set[int]:
@@ -33,9 +33,12 @@ def claim(image_ids: Iterable[int], by) -> set[int]:
 
 
 def renew(by, image_ids: Iterable[int]) -> int:
-    """Keep what is still on this person's page there a while longer; returns how many that were."""
-    until = timezone.now() + timedelta(seconds=settings.QUEUE_CLAIM_SECONDS)
-    return QueueClaim.objects.filter(by=by, image__in=list(image_ids)).update(until=until)
+    """Keep what is on this person's page there a while longer; returns how many that are.
+
+    What nobody else took meanwhile comes back as well.
+    """
+    known = ShoeImage.objects.filter(pk__in=list(image_ids)).values_list("pk", flat=True)
+    return len(claim(known, by))
 
 
 def release(by, image_ids: Iterable[int] | None = None) -> int:

@@ -1,0 +1,211 @@
+// Decisions: shown at once, sent in the background, taken back one step at a time.
+import { ask } from "./api.js";
+import * as grid from "./grid.js";
+import * as outbox from "./outbox.js";
+import { $, ago, cards, me, number, plural, say, store, stored, urls, user, view } from "./view.js";
+
+const AT_ONCE = 200; // images in one request
+const KEY = `queue-steps-${user}`;
+// Steps of this tab, newest last: { parts: [{ key, batch, ids }], words }.
+const steps = stored(sessionStorage, KEY, []);
+let step = null;
+
+export const WORDS = {
+  confirm: "kept", reject: "rejected", restore: "restored", leave: "left to a colleague",
+  "keep-all": "copies kept",
+};
+
+// What else happens after a decision: the page moves on.
+let onwards = () => {};
+export const whenDecided = (listener) => (onwards = listener);
+
+function remember() {
+  store(sessionStorage, KEY, steps.slice(-50));
+  const button = $('[data-do="undo"]');
+  if (button) button.disabled = !steps.length;
+}
+remember();
+
+function send(action, targets, { label = "", note = "", words }) {
+  for (let at = 0; at < targets.length; at += AT_ONCE) {
+    const part = targets.slice(at, at + AT_ONCE);
+    const images = part.map((card) => ({ id: card.id, seen: card.seen }));
+    for (const card of part) {
+      if (grid.inView(card.id) && grid.isOpen(card.id)) view.left -= 1;
+      grid.mark(card.id, "pending", words);
+    }
+    const key = outbox.add({ action, images, label, note, words });
+    step.parts.push({ key, batch: null, ids: part.map((card) => card.id) });
+  }
+}
+
+// All decisions made within are one step for “undo”.
+function oneStep(words, ids, work) {
+  step = { parts: [], words };
+  work();
+  steps.push(step);
+  grid.clearSelection(ids);
+  remember();
+  $("#left").textContent = number(view.left);
+  say(words);
+  onwards();
+}
+
+export function decide(action, targets, { label = null, note = "" } = {}) {
+  if (!targets.length) return;
+  const words = action === "relabel" ? `→ ${label.name}` : WORDS[action];
+  const said = targets.length > 1 ? `${plural(targets.length, "image")}: ${words}` : words;
+  const ids = targets.map((card) => card.id);
+  oneStep(said, ids, () => send(action, targets, { label: label?.slug ?? "", note, words }));
+}
+
+// What Enter does with one card: give the suggested label, confirm the given one, or neither.
+export function accepted(card) {
+  const agreed = !card.suggested || card.suggested.slug === card.given?.slug;
+  // Confirming would also say that the copy is no copy.
+  if (card.pair && (agreed || card.reasons[0].other)) return "compare";
+  if (!card.suggested) return "nothing";
+  return agreed ? "confirm" : "relabel";
+}
+
+export function accept(targets) {
+  const groups = Map.groupBy?.(targets, accepted) ?? groupBy(targets, accepted);
+  const relabelled = groupBy(groups.get("relabel") ?? [], (card) => card.suggested.slug);
+  const kept = groups.get("confirm") ?? [];
+  const passed = [...(groups.get("compare") ?? []), ...(groups.get("nothing") ?? [])];
+  const count = targets.length - passed.length;
+  if (!count) {
+    say("Nothing is suggested here. Keep it with k or choose a label with /.");
+    return;
+  }
+  const ids = targets.filter((card) => !passed.includes(card)).map((card) => card.id);
+  const left = passed.length ? `; ${plural(passed.length, "copy or one", "copies or images")} without a suggestion left` : "";
+  const one = count === 1 && relabelled.size === 1 ? `→ ${ids.map((id) => cards.get(id).suggested.name)}` : "";
+  oneStep((one || `${plural(count, "suggestion")} accepted`) + left, ids, () => {
+    for (const group of relabelled.values()) {
+      const [{ suggested }] = group;
+      send("relabel", group, { label: suggested.slug, words: `→ ${suggested.name}` });
+    }
+    if (kept.length) send("confirm", kept, { words: WORDS.confirm });
+  });
+}
+
+function groupBy(items, key) {
+  const groups = new Map();
+  for (const item of items) {
+    if (!groups.has(key(item))) groups.set(key(item), []);
+    groups.get(key(item)).push(item);
+  }
+  return groups;
+}
+
+// Of copies, one stays: the others are rejected. With none to reject, all are kept on purpose.
+export function settleCopies(found, keep) {
+  const rest = found.filter((card) => card.id !== keep);
+  const words = keep === null ? "All copies kept on purpose" : `${plural(rest.length, "copy", "copies")} rejected`;
+  oneStep(words, [], () => {
+    if (keep === null) send("keep-all", found, { words: WORDS["keep-all"] });
+    else send("reject", rest, { words: "rejected copy" });
+    for (const card of keep === null ? found : [cards.get(keep)]) {
+      const settled = grid.settleCopies(card.id);
+      if (!settled) grid.mark(card.id, null);
+      else grid.mark(card.id, "done", "kept");
+    }
+  });
+}
+
+export async function undo() {
+  const last = steps.pop();
+  if (!last) return say("There is nothing to undo.");
+  remember();
+  const back = [];
+  try {
+    for (const part of [...last.parts].reverse()) {
+      back.push(...(await takeBack(part)));
+      last.parts = last.parts.filter((other) => other !== part);
+    }
+  } catch (error) {
+    steps.push(last);
+    remember();
+    say(`Not undone. ${error.message}`);
+    return undefined;
+  }
+  view.left += back.filter((id) => grid.inView(id)).length;
+  $("#left").textContent = number(view.left);
+  if (back.length) grid.focusOn(back.at(-1));
+  say(`Undone: ${last.words}`);
+}
+
+async function takeBack(part) {
+  if (outbox.recall(part.key)) {
+    for (const id of part.ids) grid.mark(id, null);
+    return part.ids;
+  }
+  await outbox.settled(part.key);
+  if (outbox.isUnsent(part.key)) return takeBack(part);
+  if (!part.batch) return []; // refused or overtaken: nothing was changed
+  const { cards: fresh } = await ask(urls.undo, { batch: part.batch });
+  for (const card of fresh) {
+    if (grid.inView(card.id)) {
+      grid.replace(card);
+      grid.mark(card.id, null);
+    } else grid.insertFirst(card);
+  }
+  return fresh.map((card) => card.id);
+}
+
+outbox.on("sent", (entry, answer) => {
+  const owner = steps.flatMap((each) => each.parts).find((part) => part.key === entry.key);
+  if (owner) owner.batch = answer.batch;
+  remember();
+  for (const id of answer.images) {
+    const card = cards.get(id);
+    if (card && answer.seen[id]) card.seen = answer.seen[id];
+    if (grid.verdict(id)?.status !== "done") grid.mark(id, "done", entry.words);
+  }
+  if (entry.action === "keep-all") {
+    for (const image of entry.images) {
+      if (!grid.settleCopies(image.id)) grid.mark(image.id, null);
+    }
+  }
+  for (const card of answer.overtaken) overtaken(card, entry, owner);
+});
+
+function overtaken(card, entry, owner) {
+  const { last } = card;
+  const same = last && last.action === entry.action && (!entry.label || last.label?.slug === entry.label);
+  grid.replace(card);
+  if (last?.who === me && same) {
+    // The answer to the first sending was lost: what was asked for is done.
+    if (owner) owner.batch ??= last.batch;
+    grid.mark(card.id, "done", entry.words);
+    return;
+  }
+  view.left += 1;
+  const label = last?.label && last.action !== "reject" ? ` ${last.label.name}` : "";
+  const words = last ? `${last.who} ${last.words} it${label}, ${ago(last.at)}` : "changed meanwhile";
+  grid.mark(card.id, "overtaken", words);
+  say(`Not done: ${words}. Your next key decides.`);
+}
+
+outbox.on("refused", (entry, error) => {
+  for (const image of entry.images) grid.mark(image.id, "refused", error.message);
+  say(`Refused: ${error.message}`);
+});
+
+outbox.on("changed", () => {
+  const waiting = outbox.waiting();
+  const place = $("#unsent");
+  place.hidden = !waiting;
+  if (!waiting) return;
+  const { error } = outbox.state;
+  place.replaceChildren(`${plural(waiting, "decision")} not sent yet. ${error.message} `);
+  if (error.code === "signed_out") {
+    const link = Object.assign(document.createElement("a"), { href: urls.login, target: "_blank", textContent: "Sign in" });
+    place.append(link);
+  } else place.append("They are sent as soon as it answers again.");
+  for (const id of view.order) {
+    const { status, words } = grid.verdict(id) ?? {};
+    if (status === "pending") grid.mark(id, "unsent", `${words}, not sent yet`);
+  }
+});

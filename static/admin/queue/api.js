@@ -1,0 +1,47 @@
+// Asks the server. What it refuses, and what never reached it, are two kinds of errors.
+export class Refused extends Error {
+  constructor(status, code, detail) {
+    super(detail);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+export class Unreachable extends Error {}
+
+function token() {
+  // Read anew each time: signing in again changes it.
+  const found = document.cookie.match(/(?:^|; )csrftoken=([^;]+)/);
+  return found ? decodeURIComponent(found[1]) : "";
+}
+
+export async function ask(address, body, options = {}) {
+  const request = { headers: { Accept: "application/json" }, credentials: "same-origin", ...options };
+  if (body !== undefined) {
+    request.method = "POST";
+    request.headers = { ...request.headers, "Content-Type": "application/json", "X-CSRFToken": token() };
+    request.body = JSON.stringify(body);
+  }
+  let response;
+  try {
+    response = await fetch(address, request);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Unreachable("The server cannot be reached.");
+  }
+  let answer;
+  try {
+    answer = await response.json();
+  } catch {
+    answer = null;
+  }
+  if (response.ok && answer) return answer;
+  const { code = "failed", detail = "The server could not answer; try again." } = answer?.error ?? {};
+  throw new Refused(response.status, code, detail);
+}
+
+// Whether sending the same again may help: not where the server understood and said no.
+export function mayPass(error) {
+  if (error instanceof Unreachable) return true;
+  return error.code === "signed_out" || error.code === "failed" || error.status >= 500;
+}

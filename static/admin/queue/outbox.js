@@ -1,0 +1,136 @@
+// Decisions on their way to the server, in order, one at a time. They outlive a lost connection, a
+// signed-out session and a reload.
+import { Refused, ask, mayPass } from "./api.js";
+import { store, stored, urls, user } from "./view.js";
+
+const LONGEST_WAIT = 30; // seconds
+const heard = { sent: [], refused: [], changed: [] };
+export const on = (event, listener) => heard[event].push(listener);
+const tell = (event, ...facts) => heard[event].forEach((listener) => listener(...facts));
+
+// Each tab keeps its own, so that two do not send the same; what a closed tab left is taken over.
+const tab = sessionStorage.getItem("queue-tab") ?? String(Math.random()).slice(2);
+sessionStorage.setItem("queue-tab", tab);
+const prefix = `queue-unsent-${user}-`;
+let entries = [];
+let sending = null;
+let timer = null;
+export const state = { error: null, retryAt: 0, tries: 0 };
+
+const keep = () => {
+  if (entries.length) store(localStorage, prefix + tab, entries);
+  else localStorage.removeItem(prefix + tab);
+};
+
+export const unsent = () => entries.length;
+export const waiting = () => (state.error ? entries.length : 0);
+export const isUnsent = (key) => entries.some((entry) => entry.key === key);
+
+export function add(entry) {
+  entries.push({ key: String(Math.random()).slice(2), ...entry });
+  keep();
+  tell("changed");
+  if (!state.error) flush();
+  return entries.at(-1).key;
+}
+
+// Takes a decision back that was not sent yet. Null where it is gone or on its way.
+export function recall(key) {
+  const entry = entries.find((other) => other.key === key);
+  if (!entry || sending === entry) return null;
+  entries = entries.filter((other) => other !== entry);
+  keep();
+  tell("changed");
+  return entry;
+}
+
+export async function settled(key) {
+  while (sending && sending.key === key) await new Promise((go) => setTimeout(go, 30));
+}
+
+export async function flush() {
+  if (sending) return;
+  clearTimeout(timer);
+  while (entries.length) {
+    const [entry] = entries;
+    sending = entry;
+    const { action, images, label, note } = entry;
+    try {
+      const answer = await ask(urls.decide, { action, images, label, note });
+      arrived(entry, answer);
+    } catch (error) {
+      if (!(error instanceof Refused) || mayPass(error)) {
+        sending = null;
+        waitFor(error);
+        return;
+      }
+      done(entry);
+      tell("refused", entry, error);
+    }
+    sending = null;
+    keep();
+  }
+  tell("changed");
+}
+
+function done(entry) {
+  Object.assign(state, { error: null, tries: 0, retryAt: 0 });
+  entries = entries.filter((other) => other !== entry);
+}
+
+function arrived(entry, answer) {
+  done(entry);
+  const before = new Map(entry.images.map((image) => [image.id, image.seen]));
+  for (const later of entries) {
+    for (const image of later.images) {
+      // A second decision on the same image was made knowing the first.
+      if (image.id in answer.seen && image.seen === before.get(image.id)) {
+        image.seen = answer.seen[image.id];
+      }
+    }
+  }
+  tell("sent", entry, answer);
+}
+
+function waitFor(error) {
+  state.error = error;
+  const seconds = Math.min(LONGEST_WAIT, 2 ** state.tries);
+  state.tries += 1;
+  state.retryAt = Date.now() + 1000 * seconds;
+  timer = setTimeout(flush, 1000 * seconds);
+  tell("changed");
+}
+
+async function takeOver() {
+  entries = stored(localStorage, prefix + tab, []);
+  if (navigator.locks) {
+    // Held while this tab lives, which is how others know that what it keeps is not theirs.
+    navigator.locks.request(prefix + tab, () => new Promise(() => {}));
+  }
+  const others = Object.keys(localStorage).filter((key) => key.startsWith(prefix));
+  for (const key of others.filter((other) => other !== prefix + tab)) {
+    const take = (lock) => {
+      if (lock === null) return;
+      entries.push(...stored(localStorage, key, []));
+      localStorage.removeItem(key);
+    };
+    if (navigator.locks) await navigator.locks.request(key, { ifAvailable: true }, take);
+    else take();
+  }
+  keep();
+}
+
+export async function start() {
+  addEventListener("online", flush);
+  addEventListener("beforeunload", (event) => {
+    if (entries.length) event.preventDefault();
+  });
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden && state.error) flush();
+  });
+  await takeOver();
+  tell("changed");
+  const left = [...entries];
+  flush();
+  return left;
+}

@@ -1,0 +1,269 @@
+// The queue's page: keys, buttons, pages that follow each other.
+import * as actions from "./actions.js";
+import { ask } from "./api.js";
+import * as copies from "./copies.js";
+import * as dialogs from "./dialogs.js";
+import * as facets from "./facets.js";
+import * as grid from "./grid.js";
+import * as labels from "./labels.js";
+import * as outbox from "./outbox.js";
+import { $, $$, claimSeconds, mayDecide, number, plural, root, say, urls, view } from "./view.js";
+
+const PAUSE = 450; // milliseconds in which the last verdict of a page can be read
+const tools = $(".tools");
+
+// --- pages -------------------------------------------------------------------------------------
+
+function address(query, options) {
+  const search = new URLSearchParams(query);
+  for (const [name, value] of Object.entries(options)) if (value !== null) search.set(name, value);
+  return `${urls.data}?${search}`;
+}
+
+function prefetch() {
+  view.next = view.after && ask(address(view.query, { after: view.after, facets: 0 })).catch(() => null);
+}
+
+function held() {
+  return grid.openOnes().concat(view.ahead ?? []);
+}
+
+function arrive(page, options) {
+  view.after = page.after;
+  view.ahead = [];
+  grid.show(page, options);
+  drawClaimed(page.claimed);
+  $("#next").hidden = !page.after;
+  prefetch();
+  view.next?.then((next) => (view.ahead = next?.cards.map((card) => card.id) ?? []));
+}
+
+function drawClaimed(claimed) {
+  $("#claimed").hidden = !claimed;
+  $("#claimed span").textContent = claimed;
+}
+
+function drawLeft(left) {
+  view.left = left;
+  $("#left").textContent = number(left);
+}
+
+// Counts change with every decision; they are asked for anew with each page.
+function recount() {
+  const query = view.query;
+  ask(address(query, { cards: 0 }))
+    .then((data) => {
+      if (query !== view.query) return;
+      facets.draw(data);
+      drawLeft(data.left - outbox.unsent());
+    })
+    .catch(() => {});
+}
+
+let moving = false;
+
+async function nextPage() {
+  if (moving || !view.after) return;
+  moving = true;
+  const query = view.query;
+  release(grid.openOnes());
+  try {
+    const page = (await view.next) ?? (await ask(address(query, { after: view.after, facets: 0 })));
+    if (query !== view.query) return;
+    arrive(page);
+    scrollTo({ top: 0 });
+    recount();
+    if (page.cards.length) say(`Next page: ${plural(page.cards.length, "image")}`);
+    else fromTop();
+  } catch (error) {
+    say(`The next page did not come. ${error.message}`);
+  } finally {
+    moving = false;
+  }
+}
+
+function release(ids) {
+  if (mayDecide && ids.length) {
+    return ask(urls.release, { images: ids }, { keepalive: true }).catch(() => {});
+  }
+  return null;
+}
+
+let asking = 0;
+
+async function go(query, { push = true, focus = false } = {}) {
+  const mine = ++asking;
+  const gone = held();
+  view.query = query;
+  if (push) history.pushState(null, "", query ? `?${query}` : location.pathname);
+  root.ariaBusy = "true";
+  await release(gone);
+  try {
+    const page = await ask(address(query, {}));
+    if (mine !== asking) return;
+    facets.draw(page);
+    drawLeft(page.left);
+    arrive(page, { focus });
+    say(`${number(page.left)} left in this view`);
+  } catch (error) {
+    say(error.message);
+  } finally {
+    if (mine === asking) root.ariaBusy = "false";
+  }
+}
+
+const fromTop = () => go(view.query, { push: false, focus: true });
+
+let settling;
+
+actions.whenDecided(() => {
+  if (grid.toNextOpen(!dialogs.anyOpen() && !labelsOpen())) return;
+  clearTimeout(settling);
+  settling = setTimeout(pageDone, PAUSE);
+});
+
+const labelsOpen = () => $("#relabel").open;
+
+function pageDone() {
+  if (grid.openOnes().length) return; // undone meanwhile
+  if (view.after) nextPage();
+  else if (outbox.unsent()) setTimeout(pageDone, PAUSE);
+  else fromTop();
+}
+
+// --- what keys and buttons do ------------------------------------------------------------------
+
+const decideOn = (work) => () => {
+  const targets = grid.targets();
+  if (mayDecide && targets.length) work(targets);
+};
+
+const DO = {
+  accept: decideOn((targets) => {
+    if (targets.length === 1 && actions.accepted(targets[0]) === "compare") {
+      if (grid.current()?.id !== targets[0].id) grid.focusOn(targets[0].id);
+      copies.open();
+    } else actions.accept(targets);
+  }),
+  keep: decideOn((targets) => {
+    const unlabelled = targets.filter((card) => !card.given).length;
+    if (unlabelled) say(`${plural(unlabelled, "image")} without a label: choose one with /.`);
+    actions.decide("confirm", targets.filter((card) => card.given));
+  }),
+  relabel: decideOn((targets) => labels.open(targets, (label) => actions.decide("relabel", targets, { label }))),
+  reject: decideOn((targets) => actions.decide("reject", targets)),
+  restore: decideOn((targets) => actions.decide("restore", targets.filter((card) => card.state === "rejected"))),
+  leave: decideOn((targets) => dialogs.askNote(targets.length, (note) => actions.decide("leave", targets, { note }))),
+  undo: () => mayDecide && actions.undo(),
+  zoom: dialogs.showZoom,
+  define: dialogs.showTypes,
+  compare: copies.open,
+  all: grid.selectAll,
+  help: dialogs.showHelp,
+  next: nextPage,
+};
+const LETTERS = {
+  k: "keep", "/": "relabel", s: "leave", z: "undo", o: "zoom", "+": "zoom", d: "define",
+  p: "compare", r: "restore", n: "next", "?": "help",
+};
+
+function onKey(event) {
+  const { key, target } = event;
+  const zoomed = dialogs.zoomed();
+  if (dialogs.anyOpen() && !zoomed) return;
+  if (target.matches("input, textarea, select")) return;
+  const inGrid = zoomed || target === document.body || grid.grid.contains(target);
+  const onButton = target.matches("a, button, summary");
+  const command = event.ctrlKey || event.metaKey;
+  if (event.altKey || (command && key.toLowerCase() !== "a")) return;
+  if (command ? inGrid && press("all") : inGrid && moves(event, zoomed)) event.preventDefault();
+  else if (command) return;
+  else if (inGrid && !onButton && handles(key)) event.preventDefault();
+  else if (dialogs.singleKeys() && LETTERS[key.toLowerCase()] && press(LETTERS[key.toLowerCase()])) {
+    event.preventDefault();
+  }
+}
+
+function press(name) {
+  if (dialogs.zoomed() && name === "zoom") $("#zoom").close();
+  else DO[name]();
+  return true;
+}
+
+function moves(event, zoomed) {
+  if (event.target.matches("a, button") && !zoomed) return false;
+  const sideways = { ArrowUp: "ArrowLeft", ArrowDown: "ArrowRight" };
+  const key = zoomed ? (sideways[event.key] ?? event.key) : event.key;
+  return grid.move(key, event.shiftKey, !zoomed);
+}
+
+function handles(key) {
+  if (key === " ") grid.current() && grid.toggle(grid.current().id);
+  else if (key === "Escape" && !dialogs.zoomed()) grid.clearSelection();
+  else if (key === "Enter") press("accept");
+  else if (key === "Delete" || key === "Backspace") press("reject");
+  else return false;
+  return true;
+}
+
+function onClick(event) {
+  const card = event.target.closest(".card");
+  if (!card) return;
+  const id = Number(card.dataset.id);
+  if (event.shiftKey) return grid.rangeTo(id);
+  grid.focusOn(id);
+  if (event.target.closest(".why.copy")) copies.open();
+  else grid.toggle(id);
+}
+
+// --- start -------------------------------------------------------------------------------------
+
+function start() {
+  document.documentElement.classList.add("scripted"); // filters may hide behind a button now
+  const page = JSON.parse(root.dataset.page);
+  const query = new URLSearchParams(location.search);
+  query.delete("after");
+  view.query = query.toString();
+  view.left = page.left;
+  facets.start(go);
+  labels.start();
+  copies.start();
+  dialogs.start({ step: (by) => grid.move(by < 0 ? "ArrowLeft" : "ArrowRight", false, false) });
+  arrive(page);
+  tools.hidden = false;
+  document.addEventListener("keydown", onKey);
+  grid.grid.addEventListener("click", onClick);
+  // The two clicks before it selected and unselected the card.
+  grid.grid.addEventListener("dblclick", (event) => event.target.closest(".card") && dialogs.showZoom());
+  grid.grid.addEventListener("moved", drawTools);
+  drawTools();
+  for (const button of $$("[data-do]")) button.addEventListener("click", () => DO[button.dataset.do]());
+  $("#clear").addEventListener("click", () => grid.clearSelection());
+  $("#next").addEventListener("click", (event) => (event.preventDefault(), nextPage()));
+  $("#again").addEventListener("click", (event) => (event.preventDefault(), fromTop()));
+  addEventListener("popstate", () => go(location.search.slice(1), { push: false }));
+  addEventListener("pagehide", () => release(held()));
+  setInterval(renew, 400 * claimSeconds);
+  // What a page that was just left gives back may arrive after this one asked for the same.
+  setTimeout(renew, 3000);
+  outbox.start().then((left) => {
+    for (const entry of left) {
+      for (const image of entry.images) grid.mark(image.id, "pending", entry.words);
+    }
+    if (left.length) grid.toNextOpen();
+  });
+}
+
+// Restoring is offered where there is something to restore.
+function drawTools() {
+  const button = $('[data-do="restore"]');
+  if (button) button.hidden = grid.current()?.state !== "rejected";
+}
+
+function renew() {
+  if (mayDecide && !document.hidden && held().length) {
+    ask(urls.renew, { images: held() }).catch(() => {});
+  }
+}
+
+start();
