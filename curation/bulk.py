@@ -3,6 +3,7 @@
 import uuid
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Count
 
@@ -29,6 +30,17 @@ class BulkChanged(CurationError):
             f"Somebody has changed some of these images; {self.now} would get the label now. "
             "Nothing was changed. Look at the numbers again."
         )
+
+
+class BulkTooLarge(CurationError):
+    """More images at once than everybody else's decisions can wait for."""
+
+    code = "bulk_too_large"
+    sentence = "{images} images are more than {limit} at once. Narrow the filter; do it in parts."
+
+    def __init__(self, images: int, limit: int):
+        super().__init__(images, limit)
+        self.images, self.limit = images, limit
 
 
 @dataclass(frozen=True)
@@ -58,12 +70,13 @@ class Preview:
 
 
 def preview(images, label: ShoeType) -> Preview:
-    """What giving `label` to these images (a queryset) would do."""
+    """What giving `label` to these images (a queryset) would do. Raises `BulkTooLarge`."""
     label = label.survivor()
     chosen = _chosen(images)
     change = chosen.exclude(label=label)
     counts = change.values("label", "state").annotate(images=Count("pk")).order_by("-images")
     types = {shoe_type.pk: shoe_type for shoe_type in ShoeType.objects.all()}
+    _check_size(change)
     parts = [Part(types.get(row["label"]), row["state"], row["images"]) for row in counts]
     return Preview(
         label=label,
@@ -79,15 +92,22 @@ def preview(images, label: ShoeType) -> Preview:
 def relabel(images, label: ShoeType, by, expected: str, note="") -> uuid.UUID | None:
     """Give `label` to every image of a queryset; states stay. Returns the batch.
 
-    Raises `BulkChanged`, and changes nothing, unless exactly what `preview` showed would change.
+    Raises `BulkChanged`, and changes nothing, unless exactly what `preview` showed would change;
+    `BulkTooLarge` as that does.
     """
     label = label.survivor()
     change = _chosen(images).exclude(label=label)
+    _check_size(change)
     history.locked(change.values_list("pk", flat=True))
     now = list(change.values_list("pk", "label", "state"))
     if history.fingerprint(now) != expected:
         raise BulkChanged(len(now))
     return review.relabel([row[0] for row in now], label, by, looked=False, note=note)
+
+
+def _check_size(images) -> None:
+    if (number := images.count()) > settings.BULK_MOST:
+        raise BulkTooLarge(number, settings.BULK_MOST)
 
 
 def _chosen(images):

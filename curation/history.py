@@ -14,6 +14,8 @@ from curation.models import Finding, Review, ShoeImage, ShoeType
 
 Action = Review.Action
 BATCH = 500
+# What decisions are made from; the rest of a row is fetched where somebody asks for it.
+NEEDED = ("sha256", "stored_sha256", "label", "proposed", "given_key", "state")
 # What is no decision that could be taken back: an image's arrival, and a taking back.
 NO_STEP = (Action.IMPORT, Action.UNDO)
 MERGED = "Type merged: "
@@ -56,7 +58,7 @@ def locked(image_ids: Iterable[int]) -> list[ShoeImage]:
     wanted = set(image_ids)
     images = []
     for part in batches(sorted(wanted | _copies(wanted))):
-        rows = ShoeImage.objects.select_for_update(of=("self",)).filter(pk__in=part)
+        rows = ShoeImage.objects.select_for_update(of=("self",)).filter(pk__in=part).only(*NEEDED)
         images += [image for image in rows.order_by("pk") if image.pk in wanted]
     return images
 

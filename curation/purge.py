@@ -15,7 +15,7 @@ from django.db.models import Count, F, Q, Value
 from django.db.models.functions import Substr
 from django.dispatch import Signal
 
-from curation import findings, history, snapshot
+from curation import findings, history, snapshot, thumbnails
 from curation.errors import CurationError
 from curation.models import Purge, Review, ShoeImage, Snapshot
 from curation.models.image import media_name
@@ -162,8 +162,8 @@ def remove_files(row: Purge) -> int:
         in_use.update(using.values_list("stored_sha256", flat=True))
     gone = sorted(digests - in_use)
     for digest in gone:
-        for name in (media_name(digest), f"thumbs/{digest[:2]}/{digest}.jpg"):
-            storages["media"].delete(name)
+        storages["media"].delete(media_name(digest))
+        thumbnails.remove(digest)
     purged.send(sender=Purge, digests=gone)
     return len(gone)
 

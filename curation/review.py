@@ -9,7 +9,7 @@ from curation import findings, history
 from curation.history import DecisionRefused, newest_decisions
 from curation.models import Finding, Review, ShoeImage, ShoeType
 from curation.reasons import DUPLICATES
-from curation.undo import undo, undo_last, undo_span
+from curation.undo import span, undo, undo_last, undo_span
 
 __all__ = [
     "Decided",
@@ -21,6 +21,7 @@ __all__ = [
     "reject",
     "relabel",
     "restore",
+    "span",
     "undo",
     "undo_last",
     "undo_span",

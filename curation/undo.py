@@ -78,7 +78,7 @@ def undo_span(who, since: datetime, until: datetime, by) -> SpanUndone:
 
     Images on which a later decision stands are left alone.
     """
-    rows = list(_standing_of(who).filter(at__gte=since, at__lt=until).order_by("-pk"))
+    rows = list(span(who, since, until).order_by("-pk"))
     history.locked({row.image_id for row in rows})
     undone, overtaken = 0, set()
     while rows:
@@ -90,6 +90,11 @@ def undo_span(who, since: datetime, until: datetime, by) -> SpanUndone:
         done = {row.pk for row in newest.values()}
         rows = [row for row in rows if row.pk not in done and row.image_id not in overtaken]
     return SpanUndone(undone, len(overtaken))
+
+
+def span(who, since: datetime, until: datetime):
+    """The decisions that `undo_span` would try to take back, as a queryset."""
+    return _standing_of(who).filter(at__gte=since, at__lt=until)
 
 
 def _standing_of(who):

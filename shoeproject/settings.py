@@ -236,6 +236,15 @@ PREDICT_QUEUE = env.int("PREDICT_QUEUE", default=4)
 QUEUE_PAGE_SIZE = env.int("QUEUE_PAGE_SIZE", default=60)
 # Seconds for which an image on somebody's page is left out of everybody else's.
 QUEUE_CLAIM_SECONDS = env.int("QUEUE_CLAIM_SECONDS", default=300)
+# Steps that the page for undoing lists.
+UNDO_STEPS_SHOWN = env.int("UNDO_STEPS_SHOWN", default=50)
+# Images that a step at large may name one by one; more than that go by a filter.
+DECIDE_LISTED_MOST = env.int("DECIDE_LISTED_MOST", default=10_000)
+# Images that get another label in one go: others' decisions wait until it is done (some 3,000 a
+# second).
+BULK_MOST = env.int("BULK_MOST", default=50_000)
+# Images on which curators disagree that the page about it lists.
+AGREEMENT_SHOWN = env.int("AGREEMENT_SHOWN", default=100)
 # Values of a facet that are listed before its type-ahead has to find the rest.
 QUEUE_FACET_VALUES = env.int("QUEUE_FACET_VALUES", default=10)
 # Images that one request may decide on.

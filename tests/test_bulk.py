@@ -89,6 +89,15 @@ def test_thousands_change_in_a_number_of_queries_that_grows_by_batches(
     assert ShoeImage.objects.filter(label__slug="uggs").count() == 1200
 
 
+def test_more_at_once_than_others_can_wait_for_is_refused(images, kim, settings):
+    shown = bulk.preview(images, shoe_type("uggs"))
+    settings.BULK_MOST = 6
+    with pytest.raises(bulk.BulkTooLarge, match="7 images are more than 6"):
+        bulk.relabel(images, shoe_type("uggs"), kim, shown.expected)
+    with pytest.raises(bulk.BulkTooLarge):
+        bulk.preview(images, shoe_type("uggs"))
+
+
 def test_a_merge_takes_labels_and_proposals_and_leaves_a_pointer(images, kim):
     boots, uggs = shoe_type(), shoe_type("uggs")
     shown = merge.preview(boots, uggs)

@@ -4,6 +4,7 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Count
 
+from curation.admin.merge import MergePages
 from curation.models import Category, ShoeType
 
 
@@ -55,7 +56,7 @@ class CategoryAdmin(admin.ModelAdmin):
 
 
 @admin.register(ShoeType)
-class ShoeTypeAdmin(admin.ModelAdmin):
+class ShoeTypeAdmin(MergePages, admin.ModelAdmin):
     """Types: their text is the guide's."""
 
     form = ShoeTypeForm
