@@ -1,12 +1,15 @@
 """The progress board: its numbers, and where they lead."""
 
+import re
 from datetime import UTC, datetime, timedelta
+from html import unescape
 
 import pytest
+from django.http import QueryDict
 from django.urls import reverse
 from django.utils import timezone
 
-from curation import board, findings, review
+from curation import board, findings, queue, review
 from curation.intervals import wilson
 from curation.models import AssessRun, Review, ShoeImage
 from tests.factories import row, shoe_type
@@ -253,6 +256,21 @@ def test_numbers_lead_to_the_queue(curator, kim):
     address = reverse("admin:curation_shoeimage_changelist")
     found = curator.get(address, {"query__exact": "boots & more", "state__exact": "rejected"})
     assert found.context["cl"].result_count == 2
+
+
+def test_every_number_is_what_the_queue_shows_there(curator, kim):
+    rows = images(8, domain="shop.example")
+    images(2, 20, slug=None)
+    for image in rows[:3]:
+        findings.say(image, "blurred")
+    review.decide("reject", rows[2:4], kim)
+    review.decide("confirm", rows[4:7], kim)
+    text = curator.get(reverse(PAGE)).content.decode()
+    found = re.findall(r'href="[^"]*/queue/\?([^"]*)">([0-9,]+)<', text)
+    assert len(found) > 8
+    for address, number in found:
+        chosen = queue.Filter.from_query(QueryDict(unescape(address)))
+        assert chosen.images().count() == int(number.replace(",", "")), address
 
 
 def test_no_inline_style_or_script(curator, kim):
