@@ -106,7 +106,11 @@ def unmerge(merged: ShoeType, by) -> undo.Undone:
     if merged.merged_into_id is None:
         raise MergeRefused(merged, merged, "it is merged into no other type.")
     images, overtaken, batch = [], [], None
-    for step in _steps_of(merged):
+    steps = _steps_of(merged)
+    # All at once, because one after the other they would be locked in no order.
+    concerned = history.steps().filter(batch__in=steps, undone_by=None)
+    history.locked(concerned.values_list("image", flat=True))
+    for step in steps:
         taken = undo.take_back(step, by)
         batch = taken.batch or batch
         images += taken.images

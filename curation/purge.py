@@ -4,10 +4,10 @@ Rows first, in one transaction; then files, which `remove_files` may be asked fo
 """
 
 import logging
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
-from urllib.parse import urlsplit
 
 from django.core.files.storage import storages
 from django.db import transaction
@@ -25,6 +25,9 @@ State = ShoeImage.State
 # Sent with `digests`, a list: these stored pictures are gone, drop every copy of them.
 purged = Signal()
 FILE_NOTE = "Its file was "
+WHOLE_URL = re.compile(r"https?://[^/\s]+", re.IGNORECASE)
+URLS = ("page_url", "file_url")
+WORDED = 50  # images that a scope names one by one
 
 
 class PurgeRefused(CurationError):
@@ -56,8 +59,7 @@ class Scope:
         if self.kind == "domain" and self.value.strip(". "):
             host = self.value.strip(". ").lower()
             return images.filter(Q(domain__iexact=host) | Q(domain__iendswith=f".{host}"))
-        if self.kind == "url" and urlsplit(self.value.strip()).netloc:
-            url = self.value.strip()
+        if self.kind == "url" and WHOLE_URL.match(url := self.value.strip()):
             # Not `startswith`, to which capital letters are the same in some databases.
             start = {f"{name}_start": Substr(name, 1, len(url)) for name in URLS}
             meant = Q(page_url_start=Value(url)) | Q(file_url_start=Value(url))
@@ -70,14 +72,14 @@ class Scope:
     def words(self) -> str:
         """For people, as the purge's row keeps it."""
         if self.kind == "images":
-            return f"Images {', '.join(map(str, self._chosen()))}"
+            chosen = self._chosen()
+            more = f" and {len(chosen) - WORDED} more" if len(chosen) > WORDED else ""
+            return f"Images {', '.join(map(str, chosen[:WORDED]))}{more}"
         return f"Everything from {self.value.strip()}"
 
     def _chosen(self) -> list[int]:
-        return [int(part) for part in self.value.split(",") if part.strip().isdecimal()]
-
-
-URLS = ("page_url", "file_url")
+        # Up to 17 digits: a database knows no larger numbers.
+        return [int(key) for key in re.findall(r"\b[0-9]{1,17}\b", self.value)]
 
 
 @dataclass(frozen=True)

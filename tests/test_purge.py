@@ -182,3 +182,9 @@ def test_scopes(boss):
     ):
         with pytest.raises(purge.PurgeRefused):
             Scope(kind, value).images()
+
+
+def test_a_scope_in_words_stays_short():
+    assert Scope("images", "3,4").words == "Images 3, 4"
+    assert Scope("images", ",".join(map(str, range(1, 61)))).words.endswith(", 50 and 10 more")
+    assert Scope("domain", " shop.example").words == "Everything from shop.example"

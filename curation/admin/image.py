@@ -10,7 +10,12 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 
 from curation import review
-from curation.models import Purge, Review, ShoeImage, ShoeType
+from curation.admin.bulk import BulkPages
+from curation.admin.decisions import PURGE, DecisionPages
+from curation.admin.purge import PurgePages
+from curation.admin.queue import QueuePages
+from curation.admin.story import ReviewInline, StoryPages
+from curation.models import Review, ShoeImage, ShoeType
 from shoeproject.errors import ProjectError
 from shoeproject.jobadmin import ReadOnlyAdmin, say_error
 
@@ -21,36 +26,18 @@ class RelabelForm(ActionForm):
     label = forms.ModelChoiceField(ShoeType.objects.filter(merged_into=None), required=False)
 
 
-class ReviewInline(admin.TabularInline):
-    """An image's history, newest first."""
-
-    model = Review
-    fk_name = "image"
-    fields = ["at", "by", "action", "label_from", "label_to", "state_from", "state_to", "note"]
-    readonly_fields = fields
-    extra = 0
-    can_delete = False
-    verbose_name_plural = "history"
-
-    def get_queryset(self, request):
-        """With what its columns show."""
-        return super().get_queryset(request).select_related("by", "label_from", "label_to")
-
-    def has_add_permission(self, request, obj=None):
-        """Decisions are made by the actions, which write both the image and its history."""
-        return False
-
-    def has_change_permission(self, request, obj=None):
-        """History does not change."""
-        return False
-
-
 @admin.register(ShoeImage)
-class ShoeImageAdmin(admin.ModelAdmin):
+class ShoeImageAdmin(
+    StoryPages, DecisionPages, BulkPages, PurgePages, QueuePages, admin.ModelAdmin
+):
     """Images: look, filter, decide."""
 
     action_form = RelabelForm
-    actions = ["confirm_images", "relabel_images", "reject_images", "restore_images", "undo_last"]
+    change_list_template = "admin/curation/image_change_list.html"
+    actions = [
+        "confirm_images", "relabel_images", "reject_images", "restore_images", "undo_last",
+        "bulk_relabel", "purge_images",
+    ]  # fmt: skip
     list_display = ["thumbnail", "short", "label", "proposed", "state", "split", "size", "source"]
     list_display_links = ["thumbnail", "short"]
     list_filter = ["state", "split", "scene", "label", "source"]
@@ -61,17 +48,22 @@ class ShoeImageAdmin(admin.ModelAdmin):
     inlines = [ReviewInline]
 
     class Media:
-        css = {"all": ["admin/job-progress.css"]}
+        css = {"all": ["admin/job-progress.css", "admin/decisions.css"]}
 
-    def get_fields(self, request, obj=None):
-        """The picture and what it is taken for first, then everything else known."""
-        first = ["picture", "label", "proposed", "state"]
-        hidden = {"id", "band0", "band1", "band2", "band3", *first}
-        return [*first, *(f.name for f in ShoeImage._meta.fields if f.name not in hidden)]
+    def get_fieldsets(self, request, obj=None):
+        """Everything known of the image, folded; what matters is told above it."""
+        fields = self.get_readonly_fields(request, obj)
+        return [("Everything known", {"classes": ["collapse"], "fields": fields})]
 
     def get_readonly_fields(self, request, obj=None):
         """Label and state change by decisions only, the rest never."""
-        return self.get_fields(request, obj)
+        hidden = {"id", "band0", "band1", "band2", "band3", "given_key", "reasons", "priority"}
+        return [f.name for f in ShoeImage._meta.fields if f.name not in hidden]
+
+    def changelist_view(self, request, extra_context=None):
+        """The list, with links to the pages about decisions."""
+        may = {"may_purge": request.user.has_perm(PURGE)}
+        return super().changelist_view(request, {**(extra_context or {}), **may})
 
     def has_add_permission(self, request):
         """Images come in by imports and collections."""
@@ -101,20 +93,11 @@ class ShoeImageAdmin(admin.ModelAdmin):
     @admin.display(description="picture")
     def thumbnail(self, image):
         """Small, loaded when it comes into view."""
-        return self._img(image, "thumb")
-
-    @admin.display(description="picture")
-    def picture(self, image):
-        """As it is stored."""
-        return self._img(image, "picture")
-
-    def _img(self, image, css):
         if not image.file_name:
             return "removed"
         return format_html(
-            '<img class="{}" src="{}" loading="lazy" alt="{}">',
-            css,
-            reverse("admin:curation_picture", args=[image.pk]),
+            '<img class="thumb" src="{}" loading="lazy" alt="{}">',
+            reverse("admin:curation_thumb", args=[image.stored_sha256]),
             f"Image {image.sha256[:12]}",
         )
 
@@ -192,11 +175,3 @@ class ReviewAdmin(ReadOnlyAdmin):
     list_select_related = ["by", "image__label", "image__proposed", "label_from", "label_to"]
     search_fields = ["image__sha256", "note"]
     show_full_result_count = False
-
-
-@admin.register(Purge)
-class PurgeAdmin(ReadOnlyAdmin):
-    """What was removed for good."""
-
-    missing = "Nothing can be purged yet."
-    list_display = ["at", "by", "scope", "why"]
