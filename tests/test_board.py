@@ -310,3 +310,8 @@ def test_only_those_who_may_see_images(client, member):
     assert client.get(reverse(PAGE)).status_code == 403
     client.force_login(member("Trainer", name="tra"))
     assert client.get(reverse(PAGE)).status_code == 200
+
+
+def test_the_list_of_images_leads_here(curator):
+    text = curator.get(reverse("admin:curation_shoeimage_changelist")).content.decode()
+    assert reverse(PAGE) in text

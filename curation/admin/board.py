@@ -53,8 +53,7 @@ def page(modeladmin, request):
 
 def queue(**chosen) -> str:
     """The address of the queue with these choices: a value, or a list of them, for each facet."""
-    page = reverse("admin:curation_shoeimage_changelist") + "queue/"
-    return f"{page}?{urlencode(chosen, doseq=True)}"
+    return f"{reverse('admin:curation_queue')}?{urlencode(chosen, doseq=True)}"
 
 
 def _state_link(state: str) -> str:

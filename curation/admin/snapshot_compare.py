@@ -115,7 +115,7 @@ def _pictures(shown) -> dict[str, dict]:
         sha256: {
             "short": sha256[:12],
             "page": reverse("admin:curation_shoeimage_change", args=[pk]),
-            "thumbnail": stored and reverse("admin:curation_picture", args=[pk]),
+            "thumbnail": stored and reverse("admin:curation_thumb", args=[stored]),
         }
         for pk, sha256, stored in rows.values_list("pk", "sha256", "stored_sha256")
     }
