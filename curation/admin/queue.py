@@ -145,7 +145,7 @@ class QueuePages:
         """One decision on images as they were seen; those decided on since come back as cards."""
         sent = asked.body(request)
         seen = asked.seen(sent.get("images"))
-        action, note = sent.get("action"), sent.get("note") or ""
+        action, note = str(sent.get("action")), sent.get("note") or ""
         if action == KEEP_ALL:
             batch = queue.keep_all(seen, request.user)
             return {"batch": str(batch), "images": list(seen), "seen": {}, "overtaken": []}
