@@ -9,7 +9,7 @@ from curation import findings, history
 from curation.history import DecisionRefused, newest_decisions
 from curation.models import Finding, Review, ShoeImage, ShoeType
 from curation.reasons import DUPLICATES
-from curation.undo import span, undo, undo_last, undo_span
+from curation.undo import span, undo, undo_last, undo_on, undo_span
 
 __all__ = [
     "Decided",
@@ -24,6 +24,7 @@ __all__ = [
     "span",
     "undo",
     "undo_last",
+    "undo_on",
     "undo_span",
 ]
 

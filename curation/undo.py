@@ -73,6 +73,24 @@ def undo_last(by) -> Undone | None:
 
 
 @transaction.atomic
+def undo_on(images, by) -> int:
+    """Take back, whole, the steps that hold the newest standing decision on each of these images
+    (rows or primary keys); returns how many decisions that were. Raises what `undo` raises."""
+    standing = history.standing_decisions(history.keys(images))
+    steps = {}
+    for part in history.batches(sorted(standing.values(), reverse=True)):
+        rows = Review.objects.filter(pk__in=part).order_by("-pk")
+        steps |= dict.fromkeys(rows.values_list("batch", flat=True))
+    concerned = set()
+    for part in history.batches(steps):
+        rows = history.steps().filter(batch__in=part, undone_by=None)
+        concerned.update(rows.values_list("image", flat=True))
+    history.locked(concerned)
+    batches = [undo(step, by) for step in steps]  # the newest first: they may share images
+    return Review.objects.filter(batch__in=batches).count()
+
+
+@transaction.atomic
 def undo_span(who, since: datetime, until: datetime, by) -> SpanUndone:
     """Take back all that one person decided from `since` until before `until`, newest first.
 

@@ -171,3 +171,13 @@ def test_a_type_merged_meanwhile_gets_no_image_back(images, kim):
     review.undo(batch, kim)
     images[0].refresh_from_db()
     assert images[0].label == shoe_type("brogues")
+
+
+def test_the_newest_steps_on_some_images_are_undone_whole(images, kim, lee):
+    before = everything()
+    review.confirm(images, kim)
+    review.undo(review.reject(images[:1], lee), lee)
+    review.relabel(images[:1], shoe_type("uggs"), lee)
+    assert review.undo_on(images[:2], kim) == 5
+    assert everything() == before
+    assert review.undo_on(images[:2], kim) == 0

@@ -4,7 +4,6 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
 from django.core.files.storage import storages
-from django.db import transaction
 from django.http import FileResponse, Http404
 from django.urls import path, reverse
 from django.utils.html import format_html
@@ -140,15 +139,9 @@ class ShoeImageAdmin(
         description="Undo the steps these images were last decided in", permissions=["change"]
     )
     def undo_last(self, request, queryset):
-        """Take back, whole, the batches that hold the newest decision on each image."""
-        newest = review.newest_decisions(queryset.values_list("pk", flat=True))
-        rows = Review.objects.filter(pk__in=newest.values())
-        batches = set(rows.values_list("batch", flat=True))
-        undone = Review.objects.filter(batch__in=batches).count()
+        """Take back, whole, the steps that hold the newest decision on each image."""
         try:
-            with transaction.atomic():
-                for batch in batches:
-                    review.undo(batch, request.user)
+            undone = review.undo_on(queryset, request.user)
         except ProjectError as error:
             say_error(self, request, error)
         else:
