@@ -6,6 +6,7 @@ from django.core.cache import cache
 
 from classifier import store
 from shoeproject import jobs
+from tests.browsing import browser  # noqa: F401  (one browser for all files)
 
 
 @pytest.fixture(autouse=True)

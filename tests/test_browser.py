@@ -1,8 +1,6 @@
 """The page in a real browser. Without one these tests are skipped, or, with REQUIRE_BROWSER=1,
 fail."""
 
-import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -10,25 +8,11 @@ from PIL import Image
 
 from classifier import photo, store
 from tests import tiny_model
+from tests.browsing import PHONE, Visit
 from tests.drawing import encoded
-
-# Playwright's synchronous API runs an event loop in this thread, and Django would refuse to use
-# the database beside one.
-os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-PHONE = {
-    "viewport": {"width": 360, "height": 740},
-    "is_mobile": True,
-    "has_touch": True,
-    "device_scale_factor": 2,
-}
 PREDICTIONS = "**/api/v1/predictions/"
 CHELSEA, BETWEEN_BOOTS, CYAN, BLACK = (255, 0, 0), (226, 0, 0), (0, 255, 255), (0, 0, 0)
 
@@ -44,53 +28,14 @@ DROP = """([bytes, type]) => {
 }"""
 
 
-@pytest.fixture(scope="session")
-def browser():
-    chromium = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        chromium, missing = None, "the playwright package"
-    else:
-        missing = "Chromium"
-    if chromium is None:
-        reason = f"{missing} is not installed, so the page is NOT tested in a browser"
-        (pytest.fail if os.environ.get("REQUIRE_BROWSER") == "1" else pytest.skip)(reason)
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        yield launched
-        launched.close()
-
-
 @pytest.fixture
 def version(tmp_path):
     yield tiny_model.activate(tmp_path / "version")
     store.forget()
 
 
-class Visit:
-    """A page and what went wrong on it."""
-
-    def __init__(self, browser, address, **options):
-        self.context = browser.new_context(**options)
-        self.page = self.context.new_page()
-        self.address, self.errors, self.strangers = address, [], []
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("console", self._heard)
-        self.page.on("request", self._asked)
-
-    def _heard(self, message):
-        # The browser notes every answer of 400 and above, also those that the page words itself.
-        if message.type in ("error", "warning") and "Failed to load resource" not in message.text:
-            self.errors.append(message.text)
-
-    def _asked(self, request):
-        if not request.url.startswith((self.address, "blob:", "data:")):
-            self.strangers.append(request.url)
-
-    def open(self, path="/"):
-        self.page.goto(self.address + path)
-        return self
+class Site(Visit):
+    """A visitor of the recogniser."""
 
     def choose(self, *files):
         self.page.set_input_files("#gallery", list(files))
@@ -104,16 +49,13 @@ class Visit:
     def headlines(self):
         return [card.locator("h2").inner_text() for card in self.cards()]
 
-    def too_wide(self):
-        return self.page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
-
 
 @pytest.fixture
 def visit(browser, live_server):
     visits = []
 
     def start(**options):
-        visits.append(Visit(browser, live_server.url, **options))
+        visits.append(Site(browser, live_server.url, **options))
         return visits[-1]
 
     yield start

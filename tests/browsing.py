@@ -1,0 +1,68 @@
+"""A real browser for tests. Without one they are skipped, or, with REQUIRE_BROWSER=1, fail."""
+
+import os
+import shutil
+
+import pytest
+
+# Playwright's synchronous API runs an event loop in this thread, and Django would refuse to use
+# the database beside one.
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+
+NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+PHONE = {
+    "viewport": {"width": 360, "height": 740},
+    "is_mobile": True,
+    "has_touch": True,
+    "device_scale_factor": 2,
+}
+
+
+@pytest.fixture(scope="session")
+def browser():
+    chromium = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        chromium, missing = None, "the playwright package"
+    else:
+        missing = "Chromium"
+    if chromium is None:
+        reason = f"{missing} is not installed, so the page is NOT tested in a browser"
+        (pytest.fail if os.environ.get("REQUIRE_BROWSER") == "1" else pytest.skip)(reason)
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield launched
+        launched.close()
+
+
+class Visit:
+    """A page and what went wrong on it."""
+
+    def __init__(self, browser, address, **options):
+        self.context = browser.new_context(**options)
+        self.page = self.context.new_page()
+        self.address, self.errors, self.strangers = address, [], []
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", self._heard)
+        self.page.on("request", self._asked)
+
+    def _heard(self, message):
+        # The browser notes every answer of 400 and above, also those that the page words itself.
+        if message.type in ("error", "warning") and "Failed to load resource" not in message.text:
+            self.errors.append(message.text)
+
+    def _asked(self, request):
+        if not request.url.startswith((self.address, "blob:", "data:")):
+            self.strangers.append(request.url)
+
+    def open(self, path="/"):
+        self.page.goto(self.address + path)
+        return self
+
+    def too_wide(self):
+        return self.page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
