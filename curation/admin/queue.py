@@ -96,6 +96,7 @@ class QueuePages:
             return render(request, "admin/curation/queue.html", context, status=400)
         shown = _page(request, chosen, after)
         counted = queue.facets(chosen)
+        facts = [{k: v for k, v in card.items() if k != "html"} for card in shown["cards"]]
         context |= {
             # The page needs the width, and its facets are a sidebar themselves.
             "is_nav_sidebar_enabled": False,
@@ -108,7 +109,7 @@ class QueuePages:
             "next": shown["after"] and f"{chosen.to_query()}&after={shown['after']}",
             "may_decide": may_decide,
             "user_key": request.user.pk,
-            "page_json": json.dumps({**shown, "left": counted.total}),
+            "page_json": json.dumps({**shown, "cards": facts, "left": counted.total}),
             "urls_json": json.dumps(_addresses()),
             "claim_seconds": settings.QUEUE_CLAIM_SECONDS,
         }

@@ -36,6 +36,10 @@ export async function ask(address, body, options = {}) {
     answer = null;
   }
   if (response.ok && answer) return answer;
+  if (!answer && response.status === 403) {
+    // The guard against other sites' forms says so in a page: the cookies are gone.
+    throw new Refused(403, "signed_out", "You are signed out. Sign in again in another tab.");
+  }
   const { code = "failed", detail = "The server could not answer; try again." } = answer?.error ?? {};
   throw new Refused(response.status, code, detail);
 }

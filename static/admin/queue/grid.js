@@ -30,17 +30,15 @@ export function targets() {
   return focused === null ? [] : [cards.get(focused)];
 }
 
-export function show(page, { focus = true } = {}) {
+// `drawn`: the server drew the cards already.
+export function show(page, { focus = true, drawn = false } = {}) {
   for (const card of page.cards) cards.set(card.id, card);
   view.order = page.cards.map((card) => card.id);
   verdicts.clear();
-  grid.replaceChildren();
-  grid.insertAdjacentHTML("beforeend", page.cards.map((card) => card.html).join(""));
-  adopt(focus);
-}
-
-// Takes over what the server drew.
-export function adopt(focus) {
+  if (!drawn) {
+    grid.replaceChildren();
+    grid.insertAdjacentHTML("beforeend", page.cards.map((card) => card.html).join(""));
+  }
   focused = anchor = null;
   for (const id of view.order) paintSelection(id);
   $("#nothing").hidden = view.order.length > 0;

@@ -39,6 +39,10 @@ function arrive(page, options) {
 }
 
 function drawClaimed(claimed) {
+  let why = "No image fits any more.";
+  if (claimed) why = "The rest is on colleagues’ pages; what they leave comes back.";
+  else if (view.left > 0) why = "What you passed over is still in the queue: start from the top.";
+  $("#why-nothing").textContent = why;
   $("#claimed").hidden = !claimed;
   $("#claimed span").textContent = claimed;
 }
@@ -170,7 +174,8 @@ const LETTERS = {
 function onKey(event) {
   const { key, target } = event;
   const zoomed = dialogs.zoomed();
-  if (dialogs.anyOpen() && !zoomed) return;
+  // A key that closed a dialog is not for what was behind it.
+  if (event.defaultPrevented || (dialogs.anyOpen() && !zoomed)) return;
   if (target.matches("input, textarea, select")) return;
   const inGrid = zoomed || target === document.body || grid.grid.contains(target);
   const onButton = target.matches("a, button, summary");
@@ -229,7 +234,7 @@ function start() {
   labels.start();
   copies.start();
   dialogs.start({ step: (by) => grid.move(by < 0 ? "ArrowLeft" : "ArrowRight", false, false) });
-  arrive(page);
+  arrive(page, { drawn: true });
   tools.hidden = false;
   document.addEventListener("keydown", onKey);
   grid.grid.addEventListener("click", onClick);
