@@ -418,3 +418,24 @@ def test_merged_types_are_no_labels_to_choose():
     slugs = [label["slug"] for label in queue.labels()]
     assert "mules" not in slugs and "not-a-shoe" in slugs
     assert len(slugs) == ShoeType.objects.count() - 1
+
+
+def test_page_and_facets_are_read_from_their_indexes():
+    label = shoe_type("uggs")
+    ShoeImage.objects.bulk_create(
+        row(
+            number,
+            label=label,
+            state="unreviewed" if number % 50 == 0 else "confirmed",
+            priority=0.001 if number % 50 == 0 else 0.0,
+        )
+        for number in range(4000)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    plan = queue.Filter().images()[:60].explain()
+    assert "image_queue_open" in plan and "TEMP B-TREE" not in plan
+    with CaptureQueriesContext(connection) as captured:
+        queue.facets(queue.Filter())
+    walks = [each["sql"] for each in captured if "GROUP BY" in each["sql"]]
+    assert len(walks) == 3, "all narrow facets, both wide ones, the work lists"

@@ -24,7 +24,7 @@ def claim(image_ids: Iterable[int], by) -> set[int]:
     free = Q(by=by) | Q(until__lte=now)
     with transaction.atomic():
         # Locked one by one in that order; what somebody takes in between no longer matches.
-        held = rows.filter(free).order_by("image").select_for_update(of=("self",))
+        held = rows.filter(free).order_by("image_id").select_for_update()
         mine = list(held.values_list("image", flat=True))
         QueueClaim.objects.filter(image__in=mine).update(by=by, until=until)
         new = [QueueClaim(image_id=pk, by=by, until=until) for pk in image_ids]

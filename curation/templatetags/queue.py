@@ -14,8 +14,8 @@ def percent(share: float) -> str:
     """A probability, 0 to 1, in whole percent; never a certainty that it is not."""
     rounded = round(100 * share)
     if rounded >= 100 and share < 1:
-        return "over 99 %"
-    return f"{rounded} %"
+        return "over 99\u00a0%"
+    return f"{rounded}\u00a0%"
 
 
 @register.filter

@@ -79,7 +79,9 @@ export function accept(targets) {
     return;
   }
   const ids = targets.filter((card) => !passed.includes(card)).map((card) => card.id);
-  const left = passed.length ? `; ${plural(passed.length, "copy or one", "copies or images")} without a suggestion left` : "";
+  const left = passed.length
+    ? `; ${passed.length} left, being copies or without a suggestion`
+    : "";
   const one = count === 1 && relabelled.size === 1 ? `→ ${ids.map((id) => cards.get(id).suggested.name)}` : "";
   oneStep((one || `${plural(count, "suggestion")} accepted`) + left, ids, () => {
     for (const group of relabelled.values()) {

@@ -4,13 +4,14 @@ import { Refused, ask, mayPass } from "./api.js";
 import { store, stored, urls, user } from "./view.js";
 
 const LONGEST_WAIT = 30; // seconds
+const TAKEN = 1000; // milliseconds to wait for the name of a page that is just being reloaded
 const heard = { sent: [], refused: [], changed: [] };
 export const on = (event, listener) => heard[event].push(listener);
 const tell = (event, ...facts) => heard[event].forEach((listener) => listener(...facts));
 
 // Each tab keeps its own, so that two do not send the same; what a closed tab left is taken over.
-const tab = sessionStorage.getItem("queue-tab") ?? String(Math.random()).slice(2);
-sessionStorage.setItem("queue-tab", tab);
+let tab = sessionStorage.getItem("queue-tab") ?? newName();
+let mine = false; // whether what is kept under this tab's name is certainly this tab's
 const prefix = `queue-unsent-${user}-`;
 let entries = [];
 let sending = null;
@@ -18,6 +19,7 @@ let timer = null;
 export const state = { error: null, retryAt: 0, tries: 0 };
 
 const keep = () => {
+  if (!mine) return;
   if (entries.length) store(localStorage, prefix + tab, entries);
   else localStorage.removeItem(prefix + tab);
 };
@@ -101,12 +103,33 @@ function waitFor(error) {
   tell("changed");
 }
 
+function newName() {
+  return String(Math.random()).slice(2);
+}
+
+// Holds a tab's name while the page lives, which is how others know that what is kept under it is
+// not theirs. A duplicated tab starts with the name of the other one.
+function hold(name) {
+  if (!navigator.locks) return true;
+  return new Promise((held) => {
+    const forever = () => {
+      held(true);
+      return new Promise(() => {});
+    };
+    const options = { signal: AbortSignal.timeout(TAKEN) };
+    navigator.locks.request(name, options, forever).catch(() => held(false));
+  });
+}
+
 async function takeOver() {
-  entries = stored(localStorage, prefix + tab, []);
-  if (navigator.locks) {
-    // Held while this tab lives, which is how others know that what it keeps is not theirs.
-    navigator.locks.request(prefix + tab, () => new Promise(() => {}));
+  if (!(await hold(prefix + tab))) {
+    tab = newName();
+    await hold(prefix + tab);
   }
+  sessionStorage.setItem("queue-tab", tab);
+  const made = new Set(entries); // while waiting
+  entries = [...stored(localStorage, prefix + tab, []), ...entries];
+  mine = true;
   const others = Object.keys(localStorage).filter((key) => key.startsWith(prefix));
   for (const key of others.filter((other) => other !== prefix + tab)) {
     const take = (lock) => {
@@ -118,6 +141,7 @@ async function takeOver() {
     else take();
   }
   keep();
+  return entries.filter((entry) => !made.has(entry));
 }
 
 export async function start() {
@@ -128,9 +152,8 @@ export async function start() {
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden && state.error) flush();
   });
-  await takeOver();
+  const left = await takeOver();
   tell("changed");
-  const left = [...entries];
   flush();
   return left;
 }

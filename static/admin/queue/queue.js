@@ -29,13 +29,19 @@ function held() {
 }
 
 function arrive(page, options) {
+  const { query } = view;
   view.after = page.after;
   view.ahead = [];
   grid.show(page, options);
   drawClaimed(page.claimed);
   $("#next").hidden = !page.after;
   prefetch();
-  view.next?.then((next) => (view.ahead = next?.cards.map((card) => card.id) ?? []));
+  const coming = view.next;
+  coming?.then((next) => {
+    const ids = next?.cards.map((card) => card.id) ?? [];
+    if (view.next === coming) view.ahead = ids;
+    else if (view.query !== query) release(ids); // somebody chose another view meanwhile
+  });
 }
 
 function drawClaimed(claimed) {

@@ -40,7 +40,7 @@ export function ago(iso) {
 export function percent(share) {
   if (share === null || share === undefined) return "";
   const rounded = Math.round(100 * share);
-  return rounded >= 100 && share < 1 ? "over 99 %" : `${rounded} %`;
+  return rounded >= 100 && share < 1 ? "over 99\u00a0%" : `${rounded}\u00a0%`;
 }
 
 export function make(tag, properties = {}, ...children) {
