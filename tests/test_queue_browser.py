@@ -131,6 +131,8 @@ def test_everything_by_keyboard(curator, photos):
     v.wait(photos[2], "done")
     v.press("/")
     v.page.wait_for_selector("#label-list li")
+    labels = v.page.locator("#label-list li")
+    assert labels.first.inner_text().startswith("Mules"), "the most likely one first"
     v.page.keyboard.type("loaf")
     v.press("Enter")
     v.wait(photos[3], "done")

@@ -21,7 +21,7 @@ function describe(card) {
     const words = agreed ? "model agrees" : `suggested: ${card.suggested.name}`;
     parts.push(`${words} ${percent(card.suggested.probability)}`.trim());
   }
-  parts.push(...card.reasons.map((reason) => reason.words));
+  for (const { words, note } of card.reasons) parts.push(note ? `${words}: “${note}”` : words);
   if (card.last) parts.push(`${card.last.who} ${card.last.words} it`);
   return parts.join(" · ");
 }

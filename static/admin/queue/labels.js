@@ -7,6 +7,7 @@ const input = $("input", dialog);
 const list = $("#label-list");
 let labels = null;
 let likely = new Map(); // slug → probability
+let given = null; // the label that all of them have already
 let choose = () => {};
 
 async function load() {
@@ -26,7 +27,8 @@ function fits(label, words) {
 
 function ranked() {
   const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
-  const chance = (label) => likely.get(label.slug) ?? 0;
+  // Nobody relabels to choose the label that is there.
+  const chance = (label) => (label.slug === given ? -1 : (likely.get(label.slug) ?? 0));
   return labels
     .map((label, at) => ({ label, at, fit: fits(label, words) }))
     .filter(({ fit }) => fit)
@@ -71,6 +73,8 @@ function take(option) {
 export async function open(targets, chosen) {
   choose = chosen;
   likely = new Map();
+  const labelled = new Set(targets.map((card) => card.given?.slug));
+  given = labelled.size === 1 ? [...labelled][0] : null;
   for (const card of targets) {
     for (const { slug, probability } of [...card.top, card.suggested].filter(Boolean)) {
       likely.set(slug, Math.max(likely.get(slug) ?? 0, probability ?? 0.01));
