@@ -10,8 +10,11 @@ class ClassifierConfig(AppConfig):
     verbose_name = "Classifier"
 
     def ready(self):
-        """Let go of pictures that curation has purged."""
+        """Let go of pictures that curation has purged, and assess what it has brought in."""
         from classifier import purged
+        from classifier.assess import ask
         from curation.purge import purged as signal
+        from shoeproject.jobs import job_done
 
         signal.connect(purged.drop_purged, dispatch_uid="classifier.purged")
+        job_done.connect(ask.after_job, dispatch_uid="classifier.assess")

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import transaction
 
 from classifier import store
+from classifier.assess import ask
 from classifier.errors import ClassifierError
 from classifier.models import Evaluation, ModelVersion, Promotion
 
@@ -84,6 +85,7 @@ def _activate(version, kind, by, why) -> Promotion:
     ModelVersion.objects.filter(active=True).update(active=False)
     ModelVersion.objects.filter(pk=version.pk).update(active=True)
     version.active = True
+    transaction.on_commit(lambda: ask.after(ask.PROMOTION, by))
     return Promotion.objects.create(version=version, previous=previous, kind=kind, by=by, why=why)
 
 

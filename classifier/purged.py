@@ -1,5 +1,5 @@
-"""Copies of purged pictures on this machine's disk, dropped: the files fetched for training, and
-the pixels decoded from them."""
+"""What was made of purged pictures, dropped: on this machine's disk the files fetched for training
+and the pixels decoded from them, in the storage what assessments saw."""
 
 import json
 from collections.abc import Iterable
@@ -7,12 +7,14 @@ from pathlib import Path
 
 from django.conf import settings
 
+from classifier.assess import table
 from classifier.decoded import INDEX, SUFFIX
 
 
 def drop(digests: Iterable[str]) -> None:
     """Remove what was kept of the stored pictures with these digests."""
     digests = set(digests)
+    table.forget(digests)
     for digest in digests:
         folder = settings.CACHE_DIR / "pictures" / digest[:2]
         # One that is being fetched right now lies beside under a longer name.

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Count, F, Q
 from django.utils import timezone
 
-from curation.models import AssessRun, CurrentAssessRun, Finding, ShoeImage
+from curation.models import AssessRun, CurrentAssessRun, Finding, ShoeImage, ShoeType
 from curation.models.image import DECIDED, OUT, UNREVIEWED
 from curation.reasons import BY_SLUG, REASONS, mask
 
@@ -72,9 +72,12 @@ def live(image_ids: Iterable[int], precision: dict | None = None) -> dict[int, l
         if state in LIVE
     }
     precision = precision or measured_precision()
+    survivor = _survivors() if any(finding.suggested for finding in found) else {}
     rows = defaultdict(list)
     for finding in found:
-        answered = finding.suggested and finding.suggested == (finding.label or finding.proposed)
+        given = finding.label or finding.proposed
+        suggested = survivor.get(finding.suggested, finding.suggested)
+        answered = suggested and suggested == survivor.get(given, given)
         if not answered and (not finding.other or finding.other in standing):
             rows[finding.image_id].append(finding)
     for findings in rows.values():
@@ -236,6 +239,24 @@ def publish(run: AssessRun) -> None:
     CurrentAssessRun.objects.update_or_create(pk=1, defaults={"run": run})
 
 
+def suggest(best: Iterable[tuple[int, str]], tick=lambda done: None) -> None:
+    """Write (image, slug) what the current assessment takes images for; those not named lose what
+    an earlier one said only where they are named with an empty slug."""
+    done = 0
+    for part in _batches(best, BATCH):
+        slugs = dict(part)
+        rows = ShoeImage.objects.filter(pk__in=slugs).only("suggested").order_by("pk")
+        with transaction.atomic():
+            changed = []
+            for image in rows.select_for_update(of=("self",)):
+                if image.suggested != slugs[image.pk]:
+                    image.suggested = slugs[image.pk]
+                    changed.append(image)
+            ShoeImage.objects.bulk_update(changed, ["suggested"], batch_size=BATCH)
+        done += len(part)
+        tick(done)
+
+
 def measured_precision() -> dict[str, float]:
     """Reason → the share of its answered findings that led to something, 0 to 1.
 
@@ -258,6 +279,12 @@ def measured_precision() -> dict[str, float]:
         prior = reason.precision * PRIOR_DECISIONS
         measured[reason.slug] = (prior + right) / (PRIOR_DECISIONS + right + wrong)
     return measured
+
+
+def _survivors() -> dict[str, str]:
+    """Slug of a merged type → slug of the one that took its images."""
+    merged = ShoeType.objects.filter(merged_into__isnull=False).select_related("merged_into")
+    return {gone.slug: gone.survivor().slug for gone in merged}
 
 
 def _priority(finding: Finding, precision: dict[str, float]) -> float:

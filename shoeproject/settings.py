@@ -212,6 +212,9 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = IMAGE_MAX_BYTES + 64 * 1024
 
 # A safetensors file of weights to start training from where the network has none to give.
 PRETRAINED_WEIGHTS = env("PRETRAINED_WEIGHTS", default="")
+# The network, and the side in pixels of its picture, that an assessment by pretrained weights uses.
+EMBED_ARCH = env("EMBED_ARCH", default="resnet34")
+EMBED_SIZE = env.int("EMBED_SIZE", default=128)
 DEFAULT_RECIPE = env("DEFAULT_RECIPE", default="quick-look")
 # Training pictures a label needs to be learnt.
 TRAIN_MIN_IMAGES = env.int("TRAIN_MIN_IMAGES", default=10)
@@ -268,6 +271,17 @@ BOARD_ROWS = env.int("BOARD_ROWS", default=15)
 BOARD_DAYS = env.int("BOARD_DAYS", default=30)
 # Images shown in each list of differences between two snapshots.
 SNAPSHOT_COMPARE_SHOWN = env.int("SNAPSHOT_COMPARE_SHOWN", default=60)
+
+# --- assessing --------------------------------------------------------------------------------
+
+# After what images are assessed by themselves: import, collection, promotion.
+ASSESS_AFTER = env.list("ASSESS_AFTER", default=["import", "collection", "promotion"])
+# Images that a worker looks at before it takes the next chunk.
+ASSESS_CHUNK = env.int("ASSESS_CHUNK", default=256)
+# Other workers that are called to share the looking.
+ASSESS_HELPERS = env.int("ASSESS_HELPERS", default=8)
+# Pixels of the shorter side below which a picture is called tiny.
+ASSESS_TINY = env.int("ASSESS_TINY", default=80)
 
 # --- people -----------------------------------------------------------------------------------
 

@@ -1,25 +1,74 @@
 """Admin pages of assessments, findings and work lists."""
 
 from django.contrib import admin
+from django.urls import reverse
+from django.utils.html import format_html_join
 
 from curation.models import Assessment, AssessRun, CurrentAssessRun, Finding, WorkList
-from shoeproject.jobadmin import ReadOnlyAdmin
+from shoeproject.jobadmin import JobAdmin, ReadOnlyAdmin
 
 
 @admin.register(AssessRun)
-class AssessRunAdmin(ReadOnlyAdmin):
-    """Assess runs; nothing starts one yet."""
+class AssessRunAdmin(JobAdmin):
+    """Assessments: a model looks at every image."""
 
-    missing = "Images are not assessed yet."
-    list_display = ["__str__", "state", "asked_by", "created_at"]
-    list_filter = ["state"]
+    list_display = ["__str__", "state", "progress", "images", "found", "asked_by", "created_at"]
+    asked_fields = ("embedding",)
+    result_fields = ("model_name", "images", "found", "overlap", "took")
+
+    def save_model(self, request, obj, form, change):
+        """Queue it."""
+        obj.asked_by = request.user
+        super().save_model(request, obj, form, change)
+        obj.ring()
+
+    @admin.display(description="findings")
+    def found(self, run):
+        """How many, by reason, each a way into the queue."""
+        if not run.report:
+            return "–"
+        queue = reverse("admin:curation_queue")
+        return format_html_join(
+            ", ",
+            '<a href="{}?reason={}">{}</a>\u00a0{}',
+            (
+                (queue, slug, slug, number)
+                for slug, number in sorted(run.report["reasons"].items(), key=lambda row: -row[1])
+            ),
+        ) or "nothing"  # fmt: skip
+
+    @admin.display(description="types hard to tell apart")
+    def overlap(self, run):
+        """The pairs with the most images in doubt."""
+        if not run.report:
+            return "–"
+        if not run.report["labels_judged"]:
+            return (
+                "The labels could not be judged: that needs two types with images of two different "
+                "things each."
+            )
+        rows = run.report["overlapping"][:10]
+        return format_html_join(
+            "", "<p>{} and {}: {} images</p>", ((a, b, number) for a, b, number in rows)
+        ) or "none"  # fmt: skip
+
+    @admin.display(description="what it took")
+    def took(self, run):
+        """Seconds, and what was left out."""
+        if not run.report:
+            return "–"
+        seconds, unreadable = run.report["seconds"], run.report["unreadable"]
+        left_out = f" {unreadable} pictures could not be read." if unreadable else ""
+        return (
+            f"{run.report['looked_at']} pictures looked at in {seconds['looking']} s, all judged "
+            f"in {seconds['judging']} s.{left_out}"
+        )
 
 
 @admin.register(CurrentAssessRun)
 class CurrentAssessRunAdmin(ReadOnlyAdmin):
     """Which assess run counts."""
 
-    missing = "Images are not assessed yet."
     list_display = ["run"]
 
 
@@ -27,7 +76,6 @@ class CurrentAssessRunAdmin(ReadOnlyAdmin):
 class AssessmentAdmin(ReadOnlyAdmin):
     """What a model thinks of each image."""
 
-    missing = "Images are not assessed yet."
     list_display = ["image", "suggested", "loss", "label_quality", "outlier", "run"]
     list_filter = ["suggested"]
     list_select_related = ["image__label", "image__proposed", "run"]
@@ -38,7 +86,6 @@ class AssessmentAdmin(ReadOnlyAdmin):
 class FindingAdmin(ReadOnlyAdmin):
     """What may be wrong with images."""
 
-    missing = "Images are not assessed yet."
     list_display = ["reason", "score", "image", "suggested", "other", "silenced_at"]
     list_filter = ["reason", "suggested"]
     list_select_related = ["image__label", "image__proposed"]

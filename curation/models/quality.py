@@ -87,6 +87,9 @@ class Assessment(models.Model):
     suggested = models.CharField(max_length=50, blank=True, help_text="Slug of the best label")
     loss = models.FloatField(null=True, help_text="Cross-entropy of the given label, in nats")
     label_quality = models.FloatField(null=True, help_text="0 to 1, low is doubtful")
+    label_issue = models.BooleanField(
+        null=True, help_text="cleanlab's own verdict on the label, with its defaults"
+    )
     outlier = models.FloatField(null=True, help_text="Distance in feature space, 0 to 1")
     quality = models.JSONField(default=dict, help_text="Picture measures, each 0 to 1")
 

@@ -1,0 +1,138 @@
+"""Looking at pictures, shared by as many workers as are free: chunk rows with leases."""
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+from django.conf import settings
+from django.core.files.storage import storages
+from django.db.models import F, Q
+from django.utils import timezone
+
+from classifier.assess import sight, table
+from classifier.assess.sights import Sights
+from classifier.embedding import Embedder
+from classifier.errors import UnreadablePicture
+from curation.models import AssessChunk, AssessRun
+from curation.models.image import media_name
+from shoeproject.celery import app
+
+logger = logging.getLogger(__name__)
+TASK = "classifier.assess_part"
+POLL_SECONDS = 0.5
+
+
+def make(run: AssessRun, number: int) -> None:
+    """Have chunk rows for `number` parts; those there are stay as they are."""
+    AssessChunk.objects.bulk_create(
+        (AssessChunk(run=run, number=i) for i in range(number)), ignore_conflicts=True
+    )
+
+
+def call_for_help(run: AssessRun) -> None:
+    """Tell other short workers that there are chunks; nobody has to come."""
+    waiting = AssessChunk.objects.filter(run=run, done_at=None).count()
+    for _ in range(min(waiting - 1, settings.ASSESS_HELPERS)):
+        try:
+            app.send_task(TASK, args=[run.pk], expires=4 * settings.JOB_RING_SECONDS)
+        except Exception as error:
+            # As with a job's bell: whatever the broker's client raises, the work goes on without.
+            logger.warning("The broker did not take a call for help: %s", error)
+            return
+
+
+def work(run: AssessRun, planned: table.Plan, eye: Embedder, tick: Callable[[], None]) -> None:
+    """Look at chunks until none is left to take. Raises what `tick` raises."""
+    while chunk := _take(run.pk):
+        rows = planned.part(chunk.number)
+        digests = [digest.decode() for digest in planned.stored[rows].tolist()]
+        sights = _see(digests, eye, lambda chunk=chunk: (_renew(chunk), tick()))
+        table.save_part(run.pk, chunk.number, sights)
+        # Whoever took it over since writes the same again.
+        AssessChunk.objects.filter(pk=chunk.pk).update(done_at=timezone.now(), lease_until=None)
+        tick()
+
+
+def wait(run: AssessRun, tick: Callable[[], None], again: Callable[[], None]) -> None:
+    """Until every chunk is done; what a dead worker left is taken by `again`."""
+    open_chunks = AssessChunk.objects.filter(run=run, done_at=None)
+    while open_chunks.exists():
+        tick()
+        again()
+        if open_chunks.exists():
+            time.sleep(POLL_SECONDS)
+
+
+def help_with(run_id: int, load: Callable[[AssessRun], Embedder]) -> None:
+    """What a called worker does: look at chunks as long as the run goes on."""
+
+    class Over(Exception):
+        """The run is paused, cancelled or done."""
+
+    def still_running():
+        if not AssessRun.objects.filter(pk=run_id, state=AssessRun.State.RUNNING).exists():
+            raise Over
+
+    run = AssessRun.objects.filter(pk=run_id, state=AssessRun.State.RUNNING).first()
+    if run is None or not AssessChunk.objects.filter(run=run, done_at=None).exists():
+        return
+    try:
+        work(run, table.plan(run), load(run), still_running)
+    except Over:
+        logger.info("%s goes on without help", run)
+
+
+def done(run: AssessRun) -> int:
+    """How many chunks are done."""
+    return AssessChunk.objects.filter(run=run, done_at__isnull=False).count()
+
+
+def _take(run_id: int) -> AssessChunk | None:
+    """Claim a chunk by compare-and-set, or None where there is none to claim."""
+    while True:
+        now = timezone.now()
+        free = Q(lease_until=None) | Q(lease_until__lt=now)
+        chunk = AssessChunk.objects.filter(free, run=run_id, done_at=None).first()
+        if chunk is None:
+            return None
+        mine = AssessChunk.objects.filter(free, pk=chunk.pk, attempt=chunk.attempt, done_at=None)
+        if mine.update(lease_until=_lease(), attempt=F("attempt") + 1):
+            chunk.attempt += 1
+            return chunk
+
+
+def _renew(chunk: AssessChunk) -> None:
+    AssessChunk.objects.filter(pk=chunk.pk, attempt=chunk.attempt).update(lease_until=_lease())
+
+
+def _lease():
+    return timezone.now() + timedelta(seconds=settings.JOB_LEASE_SECONDS)
+
+
+def _see(digests: list[str], eye: Embedder, tick: Callable[[], None]) -> Sights:
+    # Decoding and ONNX Runtime both let go of the interpreter, so threads keep the cores busy.
+    sights, last = [], time.monotonic()
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        try:
+            for seen in pool.map(lambda digest: _one(digest, eye), digests):
+                sights.append(seen)
+                if time.monotonic() - last > settings.JOB_TICK_SECONDS:
+                    last = time.monotonic()
+                    tick()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return sight.gather(sights, eye.channels)
+
+
+def _one(digest: str, eye: Embedder) -> sight.Sight | None:
+    try:
+        with storages["media"].open(media_name(digest)) as file:
+            return sight.see(file.read(), eye)
+    except (FileNotFoundError, UnreadablePicture) as error:
+        # It was purged meanwhile, or a disk lost it: the others are assessed all the same.
+        logger.warning("Picture %s is not assessed: %s", digest[:12], error)
+        return None

@@ -1,0 +1,51 @@
+"""Looking at a picture: features, two small pictures, quality measures. Pure."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from classifier.assess import copies, quality
+from classifier.assess.sights import Sights
+from classifier.embedding import Embedder
+from classifier.preprocess import open_photo, to_array
+
+# Pixels that the shorter side keeps when a picture is decoded for its measures.
+MEASURED_SIDE = 128
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What was seen of one picture; the shapes are those of `Sights` without n."""
+
+    embedding: np.ndarray
+    whole: np.ndarray
+    content: np.ndarray
+    quality: Sequence[float]
+
+
+def see(data: bytes, embedder: Embedder) -> Sight:
+    """Look at one stored picture. Raises UnreadablePicture."""
+    image = open_photo(io.BytesIO(data), max(MEASURED_SIDE, embedder.preprocess.size))
+    embedding = embedder.run(to_array(image, embedder.preprocess)[None])[0]
+    whole, content = copies.small(image)
+    return Sight(embedding.astype(np.float16), whole, content, quality.measure(image))
+
+
+def gather(sights: Sequence[Sight | None], channels: int) -> Sights:
+    """Many as one; None stands for a picture that could not be read. `channels`: d."""
+    n, side = len(sights), copies.SIDE
+    gathered = Sights(
+        embedding=np.zeros((n, channels), np.float16),
+        whole=np.zeros((n, side, side, 3), np.uint8),
+        content=np.zeros((n, side, side, 3), np.uint8),
+        quality=np.ones((n, len(quality.MEASURES)), np.float32),
+        seen=np.array([sight is not None for sight in sights], bool),
+    )
+    for row, sight in enumerate(sights):
+        if sight is not None:
+            gathered.embedding[row] = sight.embedding
+            gathered.whole[row], gathered.content[row] = sight.whole, sight.content
+            gathered.quality[row] = sight.quality
+    return gathered

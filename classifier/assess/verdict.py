@@ -1,0 +1,215 @@
+"""Everything seen of the images → everything found. Pure: numbers in, numbers out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from classifier.assess import copies, labels, outliers, quality
+
+# Features are brought down to as many principal components before anything is fitted to them: the
+# fits take a fraction of the time and lose next to nothing.
+FIT_COMPONENTS, DISTANCE_COMPONENTS = 256, 128
+UNCERTAIN_BELOW = 0.40
+NOT_A_SHOE_ABOVE = 0.50
+SPLIT_ORDER = {"test": 0, "valid": 1, "train": 2}
+
+
+@dataclass(frozen=True)
+class Images:
+    """What is known of the images, one entry for each; n of them.
+
+    `label`: slugs, empty for none. `group`: views of one thing share it; empty for none. `pixels`:
+    width times height as received. `shorter_side`: likewise, in pixels. `order`: a number that
+    grows with the time of arrival. `embedding`: float16 or float32 (n, d), maybe mapped from disk.
+    `whole`, `content`: uint8 (n, side, side, 3), as `copies.small` makes them. `quality`: float32
+    (n, measures).
+    """
+
+    sha256: list[str]
+    label: list[str]
+    group: list[str]
+    split: list[str]
+    confirmed: np.ndarray
+    pixels: np.ndarray
+    shorter_side: np.ndarray
+    order: np.ndarray
+    embedding: np.ndarray
+    whole: np.ndarray
+    content: np.ndarray
+    quality: np.ndarray
+
+    def __len__(self):
+        return len(self.sha256)
+
+
+@dataclass(frozen=True)
+class Said:
+    """One finding: `image` is a place among the images, the rest as `findings.Found` has it."""
+
+    image: int
+    reason: str
+    score: float
+    other: str = ""
+    suggested: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found. `classes`: slugs, in the order of the columns of `judged.probabilities`;
+    `judged` is None where there are too few labels. `strangeness`: (n,) robust standard deviations
+    from the usual distance, or None. `overlapping`: [[slug, slug, images], …]."""
+
+    classes: list[str]
+    judged: labels.Judged | None
+    strangeness: np.ndarray | None
+    overlapping: list[list]
+    said: list[Said] = field(repr=False)
+
+
+def reach(
+    images: Images,
+    smallest: int,
+    tick: Callable[[float, str], None] = lambda share, what: None,
+) -> Verdict:
+    """Judge all images. `smallest`: pixels of a shorter side below which a picture is tiny.
+
+    `tick(share, what)`: from 0 to 1 within each of the steps that `what` names.
+    """
+    features = _unit(images.embedding)
+    pairs, groups = _copies(images, features, tick)
+    said = _about_copies(images, pairs)
+    fitted = _components(images.embedding, FIT_COMPONENTS)
+    classes = sorted({label for label in images.label if label})
+    number = {slug: i for i, slug in enumerate(classes)}
+    given = np.array([number.get(label, labels.UNLABELLED) for label in images.label], np.int64)
+    judged = strangeness = None
+    pairs_of_types = []
+    if len(images):
+        judged = labels.judge(
+            fitted, given, groups, len(classes), lambda done, of: tick(done / of, "labels")
+        )
+    if judged is not None:
+        strangeness = outliers.distances(
+            fitted[:, :DISTANCE_COMPONENTS], given, judged.probabilities
+        )
+        pairs_of_types = labels.overlapping(given, judged.probabilities, classes)
+        said += _about_labels(given, judged, classes)
+        said += _about_strangers(given, judged, strangeness, classes)
+    said += _about_pictures(images, smallest)
+    return Verdict(classes, judged, strangeness, pairs_of_types, said)
+
+
+def _unit(embedding) -> np.ndarray:
+    features = np.asarray(embedding, np.float32)
+    return features / (np.linalg.norm(features, axis=1, keepdims=True) + 1e-6)
+
+
+def _components(embedding, most: int) -> np.ndarray:
+    """Float32 (n, min(d, most)): the principal components, largest first."""
+    features = np.asarray(embedding, np.float32)
+    if len(features) < 2:
+        return features
+    features = features - features.mean(0)
+    _, vectors = np.linalg.eigh(features.T @ features / len(features))
+    return features @ vectors[:, ::-1][:, :most].astype(np.float32)
+
+
+def _copies(images: Images, features, tick) -> tuple[list, np.ndarray]:
+    """Pairs of copies, [(a, b, difference), …], and each image's group for the folds: numbers."""
+    proposed = copies.candidates(
+        features, images.content, lambda share: tick(share / 2, "possible copies")
+    )
+    apart = copies.differences(
+        proposed, images.whole, images.content, lambda share: tick(0.5 + share / 2, "copies")
+    )
+    found = np.flatnonzero(apart < copies.COPY_BELOW)
+    pairs = [
+        (int(a), int(b), float(d)) for (a, b), d in zip(proposed[found], apart[found], strict=True)
+    ]
+    # Copies share a group, and so do all views of what they show, or a wrong label in the one would
+    # be excused by the same in the other.
+    joined = [(a, b) for a, b, _ in pairs]
+    first: dict[str, int] = {}
+    for i, group in enumerate(images.group):
+        if group and first.setdefault(group, i) != i:
+            joined.append((first[group], i))
+    numbers = np.arange(len(images))
+    for members in copies.groups(joined, len(images)):
+        numbers[members] = members[0]
+    return pairs, numbers
+
+
+def _about_copies(images: Images, pairs) -> list[Said]:
+    """Each copy that should go, beside the one of its group to keep."""
+    apart = {}
+    for a, b, difference in pairs:
+        apart[a, b] = apart[b, a] = difference
+    said = []
+    for members in copies.groups([(a, b) for a, b, _ in pairs], len(images)):
+        keep = min(members, key=lambda i: _worth_keeping(images, i))
+        for i in members:
+            if i == keep:
+                continue
+            nearest = min((apart[i, j] for j in members if (i, j) in apart), default=1.0)
+            score = 1 - nearest / copies.COPY_BELOW / 2
+            said.append(Said(i, "near-duplicate", score, other=images.sha256[keep]))
+            if images.split[i] != images.split[keep]:
+                said.append(Said(i, "leakage", score, other=images.sha256[keep]))
+    return said
+
+
+def _worth_keeping(images: Images, i: int) -> tuple:
+    """What sorts the copy to keep first: it leaves no leak, is confirmed, largest, earliest."""
+    return (
+        SPLIT_ORDER.get(images.split[i], 3),
+        not images.confirmed[i],
+        -int(images.pixels[i]),
+        int(images.order[i]),
+    )
+
+
+def _about_labels(given, judged: labels.Judged, classes) -> list[Said]:
+    best, top = judged.best, np.sort(judged.probabilities, axis=1)
+    said = []
+    for i in np.flatnonzero((given != labels.UNLABELLED) & (best != given)):
+        quality = float(judged.quality[i])
+        if quality < labels.ISSUE_BELOW:
+            said.append(Said(int(i), "label-issue", 1 - quality, suggested=classes[best[i]]))
+        elif quality < labels.SURPRISE_BELOW:
+            said.append(Said(int(i), "loss", 1 - quality, suggested=classes[best[i]]))
+    if len(classes) > 2:
+        for i in np.flatnonzero(top[:, -1] < UNCERTAIN_BELOW):
+            said.append(Said(int(i), "uncertain", float(1 - top[i, -1])))
+    return said
+
+
+def _about_strangers(given, judged: labels.Judged, strangeness, classes) -> list[Said]:
+    """What the folds take for no shoe, and what is far from everything."""
+    said, refused = [], np.zeros(len(given), bool)
+    if "not-a-shoe" in classes:
+        column = classes.index("not-a-shoe")
+        share = judged.probabilities[:, column]
+        refused = (share > NOT_A_SHOE_ABOVE) & (given != column)
+        said += [
+            Said(int(i), "not-a-shoe", float(share[i]), suggested="not-a-shoe")
+            for i in np.flatnonzero(refused)
+        ]
+        # What is said to be no shoe may look like anything.
+        refused |= given == column
+    if strangeness is None:
+        return said
+    for i in np.flatnonzero((strangeness > outliers.OUTLIER_ABOVE) & ~refused):
+        far = strangeness[i] > outliers.STRANGE_ABOVE
+        score = float(1 - outliers.OUTLIER_ABOVE / 2 / strangeness[i])
+        said.append(Said(int(i), "not-a-shoe" if far else "outlier", score))
+    return said
+
+
+def _about_pictures(images: Images, smallest: int) -> list[Said]:
+    said = []
+    for i in range(len(images)):
+        scores = dict(zip(quality.MEASURES, map(float, images.quality[i]), strict=True))
+        bad = quality.found(scores, int(images.shorter_side[i]), smallest)
+        said += [Said(i, reason, score) for reason, score in bad.items()]
+    return said
