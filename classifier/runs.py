@@ -1,28 +1,17 @@
 """Training runs: starting one, and watching over the process that trains.
 
 This module runs in the worker and never imports torch; the training itself happens in
-`manage.py train --run`, a process of its own (a Celery child may not start DataLoader workers, and
-what runs out of memory there takes nothing else with it).
+`manage.py train --run`, a process of its own.
 """
-
-import os
-import signal
-import subprocess
-import sys
-import time
-from contextlib import suppress
 
 from django.conf import settings
 
-from classifier import evaluate, promote, recipes, stored_checkpoints
+from classifier import evaluate, promote, recipes, stored_checkpoints, subprocesses
 from classifier.errors import ClassifierError
 from classifier.models import ModelVersion, TrainingRun
 from classifier.predict import HEAD, WEIGHTS
 from curation.models import Snapshot
-from shoeproject.jobs import ClaimLost, State, WorkerDied
-
-POLL_SECONDS = 0.5
-GRACE_SECONDS = 10
+from shoeproject.jobs import ClaimLost, State
 
 
 class SnapshotIncomplete(ClassifierError):
@@ -101,52 +90,7 @@ def sweep() -> None:
         stored_checkpoints.drop(run_id)
 
 
-def log_path(run_id: int):
-    """Where the training process of a run writes what it has to say."""
-    return settings.VAR_DIR / "log" / f"training-run-{run_id}.log"
-
-
 def _train(claim) -> None:
-    log = log_path(claim.pk)
-    log.parent.mkdir(parents=True, exist_ok=True)
-    command = [
-        sys.executable, str(settings.BASE_DIR / "manage.py"), "train",
-        "--run", str(claim.pk), "--attempt", str(claim.attempt),
-    ]  # fmt: skip
-    with open(log, "ab") as out:
-        # Its standard input is a pipe that only this process holds: should this process be killed,
-        # the pipe closes and the training ends itself. Its session is its own, so that its
-        # DataLoader workers can be ended with it.
-        process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=out, stderr=out, start_new_session=True
-        )
-    try:
-        while process.poll() is None:
-            claim.tick()
-            time.sleep(POLL_SECONDS)
-    finally:
-        _end(process)
-    claim.tick(force=True)
-    if process.returncode:
-        how = f"the training process ended with {_ending(process.returncode)}; {log} has its words."
-        raise WorkerDied(how)
-
-
-def _end(process) -> None:
-    """End the process and its children, politely at first; harmless when it has ended."""
-    if process.poll() is None:
-        _signal_group(process, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE_SECONDS)
-    _signal_group(process, signal.SIGKILL)
-    process.stdin.close()
-    process.wait()
-
-
-def _signal_group(process, number) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, number)
-
-
-def _ending(code: int) -> str:
-    return f"signal {signal.Signals(-code).name}" if code < 0 else f"code {code}"
+    command = subprocesses.manage("train", "--run", claim.pk, "--attempt", claim.attempt)
+    log = subprocesses.log_path(f"training-run-{claim.pk}")
+    subprocesses.watch(claim, command, "training", log)

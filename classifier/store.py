@@ -15,7 +15,7 @@ from django.core.files import File
 from django.core.files.storage import storages
 
 from classifier.errors import BrokenVersion
-from classifier.models import ModelVersion
+from classifier.models import ModelVersion, PretrainedEmbedder
 from classifier.predict import CARD, Model
 
 logger = logging.getLogger(__name__)
@@ -31,24 +31,24 @@ class Served:
     model: Model
 
 
-def put(folder: Path, card: dict) -> str:
-    """Store the files of an exported version; returns its digest.
+def put(folder: Path, card: dict, kind: type = ModelVersion) -> str:
+    """Store the files of an exported version or embedder; returns its digest.
 
     The card goes last: a version without a card is no version.
     """
     digest = hashlib.sha256((folder / CARD).read_bytes()).hexdigest()
     for name in [*card["files"], CARD]:
         with open(folder / name, "rb") as file:
-            storages["models"].save(f"versions/{digest}/{name}", File(file))
+            storages["models"].save(kind(digest=digest).file_name(name), File(file))
     return digest
 
 
-def fetch(version: ModelVersion) -> Path:
-    """The version's folder on local disk, downloaded when it is not there yet.
+def fetch(version: ModelVersion | PretrainedEmbedder) -> Path:
+    """The version's or embedder's folder on local disk, downloaded when it is not there yet.
 
     Raises `BrokenVersion` where a file is missing from the storage or is not what the card says.
     """
-    folder = settings.CACHE_DIR / "versions" / version.digest
+    folder = settings.CACHE_DIR / version.file_name(CARD).removesuffix(f"/{CARD}")
     if (folder / CARD).exists():
         return folder
     beside = folder.with_name(f"{version.digest}.{uuid.uuid4().hex[:8]}.part")
@@ -64,7 +64,7 @@ def fetch(version: ModelVersion) -> Path:
     return folder
 
 
-def _download(version: ModelVersion, folder: Path) -> None:
+def _download(version: ModelVersion | PretrainedEmbedder, folder: Path) -> None:
     folder.mkdir(parents=True)
     for name in [*version.card["files"], CARD]:
         expected = version.digest if name == CARD else version.card["files"][name]["sha256"]

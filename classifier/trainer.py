@@ -3,11 +3,6 @@
 Only `manage.py train --run` imports this module, because it imports torch.
 """
 
-import logging
-import os
-import shutil
-import signal
-import threading
 from collections import Counter
 from dataclasses import replace
 from functools import partial
@@ -17,7 +12,7 @@ import torch
 from django.conf import settings
 from django.utils import timezone
 
-from classifier import decoded, pictures, promote, recipes, starter, store, weights
+from classifier import decoded, pictures, promote, recipes, starter, store, subprocesses, weights
 from classifier.batches import Item, wanted
 from classifier.calibrate import ClassInfo
 from classifier.errors import NoPretrainedWeights, TooFewPictures
@@ -30,38 +25,12 @@ from classifier.teacher import Teacher
 from classifier.train import EpochResult, train
 from curation import snapshot
 from curation.models import ShoeType
-from shoeproject.errors import ProjectError
-from shoeproject.jobs import Claim, ClaimLost
-
-logger = logging.getLogger(__name__)
+from shoeproject.jobs import Claim
 
 
 def main(run_id: int, attempt: int | None) -> int:
-    """Train run `run_id` under the claim numbered `attempt`; returns the exit status.
-
-    Whatever goes wrong in a foreseeable way is written to the run's row from here.
-    """
-    _end_with_parent()
-    # Ctrl-C is for the process above, which then ends this one.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    claim = Claim(TrainingRun, run_id, attempt or 0)
-    scratch = settings.CACHE_DIR / "runs" / f"{run_id}-{os.getpid()}"
-    try:
-        run(claim, scratch)
-    except ClaimLost:
-        logger.info("Run %s was taken from this process", run_id)
-        return 1
-    except ProjectError as error:
-        logger.exception("Run %s failed", run_id)
-        claim.fail(error.detail)
-        return 1
-    except Exception as error:
-        logger.exception("Run %s failed", run_id)
-        claim.fail(f"An error nobody foresaw stopped it ({type(error).__name__}: {error}).")
-        return 1
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    return 0
+    """Train run `run_id` under the claim numbered `attempt`; returns the exit status."""
+    return subprocesses.be(TrainingRun, run_id, attempt, run, "runs")
 
 
 def run(claim: Claim, scratch: Path) -> None:
@@ -258,20 +227,3 @@ def _seen(lines) -> dict[str, dict]:
 
 def _count(values) -> dict[str, int]:
     return dict(Counter(value or "unknown" for value in values).most_common())
-
-
-def _end_with_parent() -> None:
-    """End this process and its DataLoader workers when the process above is gone.
-
-    That process holds the other end of standard input; however it dies, the pipe closes.
-    """
-    if os.getpgrp() != os.getpid():
-        return  # Started by hand, at a terminal.
-
-    def watch() -> None:
-        # Not through sys.stdin: its lock, held here, would hang every DataLoader worker forked now.
-        while os.read(0, 1):
-            pass
-        os.killpg(os.getpgrp(), signal.SIGKILL)
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -1,7 +1,16 @@
 """The model's tables: runs, versions, evaluations, promotions, feedback."""
 
+from classifier.models.embedder import PretrainedEmbedder
 from classifier.models.feedback import Feedback
 from classifier.models.training import Epoch, TrainingRun
 from classifier.models.version import Evaluation, ModelVersion, Promotion
 
-__all__ = ["Epoch", "Evaluation", "Feedback", "ModelVersion", "Promotion", "TrainingRun"]
+__all__ = [
+    "Epoch",
+    "Evaluation",
+    "Feedback",
+    "ModelVersion",
+    "PretrainedEmbedder",
+    "Promotion",
+    "TrainingRun",
+]

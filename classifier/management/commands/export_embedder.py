@@ -1,0 +1,40 @@
+"""`manage.py export_embedder`."""
+
+from classifier import embedders
+from shoeproject.commands import ProjectCommand, wait_for
+
+
+class Command(ProjectCommand):
+    """Export pretrained weights for assessing."""
+
+    help = (
+        "Queue the export of pretrained weights (EMBED_ARCH at EMBED_SIZE pixels) for assessing "
+        "with eyes that have not seen the labels. With --wait it shows progress until the embedder "
+        "is there, and exports here if no worker takes it up."
+    )
+
+    def add_arguments(self, parser):
+        """Declare the arguments."""
+        parser.add_argument("--again", action="store_true", help="make one that is there anew")
+        parser.add_argument("--wait", action="store_true", help="show progress until it is done")
+        parser.add_argument("--job", type=int, help="(for workers) be the process of this job")
+        parser.add_argument("--attempt", type=int, help="(for workers) the claim it belongs to")
+
+    def talkative(self, options) -> bool:
+        """The exporting process writes a log."""
+        return options["job"] is not None or super().talkative(options)
+
+    def handle(self, again, wait, job, attempt, **options):
+        """Ask for the embedder, or be the process that exports it."""
+        if job is not None:
+            # Torch lives behind this import and nowhere else.
+            from classifier import embedder
+
+            raise SystemExit(embedder.main(job, attempt))
+        row = embedders.ask(again=again)
+        if wait:
+            row = wait_for(row, embedders.supervise)
+        if row.digest:
+            self.stdout.write(f"{row} is there: {row.card['name']}, {row.digest[:12]}.")
+        else:
+            self.stdout.write(f"{row} is {row.state}; the admin shows how it goes.")
