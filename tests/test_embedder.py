@@ -104,6 +104,7 @@ def test_the_job_exports_it_and_leaves_nothing_lying_about(exported, network):
     assert folder.name[:12] in said
     assert list((var / "cache" / "exports").iterdir()) == []
     assert (var / "log" / "embedder-1.log").exists()
+    assert list((var / "models").iterdir()) == [var / "models" / "embedders"]
 
 
 def test_it_embeds_as_torch_does(row, network):
@@ -349,7 +350,8 @@ def test_a_process_ends_with_the_one_that_watches_over_it(tmp_path):
 def test_a_trainer_asks_for_one_and_sees_it(client, member, row):
     client.force_login(member("Trainer"))
     add = reverse("admin:classifier_pretrainedembedder_add")
-    assert f"{ARCH} at {SIZE} px, as the settings" in client.get(add).content.decode()
+    page = client.get(add).content.decode()
+    assert f"{ARCH} at {SIZE} px, as the settings" in page and "add another" not in page
     page = client.post(add, follow=True).content.decode()
     assert f"Embedder {ARCH} at {SIZE} px is done." in page and "drawn.safetensors" in page
     row.delete()

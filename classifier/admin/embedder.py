@@ -31,7 +31,8 @@ class PretrainedEmbedderAdmin(JobAdmin):
     def add_view(self, request, form_url="", extra_context=None):
         """Ask for it, and on to its page: the one there is, where there is one."""
         if request.method != "POST":
-            return super().add_view(request, form_url, extra_context)
+            one_button = {"show_save_and_add_another": False, "show_save_and_continue": False}
+            return super().add_view(request, form_url, {**(extra_context or {}), **one_button})
         if not self.has_add_permission(request):
             raise PermissionDenied
         row = embedders.ask(by=request.user)

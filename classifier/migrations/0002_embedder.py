@@ -75,7 +75,7 @@ class Migration(migrations.Migration):
                 ),
                 ("started_at", models.DateTimeField(editable=False, null=True)),
                 ("finished_at", models.DateTimeField(editable=False, null=True)),
-                ("arch", models.CharField(help_text="The network", max_length=80)),
+                ("arch", models.CharField(max_length=80, verbose_name="network")),
                 (
                     "size",
                     models.PositiveIntegerField(

@@ -15,7 +15,7 @@ class PretrainedEmbedder(Job):
     task = "classifier.export_embedder"
     queue = "train"
 
-    arch = models.CharField(max_length=80, help_text="The network")
+    arch = models.CharField("network", max_length=80)
     size = models.PositiveIntegerField(help_text="Side in pixels of the picture it looks at")
     digest = models.CharField(
         max_length=64, blank=True, editable=False, help_text="SHA-256 of card.json, once exported"
