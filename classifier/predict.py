@@ -75,7 +75,7 @@ class Model:
     def _read(cls, raw: bytes, card: dict, folder: Path) -> "Model":
         if card.get("format") != FORMAT:
             raise BrokenVersion(f"format {card.get('format')!r} is not known, {FORMAT} is")
-        files = _verified(card["files"], folder)
+        files = verified_files(card["files"], folder)
         return cls(
             digest=hashlib.sha256(raw).hexdigest(),
             card=card,
@@ -149,7 +149,7 @@ def judge(probabilities: np.ndarray, embedding: np.ndarray, model: Model) -> Pre
     )
 
 
-def open_session(graph: bytes, threads: int = 1, optimise: bool = True):
+def open_session(graph: bytes, threads: int = 1, optimise: bool = True, outputs=OUTPUTS):
     """An ONNX Runtime session on the CPU. One thread: on a server, processes are the parallelism.
 
     Bytes instead of a path: what is run is what was verified, and a graph that points to other
@@ -164,8 +164,8 @@ def open_session(graph: bytes, threads: int = 1, optimise: bool = True):
         session = onnxruntime.InferenceSession(graph, options, ["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors share no base class but this one
         raise BrokenVersion(f"its graph does not open: {error}") from error
-    if [o.name for o in session.get_outputs()] != OUTPUTS:
-        raise BrokenVersion(f"its graph does not give {', '.join(OUTPUTS)}")
+    if [o.name for o in session.get_outputs()] != outputs:
+        raise BrokenVersion(f"its graph does not give {', '.join(outputs)}")
     return session
 
 
@@ -184,7 +184,8 @@ def reference_array(spec: Preprocess) -> np.ndarray:
     return ((pixels - mean) / std)[None]
 
 
-def _verified(files: Mapping[str, Mapping], folder: Path) -> set[str]:
+def verified_files(files: Mapping[str, Mapping], folder: Path) -> set[str]:
+    """The names that a card lists, each file checked against its sha256. Raises BrokenVersion."""
     if GRAPH not in files:
         raise BrokenVersion(f"its card does not list {GRAPH}")
     for name, facts in files.items():
