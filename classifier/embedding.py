@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
+from classifier.calibrate import softmax
 from classifier.errors import BrokenVersion
 from classifier.predict import (
     CARD,
@@ -27,13 +28,16 @@ EMBEDDER_OUTPUTS = ["embedding"]
 class Embedder:
     """What turns pictures into features. Threads may share one.
 
-    `digest` names it (sha256 of its card), `name` is for people.
+    `digest` names it (sha256 of its card), `name` is for people. `classes`: slugs of what it can
+    tell apart itself, none for pretrained weights; `temperature`: of its logits.
     """
 
     digest: str
     name: str
     preprocess: Preprocess
     session: onnxruntime.InferenceSession = field(repr=False)
+    classes: tuple[str, ...] = ()
+    temperature: float = 1.0
 
     @classmethod
     def load(cls, folder: Path) -> "Embedder":
@@ -69,7 +73,10 @@ class Embedder:
     @classmethod
     def of_model(cls, model: Model) -> "Embedder":
         """A version's own features."""
-        return cls(model.digest, model.card["name"], model.preprocess, model.session)
+        return cls(
+            model.digest, model.card["name"], model.preprocess, model.session,
+            tuple(info.slug for info in model.classes), model.temperature,
+        )  # fmt: skip
 
     @property
     def channels(self) -> int:
@@ -80,3 +87,11 @@ class Embedder:
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Normalised float32 (n, 3, size, size) → float32 (n, channels)."""
         return self.session.run(EMBEDDER_OUTPUTS, {"image": batch})[0]
+
+    def look(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The features as `run` has them, and what the network itself takes the pictures for:
+        float32 (n, classes), rows sum to 1; no columns for pretrained weights."""
+        if not self.classes:
+            return self.run(batch), np.zeros((len(batch), 0), np.float32)
+        embedding, logits = self.session.run(["embedding", "logits"], {"image": batch})
+        return embedding, softmax(logits, self.temperature).astype(np.float32)

@@ -15,13 +15,15 @@ from django.utils import timezone
 
 from classifier import embedders, store
 from classifier.assess import parts, table, verdict
+from classifier.assess.sight import gather
 from classifier.assess.sights import Sights
 from classifier.embedding import Embedder
 from classifier.errors import ClassifierError
-from classifier.models import ModelVersion
-from curation import findings
+from classifier.models import ModelVersion, PretrainedEmbedder
+from curation import findings, snapshot
 from curation.findings import Found
 from curation.models import Assessment, AssessRun, ShoeImage
+from curation.splits import Split
 from shoeproject.jobs import Claim, Postponed, State
 
 BATCH = 500
@@ -62,9 +64,9 @@ def run(claim: Claim) -> None:
     parts.call_for_help(run)
     parts.work(run, planned, eye, tick)
     parts.wait(run, tick, lambda: parts.work(run, planned, eye, tick))
-    sights = table.merge(run.pk, planned, tick)
+    sights = table.merge(run.pk, planned, tick) if total else gather([], eye)
     looked = time.monotonic()
-    images, rows = _images(planned, sights)
+    images, rows = _images(planned, sights, eye)
 
     def judging(share, what):
         low, high = STEPS[what]
@@ -93,7 +95,7 @@ def load_eye(run: AssessRun, claim: Claim | None = None) -> Embedder:
     Raises `NoModel`, `BrokenVersion`, and `Postponed` while pretrained weights are being exported.
     """
     if run.embedding == AssessRun.Embedding.PRETRAINED:
-        row = embedders.ask(run.asked_by)
+        row = _pretrained(run)
         if row.state == State.FAILED:
             raise ClassifierError(f"The pretrained weights could not be exported: {row.error}")
         if row.state != State.DONE:
@@ -114,6 +116,15 @@ def load_eye(run: AssessRun, claim: Claim | None = None) -> Embedder:
     return eye
 
 
+def _pretrained(run: AssessRun) -> PretrainedEmbedder:
+    """What the run began with, whatever the settings say by now; else what they ask for."""
+    if run.model_digest:
+        began = PretrainedEmbedder.objects.filter(digest=run.model_digest).first()
+        if began is not None:
+            return began
+    return embedders.ask(run.asked_by, since=run.created_at)
+
+
 def _let_earlier_ones_finish(run: AssessRun) -> None:
     """The later of two runs must publish last."""
     if AssessRun.objects.filter(state=State.RUNNING, pk__lt=run.pk).exists():
@@ -121,7 +132,9 @@ def _let_earlier_ones_finish(run: AssessRun) -> None:
         raise Postponed(until, "waiting for the assessment before it")
 
 
-def _images(planned: table.Plan, sights: Sights) -> tuple[verdict.Images, np.ndarray]:
+def _images(
+    planned: table.Plan, sights: Sights, eye: Embedder
+) -> tuple[verdict.Images, np.ndarray]:
     """The images as the judgement wants them, and their rows in the plan: what was decided on or
     could not be read meanwhile is left out."""
     wanted = ("pk", "sha256", "label__slug", "proposed__slug", "group", "split", "state",
@@ -131,6 +144,9 @@ def _images(planned: table.Plan, sights: Sights) -> tuple[verdict.Images, np.nda
     here = np.array([pk in facts for pk in planned.image.tolist()], bool)
     rows = np.flatnonzero(here & np.asarray(sights.seen))
     known = [facts[pk] for pk in planned.image[rows].tolist()]
+    own = np.array(sights.own[rows], np.float32)
+    learnt = _learnt_from(eye)
+    own[[row[0] in learnt for row in known]] = np.nan
     images = verdict.Images(
         sha256=[row[0] for row in known],
         label=[row[1] or row[2] or "" for row in known],
@@ -144,8 +160,18 @@ def _images(planned: table.Plan, sights: Sights) -> tuple[verdict.Images, np.nda
         whole=sights.whole[rows],
         content=sights.content[rows],
         quality=sights.quality[rows],
+        own=own,
+        own_classes=eye.classes,
     )
     return images, rows
+
+
+def _learnt_from(eye: Embedder) -> set[str]:
+    """The images that a version's network was trained on, as far as this installation knows."""
+    version = ModelVersion.objects.filter(digest=eye.digest).select_related("snapshot").first()
+    if version is None or version.snapshot is None:
+        return set()
+    return {line.sha256 for line in snapshot.read(version.snapshot) if line.split == Split.TRAIN}
 
 
 def _publish(claim, keys: np.ndarray, images, found: verdict.Verdict, total: int) -> None:

@@ -13,8 +13,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 
 FOLDS = 5
-STRENGTH = 0.01  # scikit-learn's C, on standardised features
+# scikit-learn's C on standardised features: this many images' worth, within bounds. Few images need
+# the looser one, or every label looks as likely as any other.
+STRENGTH, TIGHT, LOOSE = 150, 0.01, 0.10
 STEPS = 100  # of L-BFGS; more change little but the time
+# Images a label at which the folds' word and the model's own weigh the same.
+OWN_WORD = 100
 UNLABELLED = -1
 # A label that the refitted classifier gives less than this is an issue, less than the other a
 # surprise. Chosen on photographs with planted faults (`bench/cleaning.py`).
@@ -39,36 +43,59 @@ class Judged:
         return self.probabilities.argmax(1)
 
 
-def judge(features, labels, groups, classes: int, tick=lambda done, of: None) -> Judged | None:
+def judge(
+    features, labels, groups, classes: int, own=None, tick=lambda done, of: None
+) -> Judged | None:
     """Judge every label by classifiers that saw neither the image nor its group.
 
     `features`: float32 (n, d). `labels`: (n,) class numbers, UNLABELLED where there is none.
     `groups`: (n,) numbers; images of one group (views of a product, copies) are never on both
     sides. A first fit finds the labels that cleanlab doubts, a second one learns without them: a
     classifier that was taught wrong labels excuses others like them. Unlabelled images are judged
-    by the mean of all folds. None where fewer than two classes have labels in two groups or more.
+    by the mean of all folds.
+    `own`: (n, classes) what the model itself says, rows of NaN for images it was trained on. Where
+    a label has few images, its word counts more than the folds'.
+    None where there is neither: less than two classes with labels in two groups, and no `own`.
     """
     labelled = np.flatnonzero(labels != UNLABELLED)
     x, y, g = features[labelled], labels[labelled], groups[labelled]
     folds = _folds(y, g)
-    if folds < 2:
+    if own is None:
+        own = np.full((len(labels), classes), np.nan, np.float32)
+    if folds < 2 and np.isnan(own).all():
         return None
+    each = len(y) / max(1, len(np.unique(y)))
+    weight = each / (each + OWN_WORD) if folds >= 2 else 0.0
     probabilities = np.zeros((len(labels), classes), np.float32)
-    unlabelled = features[labels == UNLABELLED]
     doubted = np.zeros(len(y), bool)
-    for turn in range(2):
-        own, others = _fit(
-            x, y, g, classes, folds, doubted, unlabelled,
+    for turn in range(2 if folds >= 2 else 0):
+        found, others = _fit(
+            x, y, g, classes, folds, doubted, features[labels == UNLABELLED],
             lambda done, turn=turn: tick(turn * folds + done, 2 * folds),
         )  # fmt: skip
+        probabilities[labelled], probabilities[labels == UNLABELLED] = found, others
         if turn == 0:
-            doubted = _doubted(y, own)
-    probabilities[labelled], probabilities[labels == UNLABELLED] = own, others
+            doubted = _doubted(y, _mixed(probabilities, own, weight)[labelled])
+    return _judged(labels, _mixed(probabilities, own, weight))
+
+
+def _mixed(folds, own, weight: float) -> np.ndarray:
+    known = ~np.isnan(own).any(1)
+    mixed = folds.copy()
+    mixed[known] = weight * folds[known] + (1 - weight) * own[known]
+    return mixed
+
+
+def _judged(labels, probabilities) -> Judged:
+    # Without folds there is nothing to say of what the model was trained on.
+    judged = np.flatnonzero((labels != UNLABELLED) & (probabilities.sum(1) > 0))
+    y, said = labels[judged], probabilities[judged]
     loss, quality = np.full((2, len(labels)), np.nan, np.float32)
     flagged = np.zeros(len(labels), bool)
-    quality[labelled] = get_label_quality_scores(y, _proper(own), adjust_pred_probs=False)
-    loss[labelled] = -np.log(np.maximum(own[np.arange(len(y)), y], FLOOR))
-    flagged[labelled] = _doubted(y, own)
+    if len(y):
+        quality[judged] = get_label_quality_scores(y, _proper(said), adjust_pred_probs=False)
+        loss[judged] = -np.log(np.maximum(said[np.arange(len(y)), y], FLOOR))
+        flagged[judged] = _doubted(y, said)
     return Judged(probabilities, loss, quality, flagged)
 
 
@@ -86,7 +113,6 @@ def overlapping(labels, probabilities, names: list[str], most: int = 30) -> list
         labels=renumbered,
         pred_probs=_proper(probabilities[known][:, present]),
         class_names=[names[i] for i in present],
-        verbose=False,
     )
     rows = zip(
         found["Class Name A"], found["Class Name B"], found["Num Overlapping Examples"], strict=True
@@ -116,7 +142,8 @@ def _fit(x, y, groups, classes, folds, doubted, others, tick) -> tuple[np.ndarra
         for number, (learn, test) in enumerate(cut.split(x, y, groups)):
             learn = _trusted(learn, y, doubted)
             centre, scale = x[learn].mean(0), x[learn].std(0) + 1e-6
-            fitted = LogisticRegression(C=STRENGTH, max_iter=STEPS)
+            strength = min(max(STRENGTH / len(learn), TIGHT), LOOSE)
+            fitted = LogisticRegression(C=strength, max_iter=STEPS)
             fitted.fit((x[learn] - centre) / scale, y[learn])
             own[np.ix_(test, fitted.classes_)] = fitted.predict_proba((x[test] - centre) / scale)
             if len(others):
@@ -135,6 +162,8 @@ def _trusted(learn, y, doubted):
 def _doubted(labels, probabilities) -> np.ndarray:
     """cleanlab's label issues with its defaults, on the classes there are."""
     present = np.unique(labels)
+    if len(present) < 2:
+        return np.zeros(len(labels), bool)
     renumbered = np.searchsorted(present, labels)
     return find_label_issues(renumbered, _proper(probabilities[:, present]))
 

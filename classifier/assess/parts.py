@@ -125,7 +125,7 @@ def _see(digests: list[str], eye: Embedder, tick: Callable[[], None]) -> Sights:
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    return sight.gather(sights, eye.channels)
+    return sight.gather(sights, eye)
 
 
 def _one(digest: str, eye: Embedder) -> sight.Sight | None:

@@ -20,6 +20,7 @@ class Sight:
     """What was seen of one picture; the shapes are those of `Sights` without n."""
 
     embedding: np.ndarray
+    own: np.ndarray
     whole: np.ndarray
     content: np.ndarray
     quality: Sequence[float]
@@ -28,16 +29,18 @@ class Sight:
 def see(data: bytes, embedder: Embedder) -> Sight:
     """Look at one stored picture. Raises UnreadablePicture."""
     image = open_photo(io.BytesIO(data), max(MEASURED_SIDE, embedder.preprocess.size))
-    embedding = embedder.run(to_array(image, embedder.preprocess)[None])[0]
+    embedding, own = embedder.look(to_array(image, embedder.preprocess)[None])
     whole, content = copies.small(image)
-    return Sight(embedding.astype(np.float16), whole, content, quality.measure(image))
+    return Sight(embedding[0], own[0], whole, content, quality.measure(image))
 
 
-def gather(sights: Sequence[Sight | None], channels: int) -> Sights:
-    """Many as one; None stands for a picture that could not be read. `channels`: d."""
+def gather(sights: Sequence[Sight | None], embedder: Embedder) -> Sights:
+    """Many as one, all seen through `embedder`; None stands for a picture that could not be
+    read."""
     n, side = len(sights), copies.SIDE
     gathered = Sights(
-        embedding=np.zeros((n, channels), np.float16),
+        embedding=np.zeros((n, embedder.channels), np.float16),
+        own=np.zeros((n, len(embedder.classes)), np.float16),
         whole=np.zeros((n, side, side, 3), np.uint8),
         content=np.zeros((n, side, side, 3), np.uint8),
         quality=np.ones((n, len(quality.MEASURES)), np.float32),
@@ -45,7 +48,7 @@ def gather(sights: Sequence[Sight | None], channels: int) -> Sights:
     )
     for row, sight in enumerate(sights):
         if sight is not None:
-            gathered.embedding[row] = sight.embedding
+            gathered.embedding[row], gathered.own[row] = sight.embedding, sight.own
             gathered.whole[row], gathered.content[row] = sight.whole, sight.content
             gathered.quality[row] = sight.quality
     return gathered

@@ -8,11 +8,13 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Sights:
-    """What was seen of n pictures. `embedding`: float16 (n, d). `whole`, `content`: uint8 (n, side,
+    """What was seen of n pictures. `embedding`: float16 (n, d). `own`: float16 (n, classes), what
+    the network itself says; no columns where it says nothing. `whole`, `content`: uint8 (n, side,
     side, 3). `quality`: float32 (n, measures). `seen`: bool (n,), False where a picture could not
     be read and the rest is zeros."""
 
     embedding: np.ndarray
+    own: np.ndarray
     whole: np.ndarray
     content: np.ndarray
     quality: np.ndarray

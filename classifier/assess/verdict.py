@@ -23,7 +23,8 @@ class Images:
     width times height as received. `shorter_side`: likewise, in pixels. `order`: a number that
     grows with the time of arrival. `embedding`: float16 or float32 (n, d), maybe mapped from disk.
     `whole`, `content`: uint8 (n, side, side, 3), as `copies.small` makes them. `quality`: float32
-    (n, measures).
+    (n, measures). `own`: (n, own classes) what the network that embedded them takes them for, rows
+    of NaN for images it was trained on; `own_classes`: slugs.
     """
 
     sha256: list[str]
@@ -38,6 +39,8 @@ class Images:
     whole: np.ndarray
     content: np.ndarray
     quality: np.ndarray
+    own: np.ndarray | None = None
+    own_classes: tuple[str, ...] = ()
 
     def __len__(self):
         return len(self.sha256)
@@ -80,15 +83,16 @@ def reach(
     pairs, groups = _copies(images, features, tick)
     said = _about_copies(images, pairs)
     fitted = _components(images.embedding, FIT_COMPONENTS)
-    classes = sorted({label for label in images.label if label})
+    classes = sorted({label for label in images.label if label} | set(images.own_classes))
     number = {slug: i for i, slug in enumerate(classes)}
     given = np.array([number.get(label, labels.UNLABELLED) for label in images.label], np.int64)
     judged = strangeness = None
     pairs_of_types = []
     if len(images):
         judged = labels.judge(
-            fitted, given, groups, len(classes), lambda done, of: tick(done / of, "labels")
-        )
+            fitted, given, groups, len(classes), _own(images, number),
+            lambda done, of: tick(done / of, "labels"),
+        )  # fmt: skip
     if judged is not None:
         strangeness = outliers.distances(
             fitted[:, :DISTANCE_COMPONENTS], given, judged.probabilities
@@ -98,6 +102,15 @@ def reach(
         said += _about_strangers(given, judged, strangeness, classes)
     said += _about_pictures(images, smallest)
     return Verdict(classes, judged, strangeness, pairs_of_types, said)
+
+
+def _own(images: Images, number: dict[str, int]) -> np.ndarray | None:
+    if not images.own_classes:
+        return None
+    own = np.zeros((len(images), len(number)), np.float32)
+    own[:, [number[slug] for slug in images.own_classes]] = images.own
+    own[np.isnan(own).any(1)] = np.nan
+    return own
 
 
 def _unit(embedding) -> np.ndarray:
