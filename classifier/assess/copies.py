@@ -5,7 +5,9 @@ as well as can be, and what counts is how far the colours of the thing shown sti
 same product in another colour, or from another side, is no copy, which a hash of luma cannot tell.
 """
 
+import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
 import numpy as np
@@ -20,6 +22,7 @@ ALIKE_NEIGHBOURS, ALIKE = 4, 0.90  # by small pictures
 COARSE = 12  # side of the pictures that say where in another one a picture may lie
 WORTH_ALIGNING, CERTAIN, STEPS = 0.70, 0.04, 8
 BLOCK = 1024
+SCORES = 2**24
 _TOLERANCE = 24  # of colour values: what is still the same background
 _FOREGROUND = 20
 _NOISE = 8.0  # colour values that compression alone may change
@@ -100,13 +103,15 @@ def candidates(features, contents, tick: Callable[[float], None] = lambda share:
     """
     straight, mirrored = _looks(contents), _looks(contents[:, :, ::-1])
     pairs = []
-    for start in range(0, len(features), BLOCK):
-        block = slice(start, start + BLOCK)
+    # Each block's scores take 64 MB, whatever the number of images.
+    step = max(1, min(BLOCK, SCORES // max(1, len(features))))
+    for start in range(0, len(features), step):
+        block = slice(start, start + step)
         near = features[block] @ features.T
         pairs.append(_nearest(near, start, NEIGHBOURS, NEAR))
         alike = np.maximum(straight[block] @ straight.T, mirrored[block] @ straight.T)
         pairs.append(_nearest(alike, start, ALIKE_NEIGHBOURS, ALIKE))
-        tick(min(1.0, (start + BLOCK) / len(features)))
+        tick(min(1.0, (start + step) / len(features)))
     if not pairs:
         return np.empty((0, 2), np.int64)
     return np.unique(np.sort(np.concatenate(pairs), axis=1), axis=0)
@@ -118,12 +123,18 @@ def differences(pairs, wholes, contents, tick: Callable[[float], None] = lambda 
     `wholes`, `contents`: uint8 (n, SIDE, SIDE, 3). Tried are the whole pictures and their contents,
     straight and mirrored, and each as a part of the other.
     """
-    found = np.empty(len(pairs), np.float32)
-    for start in range(0, len(pairs), BLOCK):
-        block = pairs[start : start + BLOCK]
-        found[start : start + BLOCK] = _differences(block, wholes, contents)
-        tick(min(1.0, (start + BLOCK) / len(pairs)))
-    return found
+    blocks = [pairs[start : start + BLOCK] for start in range(0, len(pairs), BLOCK)]
+    found = []
+    # NumPy lets go of the interpreter in its loops, so threads keep the cores busy.
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        try:
+            for part in pool.map(lambda block: _differences(block, wholes, contents), blocks):
+                found.append(part)
+                tick(len(found) / len(blocks))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return np.concatenate(found) if found else np.empty(0, np.float32)
 
 
 def groups(pairs, number: int) -> Iterator[list[int]]:
@@ -164,14 +175,15 @@ def _looks(contents) -> np.ndarray:
 
 
 def _nearest(scores, start: int, number: int, above: float) -> np.ndarray:
+    """(k, 2) pairs of a row, counted from `start`, and one of the columns that score best in it."""
     rows = np.arange(len(scores))
     scores[rows, rows + start] = -1
-    number = min(number, scores.shape[1] - 1)
-    if number < 1:
-        return np.empty((0, 2), np.int64)
-    best = np.argpartition(scores, -number, axis=1)[:, -number:]
-    row, column = np.nonzero(np.take_along_axis(scores, best, 1) > above)
-    return np.stack([row + start, best[row, column]], axis=1)
+    row, column = np.nonzero(scores > above)
+    order = np.lexsort((-scores[row, column], row))
+    row, column = row[order], column[order]
+    rank = np.arange(len(row)) - np.searchsorted(row, row)
+    best = rank < number
+    return np.stack([row[best] + start, column[best]], axis=1)
 
 
 def _differences(pairs, wholes, contents) -> np.ndarray:

@@ -114,7 +114,16 @@ def _own(images: Images, number: dict[str, int]) -> np.ndarray | None:
 
 
 def _unit(embedding) -> np.ndarray:
-    features = np.asarray(embedding, np.float32)
+    """Float32 (n, min(d, FIT_COMPONENTS)), unit length: where there are more features, their
+    projection that keeps most of every product of two."""
+    features = _normal(np.asarray(embedding, np.float32))
+    if features.shape[1] > FIT_COMPONENTS:
+        _, vectors = np.linalg.eigh(features.T @ features)
+        features = _normal(features @ vectors[:, -FIT_COMPONENTS:])
+    return features
+
+
+def _normal(features) -> np.ndarray:
     return features / (np.linalg.norm(features, axis=1, keepdims=True) + 1e-6)
 
 
