@@ -19,6 +19,7 @@ STRENGTH, TIGHT, LOOSE = 150, 0.01, 0.10
 STEPS = 100  # of L-BFGS; more change little but the time
 # Images a label at which the folds' word and the model's own weigh the same.
 OWN_WORD = 100
+FEWEST_TO_OVERLAP = 20
 UNLABELLED = -1
 # A label that the refitted classifier gives less than this is an issue, less than the other a
 # surprise. Chosen on photographs with planted faults (`bench/cleaning.py`).
@@ -104,10 +105,12 @@ def overlapping(labels, probabilities, names: list[str], most: int = 30) -> list
 
     cleanlab's estimate of how many images of the one are called the other or could be.
     """
-    known = labels != UNLABELLED
-    present = np.unique(labels[known])
+    present, numbers = np.unique(labels[labels != UNLABELLED], return_counts=True)
+    # Of a class with next to no images cleanlab's estimate is that everything overlaps with it.
+    present = present[numbers >= FEWEST_TO_OVERLAP]
     if len(present) < 2:
         return []
+    known = np.isin(labels, present)
     renumbered = np.searchsorted(present, labels[known])
     found: pd.DataFrame = find_overlapping_classes(
         labels=renumbered,
