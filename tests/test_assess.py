@@ -162,6 +162,18 @@ def test_copy_to_keep_is_confirmed_else_larger_else_earlier(version):
     assert [bool(copies_said(image)) for image in images] == [True, True, False]
 
 
+def test_same_picture_under_other_bytes_is_an_exact_duplicate(version):
+    picture = thing(colour=RED, seed=965)
+    first = add(picture, "chelsea-boots")
+    out = io.BytesIO()
+    picture.save(out, "PNG", compress_level=1)
+    second, new = ingest.add_image(out.getvalue(), ingest.Origin(), label=first.label)
+    assert new and second.stored_sha256 == first.stored_sha256
+    ShoeImage.objects.update(split="train")
+    assess()
+    assert copies_said(second) == {"exact-duplicate"} and not copies_said(first)
+
+
 def test_run_taken_up_again_does_not_look_twice(version, monkeypatch):
     crowd(10)
     run = AssessRun.objects.create()

@@ -84,6 +84,7 @@ def run(claim: Claim) -> None:
         "looked_at": len(planned.todo),
         "seconds": {"looking": round(looked - started), "judging": round(judged - looked)},
     }
+    claim.tick(2 * total, what="steps", force=True)
     with claim.holding():
         AssessRun.objects.filter(pk=run.pk).update(report=report)
     table.drop_but(run.pk)
@@ -162,6 +163,7 @@ def _images(
         quality=sights.quality[rows],
         own=own,
         own_classes=eye.classes,
+        stored=[digest.decode() for digest in planned.stored[rows].tolist()],
     )
     return images, rows
 

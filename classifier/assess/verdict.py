@@ -24,7 +24,8 @@ class Images:
     grows with the time of arrival. `embedding`: float16 or float32 (n, d), maybe mapped from disk.
     `whole`, `content`: uint8 (n, side, side, 3), as `copies.small` makes them. `quality`: float32
     (n, measures). `own`: (n, own classes) what the network that embedded them takes them for, rows
-    of NaN for images it was trained on; `own_classes`: slugs.
+    of NaN for images it was trained on; `own_classes`: slugs. `stored`: digests of the stored
+    pictures, which are alike where the pixels are.
     """
 
     sha256: list[str]
@@ -41,6 +42,7 @@ class Images:
     quality: np.ndarray
     own: np.ndarray | None = None
     own_classes: tuple[str, ...] = ()
+    stored: list[str] | None = None
 
     def __len__(self):
         return len(self.sha256)
@@ -149,17 +151,22 @@ def _copies(images: Images, features, tick) -> tuple[list, np.ndarray]:
     pairs = [
         (int(a), int(b), float(d)) for (a, b), d in zip(proposed[found], apart[found], strict=True)
     ]
+    pairs += [(a, b, 0.0) for a, b in _repeated(images.stored or [])]
     # Copies share a group, and so do all views of what they show, or a wrong label in the one would
     # be excused by the same in the other.
-    joined = [(a, b) for a, b, _ in pairs]
-    first: dict[str, int] = {}
-    for i, group in enumerate(images.group):
-        if group and first.setdefault(group, i) != i:
-            joined.append((first[group], i))
+    joined = [(a, b) for a, b, _ in pairs] + _repeated(images.group)
     numbers = np.arange(len(images))
     for members in copies.groups(joined, len(images)):
         numbers[members] = members[0]
     return pairs, numbers
+
+
+def _repeated(names: list[str]) -> list[tuple[int, int]]:
+    """(first, later) for every name that was there before; empty names are none."""
+    first: dict[str, int] = {}
+    return [
+        (first[name], i) for i, name in enumerate(names) if name and first.setdefault(name, i) != i
+    ]
 
 
 def _about_copies(images: Images, pairs) -> list[Said]:
@@ -175,7 +182,9 @@ def _about_copies(images: Images, pairs) -> list[Said]:
                 continue
             nearest = min((apart[i, j] for j in members if (i, j) in apart), default=1.0)
             score = 1 - nearest / copies.COPY_BELOW / 2
-            said.append(Said(i, "near-duplicate", score, other=images.sha256[keep]))
+            same = bool(images.stored) and images.stored[i] == images.stored[keep]
+            reason = "exact-duplicate" if same else "near-duplicate"
+            said.append(Said(i, reason, score, other=images.sha256[keep]))
             if images.split[i] != images.split[keep]:
                 said.append(Said(i, "leakage", score, other=images.sha256[keep]))
     return said

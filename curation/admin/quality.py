@@ -12,7 +12,7 @@ from shoeproject.jobadmin import JobAdmin, ReadOnlyAdmin
 class AssessRunAdmin(JobAdmin):
     """Assessments: a model looks at every image."""
 
-    list_display = ["__str__", "state", "progress", "images", "found", "asked_by", "created_at"]
+    list_display = ["__str__", "state", "progress", "images", "findings", "asked_by", "created_at"]
     asked_fields = ("embedding",)
     result_fields = ("model_name", "images", "found", "overlap", "took")
 
@@ -21,6 +21,11 @@ class AssessRunAdmin(JobAdmin):
         obj.asked_by = request.user
         super().save_model(request, obj, form, change)
         obj.ring()
+
+    @admin.display
+    def findings(self, run):
+        """How many."""
+        return sum(run.report["reasons"].values()) if run.report else "–"
 
     @admin.display(description="findings")
     def found(self, run):
