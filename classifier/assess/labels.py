@@ -168,7 +168,8 @@ def _doubted(labels, probabilities) -> np.ndarray:
     if len(present) < 2:
         return np.zeros(len(labels), bool)
     renumbered = np.searchsorted(present, labels)
-    return find_label_issues(renumbered, _proper(probabilities[:, present]))
+    # One process: a worker's own process may not have children.
+    return find_label_issues(renumbered, _proper(probabilities[:, present]), n_jobs=1)
 
 
 def _proper(probabilities) -> np.ndarray:
