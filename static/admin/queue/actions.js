@@ -105,18 +105,30 @@ function groupBy(items, key) {
 export function settleCopies(found, keep) {
   const rest = found.filter((card) => card.id !== keep);
   const words = keep === null ? "All copies kept on purpose" : `${plural(rest.length, "copy", "copies")} rejected`;
-  oneStep(words, [], () => {
-    if (keep === null) send("keep-all", found, { words: WORDS["keep-all"] });
-    else send("reject", rest, { words: "rejected copy" });
-    for (const card of keep === null ? found : [cards.get(keep)]) {
-      const settled = grid.settleCopies(card.id);
-      if (!settled) grid.mark(card.id, null);
-      else grid.mark(card.id, "done", "kept");
+  const ids = found.map((card) => card.id);
+  oneStep(words, ids, () => {
+    if (keep !== null) {
+      send("reject", rest, { words: "rejected copy" });
+      // Undo gives back only what was rejected; the other one is kept here as it was.
+      step.kept = { card: { ...cards.get(keep) }, verdict: grid.verdict(keep) ?? null };
+    } else send("keep-all", found, { words: WORDS["keep-all"] });
+    for (const id of keep === null ? ids : [keep]) {
+      const settled = grid.settleCopies(id);
+      grid.mark(id, settled ? "done" : null, settled ? "kept" : "");
+      if (keep === null && !settled && grid.inView(id)) view.left += 1;
     }
   });
 }
 
-export async function undo() {
+let undoing = Promise.resolve();
+
+// One after the other: a step can be taken back once nothing later stands on it.
+export function undo() {
+  undoing = undoing.then(undoLast);
+  return undoing;
+}
+
+async function undoLast() {
   const last = steps.pop();
   if (!last) return say("There is nothing to undo.");
   remember();
@@ -132,6 +144,11 @@ export async function undo() {
     say(`Not undone. ${error.message}`);
     return undefined;
   }
+  if (last.kept && grid.inView(last.kept.card.id)) {
+    const { card, verdict } = last.kept;
+    grid.replace(card);
+    grid.mark(card.id, verdict?.status, verdict?.words);
+  }
   view.left += back.filter((id) => grid.inView(id)).length;
   $("#left").textContent = number(view.left);
   if (back.length) grid.focusOn(back.at(-1));
@@ -146,7 +163,7 @@ async function takeBack(part) {
   await outbox.settled(part.key);
   if (outbox.isUnsent(part.key)) return takeBack(part);
   if (!part.batch) return []; // refused or overtaken: nothing was changed
-  const { cards: fresh } = await ask(urls.undo, { batch: part.batch });
+  const { cards: fresh } = await ask(urls.undo, { batch: part.batch, by: user });
   for (const card of fresh) {
     if (grid.inView(card.id)) {
       grid.replace(card);
@@ -163,11 +180,13 @@ outbox.on("sent", (entry, answer) => {
   for (const id of answer.images) {
     const card = cards.get(id);
     if (card && answer.seen[id]) card.seen = answer.seen[id];
+    // What was decided on top of it says what is to be seen.
+    if (outbox.onItsWay(id)) continue;
     if (grid.verdict(id)?.status !== "done") grid.mark(id, "done", entry.words);
   }
   if (entry.action === "keep-all") {
-    for (const image of entry.images) {
-      if (!grid.settleCopies(image.id)) grid.mark(image.id, null);
+    for (const { id } of entry.images) {
+      if (!grid.settleCopies(id) && !outbox.onItsWay(id)) grid.mark(id, null);
     }
   }
   for (const card of answer.overtaken) overtaken(card, entry, owner);
@@ -176,18 +195,20 @@ outbox.on("sent", (entry, answer) => {
 function overtaken(card, entry, owner) {
   const { last } = card;
   const same = last && last.action === entry.action && (!entry.label || last.label?.slug === entry.label);
-  grid.replace(card);
+  if (grid.inView(card.id)) grid.replace(card);
   if (last?.who === me && same) {
     // The answer to the first sending was lost: what was asked for is done.
     if (owner) owner.batch ??= last.batch;
     grid.mark(card.id, "done", entry.words);
     return;
   }
+  // Its page may be gone already.
+  if (!grid.inView(card.id)) grid.insertFirst(card);
   view.left += 1;
   const label = last?.label && last.action !== "reject" ? ` ${last.label.name}` : "";
   const words = last ? `${last.who} ${last.words} it${label}, ${ago(last.at)}` : "changed meanwhile";
   grid.mark(card.id, "overtaken", words);
-  say(`Not done: ${words}. Your next key decides.`);
+  say(`Not done: ${words}. Go back to it and decide anew.`);
 }
 
 outbox.on("refused", (entry, error) => {

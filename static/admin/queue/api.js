@@ -40,12 +40,14 @@ export async function ask(address, body, options = {}) {
     // The guard against other sites' forms says so in a page: the cookies are gone.
     throw new Refused(403, "signed_out", "You are signed out. Sign in again in another tab.");
   }
-  const { code = "failed", detail = "The server could not answer; try again." } = answer?.error ?? {};
-  throw new Refused(response.status, code, detail);
+  const { code = "failed", detail = `The server could not answer (${response.status}).` } = answer?.error ?? {};
+  // A page where data was expected comes from something on the way, or says a plain no.
+  const passing = !answer && (response.ok || [408, 425, 429].includes(response.status));
+  throw new Refused(response.status, passing ? "passing" : code, detail);
 }
 
-// Whether sending the same again may help: not where the server understood and said no.
+// Whether sending the same again may help: not where the server said no.
 export function mayPass(error) {
   if (error instanceof Unreachable) return true;
-  return error.code === "signed_out" || error.code === "failed" || error.status >= 500;
+  return error.code === "signed_out" || error.code === "passing" || error.status >= 500;
 }

@@ -8,17 +8,22 @@ const dialog = $("#compare");
 const body = $(".compare-body", dialog);
 let found = null;
 
+let asked = 0;
+
 export async function open() {
   const card = grid.current();
   if (!card) return;
+  const mine = ++asked;
   found = null;
   body.replaceChildren(make("p", { textContent: "Loading…" }));
   dialog.showModal();
   body.focus();
   try {
-    found = await ask(urls.pair.replace("/0/", `/${card.id}/`));
+    const answer = await ask(urls.pair.replace("/0/", `/${card.id}/`));
+    if (mine !== asked || !dialog.open) return; // closed meanwhile, or asked about another
+    found = answer;
   } catch (error) {
-    body.replaceChildren(make("p", { textContent: error.message }));
+    if (mine === asked) body.replaceChildren(make("p", { textContent: error.message }));
     return;
   }
   if (found.cards.length < 2) {
@@ -67,7 +72,8 @@ function keep(id) {
 
 export function start() {
   dialog.addEventListener("keydown", (event) => {
-    if (!found || !mayDecide || event.ctrlKey || event.metaKey || event.altKey) return;
+    // A key held down opened this; what it shows has not been looked at.
+    if (event.repeat || !found || !mayDecide || event.ctrlKey || event.metaKey || event.altKey) return;
     const chosen = found.cards[Number(event.key) - 1];
     const enter = event.key === "Enter" && !event.target.closest("button");
     if (chosen) keep(chosen.id);

@@ -7,7 +7,8 @@ const zoom = $("#zoom");
 const leave = $("#leave");
 const KEYS = "queue-single-keys";
 
-export const zoomed = () => zoom.open;
+// The zoom lets the page's keys through, unless another dialog lies on top of it.
+export const zoomed = () => zoom.open && !$$("dialog[open]").some((dialog) => dialog !== zoom);
 export const anyOpen = () => $$("dialog").some((dialog) => dialog.open);
 
 export function singleKeys() {

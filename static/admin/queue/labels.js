@@ -86,8 +86,12 @@ export async function open(targets, chosen) {
   list.replaceChildren();
   dialog.showModal();
   input.focus();
-  await load();
-  draw();
+  try {
+    await load();
+    draw();
+  } catch (error) {
+    list.replaceChildren(make("li", { role: "option", className: "quiet", textContent: error.message }));
+  }
 }
 
 export function start() {

@@ -26,6 +26,9 @@ const keep = () => {
 
 export const unsent = () => entries.length;
 export const waiting = () => (state.error ? entries.length : 0);
+// What is on its way for an image, in words; the last where there is more than one.
+export const onItsWay = (id) =>
+  entries.findLast(({ images }) => images.some((image) => image.id === id))?.words;
 export const isUnsent = (key) => entries.some((entry) => entry.key === key);
 
 export function add(entry) {
@@ -36,10 +39,12 @@ export function add(entry) {
   return entries.at(-1).key;
 }
 
-// Takes a decision back that was not sent yet. Null where it is gone or on its way.
+// Takes a decision back that was not sent yet. Null where it is gone or on its way. Throws where
+// only the answer may have been lost: the server may hold it.
 export function recall(key) {
   const entry = entries.find((other) => other.key === key);
   if (!entry || sending === entry) return null;
+  if (entry.tried) throw new Error("It may have reached the server; try when it answers again.");
   entries = entries.filter((other) => other !== entry);
   keep();
   tell("changed");
@@ -58,11 +63,13 @@ export async function flush() {
     sending = entry;
     const { action, images, label, note } = entry;
     try {
-      const answer = await ask(urls.decide, { action, images, label, note });
+      const answer = await ask(urls.decide, { action, images, label, note, by: user });
       arrived(entry, answer);
     } catch (error) {
       if (!(error instanceof Refused) || mayPass(error)) {
         sending = null;
+        if (error.code !== "signed_out") entry.tried = true;
+        keep();
         waitFor(error);
         return;
       }

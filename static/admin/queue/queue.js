@@ -33,6 +33,9 @@ function arrive(page, options) {
   view.after = page.after;
   view.ahead = [];
   grid.show(page, options);
+  const decided = page.cards.filter(({ id }) => outbox.onItsWay(id));
+  for (const { id } of decided) grid.mark(id, "pending", outbox.onItsWay(id));
+  if (decided.length) grid.toNextOpen(options?.focus ?? true);
   drawClaimed(page.claimed);
   $("#next").hidden = !page.after;
   prefetch();
@@ -80,10 +83,11 @@ async function nextPage() {
   try {
     const page = (await view.next) ?? (await ask(address(query, { after: view.after, facets: 0 })));
     if (query !== view.query) return;
-    arrive(page);
+    // It was fetched early: of copies that were settled since, some may be on it.
+    arrive({ ...page, cards: page.cards.filter((card) => grid.isOpen(card.id)) });
     scrollTo({ top: 0 });
     recount();
-    if (page.cards.length) say(`Next page: ${plural(page.cards.length, "image")}`);
+    if (view.order.length) say(`Next page: ${plural(view.order.length, "image")}`);
     else fromTop();
   } catch (error) {
     say(`The next page did not come. ${error.message}`);
@@ -183,6 +187,9 @@ function onKey(event) {
   // A key that closed a dialog is not for what was behind it.
   if (event.defaultPrevented || (dialogs.anyOpen() && !zoomed)) return;
   if (target.matches("input, textarea, select")) return;
+  // A key held down moves on; it decides on nothing that nobody has seen.
+  const held = event.repeat && !event.key.startsWith("Arrow");
+  if (held && !event.ctrlKey && !event.metaKey) return event.target.matches("a, button") || event.preventDefault();
   const inGrid = zoomed || target === document.body || grid.grid.contains(target);
   const onButton = target.matches("a, button, summary");
   const command = event.ctrlKey || event.metaKey;
