@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from itertools import count
 
 from django.conf import settings
 from django.core.files.storage import storages
@@ -23,6 +24,8 @@ from shoeproject.celery import app
 logger = logging.getLogger(__name__)
 TASK = "classifier.assess_part"
 POLL_SECONDS = 0.5
+# Chunks that a called worker looks at before it lets whatever waits behind the call have its turn.
+HELPED_CHUNKS = 4
 
 
 def make(run: AssessRun, number: int) -> None:
@@ -36,17 +39,29 @@ def call_for_help(run: AssessRun) -> None:
     """Tell other short workers that there are chunks; nobody has to come."""
     waiting = AssessChunk.objects.filter(run=run, done_at=None).count()
     for _ in range(min(waiting - 1, settings.ASSESS_HELPERS)):
-        try:
-            app.send_task(TASK, args=[run.pk], expires=4 * settings.JOB_RING_SECONDS)
-        except Exception as error:
-            # As with a job's bell: whatever the broker's client raises, the work goes on without.
-            logger.warning("The broker did not take a call for help: %s", error)
+        if not _call(run.pk):
             return
 
 
-def work(run: AssessRun, planned: table.Plan, eye: Embedder, tick: Callable[[], None]) -> None:
-    """Look at chunks until none is left to take. Raises what `tick` raises."""
-    while chunk := _take(run.pk):
+def _call(run_id: int) -> bool:
+    try:
+        app.send_task(TASK, args=[run_id], expires=4 * settings.JOB_RING_SECONDS)
+    except Exception as error:
+        # As with a job's bell: whatever the broker's client raises, the work goes on without.
+        logger.warning("The broker did not take a call for help: %s", error)
+        return False
+    return True
+
+
+def work(
+    run: AssessRun, planned: table.Plan, eye: Embedder, tick: Callable[[], None], most=None
+) -> None:
+    """Look at chunks until none is left to take, or at so many at `most`. Raises what `tick`
+    raises."""
+    for _ in count() if most is None else range(most):
+        chunk = _take(run.pk)
+        if chunk is None:
+            return
         rows = planned.part(chunk.number)
         digests = [digest.decode() for digest in planned.stored[rows].tolist()]
         sights = _see(digests, eye, lambda chunk=chunk: (_renew(chunk), tick()))
@@ -67,7 +82,8 @@ def wait(run: AssessRun, tick: Callable[[], None], again: Callable[[], None]) ->
 
 
 def help_with(run_id: int, load: Callable[[AssessRun], Embedder]) -> None:
-    """What a called worker does: look at chunks as long as the run goes on."""
+    """What a called worker does: look at some chunks as long as the run goes on, and call again if
+    any are left."""
 
     class Over(Exception):
         """The run is paused, cancelled or done."""
@@ -77,12 +93,15 @@ def help_with(run_id: int, load: Callable[[AssessRun], Embedder]) -> None:
             raise Over
 
     run = AssessRun.objects.filter(pk=run_id, state=AssessRun.State.RUNNING).first()
-    if run is None or not AssessChunk.objects.filter(run=run, done_at=None).exists():
+    if run is None or not _free(run_id).exists():
         return
     try:
-        work(run, table.plan(run), load(run), still_running)
+        work(run, table.plan(run), load(run), still_running, HELPED_CHUNKS)
     except Over:
         logger.info("%s goes on without help", run)
+        return
+    if _free(run_id).exists():
+        _call(run_id)
 
 
 def done(run: AssessRun) -> int:
@@ -93,15 +112,19 @@ def done(run: AssessRun) -> int:
 def _take(run_id: int) -> AssessChunk | None:
     """Claim a chunk by compare-and-set, or None where there is none to claim."""
     while True:
-        now = timezone.now()
-        free = Q(lease_until=None) | Q(lease_until__lt=now)
-        chunk = AssessChunk.objects.filter(free, run=run_id, done_at=None).first()
+        chunk = _free(run_id).first()
         if chunk is None:
             return None
-        mine = AssessChunk.objects.filter(free, pk=chunk.pk, attempt=chunk.attempt, done_at=None)
+        mine = _free(run_id).filter(pk=chunk.pk, attempt=chunk.attempt)
         if mine.update(lease_until=_lease(), attempt=F("attempt") + 1):
             chunk.attempt += 1
             return chunk
+
+
+def _free(run_id: int):
+    """Chunks that nobody has done or is at."""
+    unleased = Q(lease_until=None) | Q(lease_until__lt=timezone.now())
+    return AssessChunk.objects.filter(unleased, run=run_id, done_at=None)
 
 
 def _renew(chunk: AssessChunk) -> None:

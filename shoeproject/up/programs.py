@@ -133,7 +133,8 @@ def configuration(embedded_broker: bool) -> str:
 def environment(var: Path, sockets: Path, host: str, port: int, valkey: Path | None) -> dict:
     """What the configuration refers to, on top of this process's environment.
 
-    WEB_PROCESSES (default: one per core) and SHORT_PROCESSES (default: 1) are read from there.
+    WEB_PROCESSES (default: one per core) and SHORT_PROCESSES (default: 2, so that an assessment of
+    many images leaves one free) are read from there.
     """
     shared_memory = Path("/dev/shm")
     return os.environ | {
@@ -145,7 +146,7 @@ def environment(var: Path, sockets: Path, host: str, port: int, valkey: Path | N
         "UP_VALKEY": str(valkey or ""),
         "UP_BIND": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
         "UP_WEB_PROCESSES": os.environ.get("WEB_PROCESSES") or str(_cores()),
-        "UP_SHORT_PROCESSES": os.environ.get("SHORT_PROCESSES") or "1",
+        "UP_SHORT_PROCESSES": os.environ.get("SHORT_PROCESSES") or "2",
         # Web processes touch a file every second; on a busy disk that can stall them.
         "UP_HEARTBEATS": str(shared_memory if shared_memory.is_dir() else var / "run"),
         "VAR_DIR": str(var),
