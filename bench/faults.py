@@ -1,0 +1,144 @@
+"""Faults put into a set of photographs on purpose, so that what finds them can be measured.
+
+Everything follows from the seed: which labels are flipped, which photographs are copied and how.
+"""
+
+import csv
+import io
+import random
+import shutil
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+ALTERATIONS = ("crop", "resize", "recompress", "mirror", "border")
+NOT_A_SHOE = "not-a-shoe"
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photograph of the faulted set.
+
+    `label`: as given, maybe wrong; `fault`: "" for none, "flip", "confused", "not-a-shoe", or the
+    name of the alteration of a copy, whose original's key is `original`.
+    """
+
+    key: str
+    path: Path
+    label: str
+    true_label: str
+    group: str
+    source: str
+    fault: str = ""
+    original: str = ""
+
+
+def read(folder: Path) -> tuple[list[Photo], list[Photo]]:
+    """The shoes and the non-shoes that a folder's `manifest.csv` lists, in its order."""
+    shoes, others = [], []
+    with open(folder / "manifest.csv", newline="", encoding="utf-8") as lines:
+        for row in csv.DictReader(lines):
+            kind = row["class"]
+            group = f"{row['source']}:{row['group']}" if row["group"] else ""
+            photo = Photo(row["sha256"], folder / row["path"], kind, kind, group, row["source"])
+            if kind == NOT_A_SHOE:
+                others.append(photo)
+            elif row["path"].startswith("shoes/"):
+                shoes.append(photo)
+    return shoes, others
+
+
+def plant(
+    shoes: list[Photo], others: list[Photo], confused: tuple[str, str], out: Path, seed: int = 5
+) -> list[Photo]:
+    """Shoes with 10 % of labels flipped at random, 5 % flipped between the two `confused` types
+    (or 30 % of theirs, where that is less), then 5 % altered copies and 5 % non-shoes.
+
+    Copies are written to `out`. Only photographs without another fault are copied.
+    """
+    chance = random.Random(seed)
+    types = sorted({photo.label for photo in shoes})
+    photos = {photo.key: photo for photo in shoes}
+    keys = sorted(photos)
+    chance.shuffle(keys)
+    number = len(keys)
+    pair = [key for key in keys if photos[key].label in confused]
+    for key in pair[: min(number * 5 // 100, len(pair) * 30 // 100)]:
+        other = confused[1 - confused.index(photos[key].label)]
+        photos[key] = replace(photos[key], label=other, fault="confused")
+    clean = [key for key in keys if not photos[key].fault]
+    flips, clean = clean[: number // 10], clean[number // 10 :]
+    for key in flips:
+        wrong = chance.choice([name for name in types if name != photos[key].label])
+        photos[key] = replace(photos[key], label=wrong, fault="flip")
+    faulted = list(photos.values())
+    out.mkdir(parents=True, exist_ok=True)
+    for count, key in enumerate(clean[: number * 5 // 100]):
+        faulted.append(_copy(photos[key], ALTERATIONS[count % len(ALTERATIONS)], out, chance))
+    for photo in chance.sample(others, min(len(others), number * 5 // 100)):
+        faulted.append(replace(photo, label=chance.choice(types), fault=NOT_A_SHOE))
+    chance.shuffle(faulted)
+    return faulted
+
+
+def write(photos: list[Photo], folder: Path) -> Path:
+    """Copies of the photographs and a CSV file that `manage.py import_images` reads, with the
+    labels as given; gives back the CSV's path."""
+    (folder / "photos").mkdir(parents=True, exist_ok=True)
+    listed = folder / "faulted.csv"
+    with open(listed, "w", newline="", encoding="utf-8") as lines:
+        out = csv.writer(lines)
+        out.writerow(["path", "class", "group", "source"])
+        for photo in photos:
+            file = folder / "photos" / photo.path.name
+            if not file.exists():
+                shutil.copyfile(photo.path, file)
+            group = photo.group.removeprefix(f"{photo.source}:")  # as importing will prefix it
+            out.writerow([file.relative_to(folder), photo.label, group, photo.source])
+    return listed
+
+
+def _copy(photo: Photo, how: str, out: Path, chance: random.Random) -> Photo:
+    path = out / f"{photo.key[:16]}-{how}.jpg"
+    # Drawn whether or not the file is there, so that a second run goes on alike.
+    data = _altered(photo.path, how, chance)
+    if not path.exists():
+        path.write_bytes(data)
+    key = f"{photo.key[:16]}-{how}"
+    return replace(photo, key=key, path=path, group="", fault=how, original=photo.key)
+
+
+def _altered(path: Path, how: str, chance: random.Random) -> bytes:
+    with Image.open(path) as opened:
+        image = opened.convert("RGB")
+    width, height = image.size
+    quality = 85
+    if how == "crop":
+        share = chance.uniform(0.8, 0.95)
+        w, h = int(width * share), int(height * share)
+        x, y = chance.randint(0, width - w), chance.randint(0, height - h)
+        image = image.crop((x, y, x + w, y + h))
+    elif how == "resize":
+        share = chance.uniform(0.5, 0.85)
+        image = image.resize((max(1, int(width * share)), max(1, int(height * share))))
+    elif how == "recompress":
+        quality = chance.randint(25, 60)
+    elif how == "mirror":
+        image = ImageOps.mirror(image)
+    elif how == "border":
+        thick = max(2, int(max(width, height) * chance.uniform(0.04, 0.15)))
+        grey = chance.choice([0, 128, 255])
+        image = ImageOps.expand(image, border=thick, fill=(grey, grey, grey))
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=quality)
+    return out.getvalue()
+
+
+def counts(photos: list[Photo]) -> dict[str, int]:
+    """How many photographs bear each fault."""
+    found = defaultdict(int)
+    for photo in photos:
+        found[photo.fault or "none"] += 1
+    return dict(found)
