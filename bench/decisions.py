@@ -10,7 +10,8 @@ First the worst images are decided on in the queue by keyboard alone, doing what
 Enter for another label, the copies compared, Delete for what is no shoe, k for the rest, sometimes
 “/” and a name, a range, “z” for a second thought. Then the same decisions are made on the admin's
 list: tick, action, Go; a tenth of them one by one, the others in the list's best way, those that
-are the same on a page together by somebody who knows beforehand which they are. In the end the database has to hold every decision.
+are the same on a page together by somebody who knows beforehand which they are. In the end the
+database has to hold every decision.
 
 Seconds are the page's, from a key or click until it takes the next one: looking takes `--pause`
 seconds per decision and is not counted.
@@ -56,7 +57,7 @@ from django.urls import reverse
 from playwright.sync_api import sync_playwright
 
 from bench.hands import WATCH, Changelist, Decision, Ledger, Queue
-from curation.models import Finding, Review, ShoeImage, ShoeType
+from curation.models import Review, ShoeImage
 
 NAME, PASSWORD = "decisions-bench", "a-bench-of-decisions"
 ALONE_EVERY = 10

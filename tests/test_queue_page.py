@@ -308,3 +308,25 @@ def test_page_takes_as_many_queries_for_many_cards_as_for_few(
     client.get(PAGE)
     with django_assert_max_num_queries(32):
         client.get(PAGE)
+
+
+def test_filtered_view_leads_to_relabelling_all_of_it(client, kim, member):
+    made(1, label=shoe_type("uggs"))
+    link = f"{reverse('admin:curation_bulk')}?given=uggs&amp;state=unreviewed"
+    query = "?state=unreviewed&given=uggs"
+    assert link in client.get(PAGE + query).content.decode()
+    chips = client.get(address("data") + query).json()["chips_html"]
+    assert link in chips
+    assert "Relabel all" not in client.get(PAGE).content.decode(), "not for everything"
+    client.force_login(member("Trainer", name="tom"))
+    assert "Relabel all" not in client.get(PAGE + query).content.decode()
+
+
+def test_decision_is_made_by_who_made_it(client, kim, django_user_model):
+    image = made(1, label=shoe_type())
+    other = django_user_model.objects.create_user("somebody-else")
+    status, answer = send(client, "decide", asked(image, action="reject", by=str(other.pk)))
+    assert status == 401 and kim.username in answer["error"]["detail"]
+    assert answer["error"]["code"] == "signed_out", "kept until the right person signs in"
+    assert send(client, "undo", {"batch": str(uuid.uuid4()), "by": str(other.pk)})[0] == 401
+    assert send(client, "decide", asked(image, action="reject", by=str(kim.pk)))[0] == 200

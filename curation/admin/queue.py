@@ -132,6 +132,7 @@ class QueuePages:
         if request.GET.get("facets") != "0":
             counted = queue.facets(chosen)
             context = {"facets": counted, "chosen": chosen, "chips": _chips(chosen, counted)}
+            context |= {"may_decide": request.user.has_perm(DECIDE)}
             data |= {
                 "left": counted.total,
                 "facets_html": render_to_string("admin/curation/queue_facets.html", context),

@@ -109,8 +109,8 @@ export function settleCopies(found, keep) {
   oneStep(words, ids, () => {
     if (keep !== null) {
       send("reject", rest, { words: "rejected copy" });
-      // Undo gives back only what was rejected; the other one is kept here as it was.
-      step.kept = { card: { ...cards.get(keep) }, verdict: grid.verdict(keep) ?? null };
+      // The server gives back only what was rejected.
+      step.kept = { id: keep, verdict: grid.verdict(keep) ?? null };
     } else send("keep-all", found, { words: WORDS["keep-all"] });
     for (const id of keep === null ? ids : [keep]) {
       const settled = grid.settleCopies(id);
@@ -129,9 +129,8 @@ export function undo() {
 }
 
 async function undoLast() {
-  const last = steps.pop();
+  const last = steps.at(-1);
   if (!last) return say("There is nothing to undo.");
-  remember();
   const back = [];
   try {
     for (const part of [...last.parts].reverse()) {
@@ -139,15 +138,17 @@ async function undoLast() {
       last.parts = last.parts.filter((other) => other !== part);
     }
   } catch (error) {
-    steps.push(last);
     remember();
     say(`Not undone. ${error.message}`);
     return undefined;
   }
-  if (last.kept && grid.inView(last.kept.card.id)) {
-    const { card, verdict } = last.kept;
-    grid.replace(card);
-    grid.mark(card.id, verdict?.status, verdict?.words);
+  // It stays in the list until now, because the answer to it may come in between.
+  steps.splice(steps.indexOf(last), 1);
+  remember();
+  if (last.kept && grid.inView(last.kept.id)) {
+    const { id, verdict } = last.kept;
+    grid.unsettleCopies(id);
+    grid.mark(id, verdict?.status, verdict?.words);
   }
   view.left += back.filter((id) => grid.inView(id)).length;
   $("#left").textContent = number(view.left);
@@ -196,6 +197,7 @@ function overtaken(card, entry, owner) {
   const { last } = card;
   const same = last && last.action === entry.action && (!entry.label || last.label?.slug === entry.label);
   if (grid.inView(card.id)) grid.replace(card);
+  else cards.set(card.id, card);
   if (last?.who === me && same) {
     // The answer to the first sending was lost: what was asked for is done.
     if (owner) owner.batch ??= last.batch;

@@ -6,6 +6,7 @@ const KEY = `queue-selected-${user}`;
 // Whole cards, because a decision needs to know what was seen of images that are not in view.
 const selected = new Map(stored(sessionStorage, KEY, []).map((card) => [card.id, card]));
 const verdicts = new Map(); // id → { status, words }; "open" again where there is none
+const unsettled = new Map(); // id → what was said of copies before they were settled
 let focused = null;
 let anchor = null;
 
@@ -186,10 +187,22 @@ export function mark(id, status, words = "") {
 // A card's copies are settled: what was said of them is gone. Whether nothing else is left to do.
 export function settleCopies(id) {
   const card = cards.get(id);
-  card.reasons = card.reasons.filter((reason) => !reason.other);
-  card.pair = false;
+  const { reasons, pair } = card;
+  cards.set(id, { ...card, reasons: reasons.filter((reason) => !reason.other), pair: false });
+  showCopies(id, false);
+  unsettled.set(id, unsettled.get(id) ?? { reasons, pair });
+  return !cards.get(id).reasons.length && card.state !== "unreviewed";
+}
+
+// Undone: it is a copy again.
+export function unsettleCopies(id) {
+  cards.set(id, { ...cards.get(id), ...unsettled.get(id) });
+  unsettled.delete(id);
+  showCopies(id, true);
+}
+
+function showCopies(id, yes) {
   const drawn = element(id);
-  if (drawn) $$(".why.copy", drawn).forEach((line) => line.remove());
-  return !card.reasons.length && card.state !== "unreviewed";
+  if (drawn) $$(".why.copy", drawn).forEach((line) => line.classList.toggle("settled", !yes));
 }
 

@@ -64,7 +64,7 @@ function activate(option) {
 }
 
 function take(option) {
-  const label = labels.find(({ slug }) => slug === option?.dataset.slug);
+  const label = labels?.find(({ slug }) => slug === option?.dataset.slug);
   if (!label) return;
   dialog.close();
   choose(label);

@@ -32,6 +32,7 @@ function arrive(page, options) {
   const { query } = view;
   view.after = page.after;
   view.ahead = [];
+  turning = false;
   grid.show(page, options);
   const decided = page.cards.filter(({ id }) => outbox.onItsWay(id));
   for (const { id } of decided) grid.mark(id, "pending", outbox.onItsWay(id));
@@ -92,7 +93,7 @@ async function nextPage() {
   } catch (error) {
     say(`The next page did not come. ${error.message}`);
   } finally {
-    moving = false;
+    moving = turning = false;
   }
 }
 
@@ -123,23 +124,29 @@ async function go(query, { push = true, focus = false } = {}) {
     say(error.message);
   } finally {
     if (mine === asking) root.ariaBusy = "false";
+    turning = false;
   }
 }
 
 const fromTop = () => go(view.query, { push: false, focus: true });
 
 let settling;
+let turning = false; // the page is done, and its last card still in focus
 
 actions.whenDecided(() => {
   if (grid.toNextOpen(!dialogs.anyOpen() && !labelsOpen())) return;
   clearTimeout(settling);
+  turning = true;
   settling = setTimeout(pageDone, PAUSE);
 });
 
 const labelsOpen = () => $("#relabel").open;
 
 function pageDone() {
-  if (grid.openOnes().length) return; // undone meanwhile
+  if (grid.openOnes().length) {
+    turning = false;
+    return; // undone meanwhile
+  }
   if (view.after) nextPage();
   else if (outbox.unsent()) setTimeout(pageDone, PAUSE);
   else fromTop();
@@ -149,6 +156,8 @@ function pageDone() {
 
 const decideOn = (work) => () => {
   const targets = grid.targets();
+  // A key meant for the next page, which is not there yet, would change the last card of this one.
+  if (turning && targets.length === 1 && targets[0] === grid.current()) return;
   if (mayDecide && targets.length) work(targets);
 };
 
@@ -181,15 +190,16 @@ const LETTERS = {
   p: "compare", r: "restore", n: "next", "?": "help",
 };
 
+const DECIDING = new Set(["Enter", "Delete", "Backspace"]);
+
 function onKey(event) {
   const { key, target } = event;
   const zoomed = dialogs.zoomed();
   // A key that closed a dialog is not for what was behind it.
   if (event.defaultPrevented || (dialogs.anyOpen() && !zoomed)) return;
   if (target.matches("input, textarea, select")) return;
-  // A key held down moves on; it decides on nothing that nobody has seen.
-  const held = event.repeat && !event.key.startsWith("Arrow");
-  if (held && !event.ctrlKey && !event.metaKey) return event.target.matches("a, button") || event.preventDefault();
+  // A key held down may move; it decides on nothing that nobody has looked at.
+  if (event.repeat && (key.length === 1 || DECIDING.has(key))) return event.preventDefault();
   const inGrid = zoomed || target === document.body || grid.grid.contains(target);
   const onButton = target.matches("a, button, summary");
   const command = event.ctrlKey || event.metaKey;
@@ -212,7 +222,9 @@ function moves(event, zoomed) {
   if (event.target.matches("a, button") && !zoomed) return false;
   const sideways = { ArrowUp: "ArrowLeft", ArrowDown: "ArrowRight" };
   const key = zoomed ? (sideways[event.key] ?? event.key) : event.key;
-  return grid.move(key, event.shiftKey, !zoomed);
+  const moved = grid.move(key, event.shiftKey, !zoomed);
+  if (moved) turning = false; // back to what is done, on purpose
+  return moved;
 }
 
 function handles(key) {
@@ -228,6 +240,7 @@ function onClick(event) {
   const card = event.target.closest(".card");
   if (!card) return;
   const id = Number(card.dataset.id);
+  turning = false;
   if (event.shiftKey) return grid.rangeTo(id);
   grid.focusOn(id);
   if (event.target.closest(".why.copy")) copies.open();

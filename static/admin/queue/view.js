@@ -11,6 +11,7 @@ export const $$ = (selector, within = document) => [...within.querySelectorAll(s
 export const cards = new Map(); // id → card, of every image that this page has met
 export const view = { query: "", order: [], after: null, next: null, left: 0 };
 
+const READABLE = 8000; // milliseconds
 let clearing;
 
 export function say(text) {
@@ -18,7 +19,10 @@ export function say(text) {
   place.textContent = "";
   clearTimeout(clearing);
   // Emptied first, so that the same words are read out again.
-  clearing = setTimeout(() => (place.textContent = text), 30);
+  clearing = setTimeout(() => {
+    place.textContent = text;
+    clearing = setTimeout(() => (place.textContent = ""), READABLE);
+  }, 30);
 }
 
 export function number(count) {
