@@ -272,3 +272,67 @@ def test_key_pressed_before_the_next_page_is_there_changes_nothing(curator, phot
     v.page.wait_for_selector(f"#image-{photos[2].pk}")
     v.sent()
     assert state(photos[1])[1] == "confirmed"
+
+
+def test_view_that_cannot_be_had_leaves_the_one_before(curator, photos):
+    v = curator().start()
+    v.page.wait_for_load_state("networkidle")
+    v.page.route("**/queue/data/**", lambda route: route.abort())
+    v.page.locator("fieldset[data-facet=source] .value", has_text="shop 1").click()
+    v.said("cannot be reached")
+    assert "source" not in v.page.url and len(v.order()) == 6
+    assert v.page.locator("#facets :checked").count() == 0
+    v.page.unroute("**/queue/data/**")
+    v.page.locator("fieldset[data-facet=source] .value", has_text="shop 1").click()
+    v.page.wait_for_function("document.querySelectorAll('.card').length === 3")
+    assert "source=shop+1" in v.page.url
+
+
+def test_keys_are_about_the_image_that_has_the_focus(curator, photos):
+    v = curator().start()
+    v.card(photos[2]).focus()  # as assistive technology does
+    v.press("Delete")
+    v.wait(photos[2], "done")
+    v.sent()
+    assert state(photos[0])[1] == "unreviewed"
+
+
+def test_count_is_right_after_copies_are_kept_and_after_undo(curator, photos):
+    copies(photos)
+    v = curator().start("?reason=near-duplicate")
+    count = "n => document.getElementById('left').textContent === n"
+    for key, left in (("k", "0"), ("z", "2")):
+        if key == "k":
+            v.press("p")
+            v.page.wait_for_selector("#compare table")
+        v.press(key)
+        v.page.wait_for_function(count, arg=left)
+        v.page.wait_for_load_state("networkidle")
+        assert v.page.locator("#left").inner_text() == left
+
+
+def test_accepting_several_copies_says_what_to_do(curator, photos):
+    copies(photos)
+    v = curator().start("?reason=near-duplicate")
+    v.press("Space", "Shift+ArrowRight", "Enter")
+    v.said("one at a time")
+
+
+def test_second_range_leaves_what_was_decided_before_alone(curator, photos):
+    v = curator().start()
+    v.press("Shift+ArrowRight", "Enter")
+    v.wait(photos[1], "done")
+    v.press("Delete", "Shift+ArrowRight")
+    assert v.page.locator("#selected span").inner_text() == "2 selected"
+    v.press("k")
+    v.sent()
+    assert [state(photo) for photo in photos[:5]] == [
+        ("mules", "confirmed"), ("mules", "confirmed"), ("sandals", "rejected"),
+        ("sandals", "confirmed"), ("sandals", "confirmed"),
+    ]  # fmt: skip
+
+
+def test_range_over_decided_images_selects_the_others(curator, photos):
+    v = curator().start()
+    v.press("ArrowRight", "Delete", "Home", "Shift+ArrowRight", "Shift+ArrowRight")
+    assert v.page.locator("#selected span").inner_text() == "2 selected"

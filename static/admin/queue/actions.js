@@ -15,6 +15,8 @@ export const WORDS = {
   "keep-all": "copies kept",
 };
 
+const NOTHING = "Nothing is suggested here. Keep it with k or choose a label with /.";
+
 // What else happens after a decision: the page moves on.
 let onwards = () => {};
 export const whenDecided = (listener) => (onwards = listener);
@@ -75,7 +77,8 @@ export function accept(targets) {
   const passed = [...(groups.get("compare") ?? []), ...(groups.get("nothing") ?? [])];
   const count = targets.length - passed.length;
   if (!count) {
-    say("Nothing is suggested here. Keep it with k or choose a label with /.");
+    const copies = groups.has("compare");
+    say(copies ? "These are copies. Compare them one at a time." : NOTHING);
     return;
   }
   const ids = targets.filter((card) => !passed.includes(card)).map((card) => card.id);
@@ -115,7 +118,6 @@ export function settleCopies(found, keep) {
     for (const id of keep === null ? ids : [keep]) {
       const settled = grid.settleCopies(id);
       grid.mark(id, settled ? "done" : null, settled ? "kept" : "");
-      if (keep === null && !settled && grid.inView(id)) view.left += 1;
     }
   });
 }

@@ -44,10 +44,13 @@ async function find(input) {
   query.set("find", input.value);
   const { html } = await ask(`${urls.facet}?${query}`);
   $(".values", field).innerHTML = html;
-  const picked = new Set(chosen().getAll(field.dataset.facet));
-  for (const box of $$("input[type=checkbox]", field)) {
-    if (box.name === field.dataset.facet) box.checked = picked.has(box.value);
-  }
+  tick();
+}
+
+// The boxes as the address says.
+export function tick() {
+  const query = chosen();
+  for (const box of $$("input[type=checkbox]", form)) box.checked = query.getAll(box.name).includes(box.value);
 }
 
 export function start(navigate) {

@@ -117,13 +117,15 @@ export function toNextOpen(really = true) {
   const at = view.order.indexOf(focused);
   const turned = [...view.order.slice(at), ...view.order.slice(0, Math.max(at, 0))];
   const next = turned.find(isOpen);
+  anchor = null; // the next range begins here
   if (next !== undefined) focusOn(next, { really });
   return next !== undefined;
 }
 
 export function range(from, to) {
   const [a, b] = [view.order.indexOf(from), view.order.indexOf(to)].sort((x, y) => x - y);
-  for (const id of view.order.slice(Math.max(a, 0), b + 1)) pick(id, true);
+  // What is decided on the way stays decided.
+  for (const id of view.order.slice(Math.max(a, 0), b + 1)) if (isOpen(id)) pick(id, true);
   remember();
 }
 

@@ -1,13 +1,14 @@
 // The queue's page: keys, buttons, pages that follow each other.
 import * as actions from "./actions.js";
 import { ask } from "./api.js";
+import * as claims from "./claims.js";
 import * as copies from "./copies.js";
 import * as dialogs from "./dialogs.js";
 import * as facets from "./facets.js";
 import * as grid from "./grid.js";
 import * as labels from "./labels.js";
 import * as outbox from "./outbox.js";
-import { $, $$, claimSeconds, mayDecide, number, plural, root, say, urls, view } from "./view.js";
+import { $, $$, mayDecide, number, plural, root, say, urls, view } from "./view.js";
 
 const PAUSE = 450; // milliseconds in which the last verdict of a page can be read
 const tools = $(".tools");
@@ -22,10 +23,6 @@ function address(query, options) {
 
 function prefetch() {
   view.next = view.after && ask(address(view.query, { after: view.after, facets: 0 })).catch(() => null);
-}
-
-function held() {
-  return grid.openOnes().concat(view.ahead ?? []);
 }
 
 function arrive(page, options) {
@@ -44,7 +41,7 @@ function arrive(page, options) {
   coming?.then((next) => {
     const ids = next?.cards.map((card) => card.id) ?? [];
     if (view.next === coming) view.ahead = ids;
-    else if (view.query !== query) release(ids); // somebody chose another view meanwhile
+    else if (view.query !== query) claims.release(ids); // somebody chose another view meanwhile
   });
 }
 
@@ -80,7 +77,7 @@ async function nextPage() {
   if (moving || !view.after) return;
   moving = true;
   const query = view.query;
-  release(grid.openOnes());
+  claims.release(grid.openOnes());
   try {
     const page = (await view.next) ?? (await ask(address(query, { after: view.after, facets: 0 })));
     if (query !== view.query) return;
@@ -97,22 +94,16 @@ async function nextPage() {
   }
 }
 
-function release(ids) {
-  if (mayDecide && ids.length) {
-    return ask(urls.release, { images: ids }, { keepalive: true }).catch(() => {});
-  }
-  return null;
-}
-
 let asking = 0;
 
 async function go(query, { push = true, focus = false } = {}) {
   const mine = ++asking;
-  const gone = held();
+  const gone = claims.held();
+  const before = view.query;
   view.query = query;
   if (push) history.pushState(null, "", query ? `?${query}` : location.pathname);
   root.ariaBusy = "true";
-  await release(gone);
+  await claims.release(gone);
   try {
     const page = await ask(address(query, {}));
     if (mine !== asking) return;
@@ -122,6 +113,12 @@ async function go(query, { push = true, focus = false } = {}) {
     say(`${number(page.left)} left in this view`);
   } catch (error) {
     say(error.message);
+    if (mine !== asking) return;
+    // What is shown is still the view before.
+    view.query = before;
+    history.replaceState(null, "", before ? `?${before}` : location.pathname);
+    facets.tick();
+    claims.renew();
   } finally {
     if (mine === asking) root.ariaBusy = "false";
     turning = false;
@@ -177,7 +174,7 @@ const DO = {
   reject: decideOn((targets) => actions.decide("reject", targets)),
   restore: decideOn((targets) => actions.decide("restore", targets.filter((card) => card.state === "rejected"))),
   leave: decideOn((targets) => dialogs.askNote(targets.length, (note) => actions.decide("leave", targets, { note }))),
-  undo: () => mayDecide && actions.undo(),
+  undo: () => mayDecide && actions.undo().then(recount),
   zoom: dialogs.showZoom,
   define: dialogs.showTypes,
   compare: copies.open,
@@ -200,6 +197,9 @@ function onKey(event) {
   if (target.matches("input, textarea, select")) return;
   // A key held down may move; it decides on nothing that nobody has looked at.
   if (event.repeat && (key.length === 1 || DECIDING.has(key))) return event.preventDefault();
+  // However the focus came there, keys are about the image that has it.
+  const card = !zoomed && Number(target.closest(".card")?.dataset.id);
+  if (card && card !== grid.current()?.id) grid.focusOn(card);
   const inGrid = zoomed || target === document.body || grid.grid.contains(target);
   const onButton = target.matches("a, button, summary");
   const command = event.ctrlKey || event.metaKey;
@@ -272,11 +272,9 @@ function start() {
   $("#clear").addEventListener("click", () => grid.clearSelection());
   $("#next").addEventListener("click", (event) => (event.preventDefault(), nextPage()));
   $("#again").addEventListener("click", (event) => (event.preventDefault(), fromTop()));
+  outbox.on("sent", (entry) => entry.action === "keep-all" && recount());
   addEventListener("popstate", () => go(location.search.slice(1), { push: false }));
-  addEventListener("pagehide", () => release(held()));
-  setInterval(renew, 400 * claimSeconds);
-  // What a page that was just left gives back may arrive after this one asked for the same.
-  setTimeout(renew, 3000);
+  claims.start();
   outbox.start().then((left) => {
     for (const entry of left) {
       for (const image of entry.images) grid.mark(image.id, "pending", entry.words);
@@ -289,12 +287,6 @@ function start() {
 function drawTools() {
   const button = $('[data-do="restore"]');
   if (button) button.hidden = grid.current()?.state !== "rejected";
-}
-
-function renew() {
-  if (mayDecide && !document.hidden && held().length) {
-    ask(urls.renew, { images: held() }).catch(() => {});
-  }
 }
 
 start();
