@@ -99,7 +99,9 @@ def wait_for(job, work, patience: float | None = None):
         while job.state in jobs.OPEN_STATES:
             if time.monotonic() >= deadline and job.state == jobs.State.QUEUED:
                 own = True
-                jobs.perform(type(job), job.pk, work, watch=bar.show)
+                if not jobs.perform(type(job), job.pk, work, watch=bar.show):
+                    bar.show(job)  # somebody else was faster, or it waits for its time
+                    time.sleep(0.5)
                 own = False
             else:
                 bar.show(job)

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageOps
 
 from classifier import promote, store
 from classifier.assess import ask, job, parts, table
-from classifier.models import ModelVersion
+from classifier.models import ModelVersion, PretrainedEmbedder
 from curation import findings, ingest, purge, review, snapshot
 from curation.models import (
     AssessChunk,
@@ -37,10 +37,9 @@ KINDS = {"chelsea-boots": RED, "brogues": BLUE, "running-shoes": GREEN}
 def no_files_of_other_tests():
     """Primary keys start anew in each test, the storage does not."""
     yield
-    for folder in storages["models"].listdir("")[0]:
-        if folder == "assess":
-            for run in storages["models"].listdir("assess")[0]:
-                table.drop(int(run))
+    if storages["models"].exists("assess"):
+        for run in storages["models"].listdir("assess")[0]:
+            table.drop(int(run))
 
 
 @pytest.fixture
@@ -302,6 +301,21 @@ def test_what_the_model_was_trained_on_is_not_judged_by_it(version):
 def test_no_images_at_all(version):
     run = assess()
     assert run.images == 0 and run.report["reasons"] == {}
+
+
+def test_pretrained_weights_are_waited_for_and_their_failure_is_told():
+    run = AssessRun.objects.create(embedding=AssessRun.Embedding.PRETRAINED)
+    jobs.perform(AssessRun, run.pk, job.run)
+    run.refresh_from_db()
+    assert run.state == State.QUEUED and run.not_before
+    assert "waiting for the pretrained weights" in run.progress_what
+    asked = PretrainedEmbedder.objects.get()
+    assert asked.state == State.QUEUED
+    PretrainedEmbedder.claim(asked.pk).fail("There are no weights.")
+    AssessRun.objects.update(not_before=None)
+    jobs.perform(AssessRun, run.pk, job.run)
+    run.refresh_from_db()
+    assert run.state == State.FAILED and "There are no weights." in run.error
 
 
 def test_without_a_model_it_says_what_to_do(settings):

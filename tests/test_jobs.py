@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from curation.models import Import
-from shoeproject import jobs
+from shoeproject import commands, jobs
 from shoeproject.errors import ProjectError
 from shoeproject.jobs import ClaimLost, Postponed, State, TransitionRefused, WorkerStopping
 
@@ -213,3 +213,23 @@ def test_job_done_is_told_once_it_is_committed(job, django_capture_on_commit_cal
     finally:
         jobs.job_done.receivers.clear()
     assert heard == [(Import, job.pk)]
+
+
+def test_a_command_that_waits_for_a_postponed_job_asks_now_and_then(job, settings, monkeypatch):
+    settings.JOB_WAIT_FOR_WORKER_SECONDS = 0
+    asked, naps = [], []
+
+    def work(claim):
+        asked.append(claim.attempt)
+        if len(asked) == 1:
+            raise Postponed(timezone.now() + timedelta(seconds=60), "waiting for the tide")
+
+    def nap(seconds):
+        naps.append(seconds)
+        assert len(asked) == 1
+        if len(naps) == 3:
+            Import.objects.update(not_before=None)
+
+    monkeypatch.setattr(commands.time, "sleep", nap)
+    assert commands.wait_for(job, work).state == State.DONE
+    assert len(asked) == 2 and len(naps) == 3

@@ -1,5 +1,6 @@
 """`manage.py assess`."""
 
+from classifier import embedders
 from classifier.assess import ask
 from curation.models import AssessRun
 from shoeproject.commands import ProjectCommand, wait_for
@@ -32,6 +33,10 @@ class Command(ProjectCommand):
             return
         # Loaded only where this process may have to do the work.
         from classifier.assess import job
+
+        if embedding == AssessRun.Embedding.PRETRAINED:
+            # A job of its own, which may be without a worker too.
+            wait_for(embedders.ask(since=run.created_at), embedders.supervise)
 
         run = wait_for(run, job.run)
         self.stdout.write(f"{run.images} images assessed by {run.model_name}.")
