@@ -170,24 +170,31 @@ def _repeated(names: list[str]) -> list[tuple[int, int]]:
 
 
 def _about_copies(images: Images, pairs) -> list[Said]:
-    """Each copy that should go, beside the one of its group to keep."""
+    """Each copy that should go, beside the one to keep."""
     apart = {}
     for a, b, difference in pairs:
         apart[a, b] = apart[b, a] = difference
     said = []
     for members in copies.groups([(a, b) for a, b, _ in pairs], len(images)):
-        keep = min(members, key=lambda i: _worth_keeping(images, i))
-        for i in members:
-            if i == keep:
-                continue
-            nearest = min((apart[i, j] for j in members if (i, j) in apart), default=1.0)
-            score = 1 - nearest / copies.COPY_BELOW / 2
-            same = bool(images.stored) and images.stored[i] == images.stored[keep]
-            reason = "exact-duplicate" if same else "near-duplicate"
-            said.append(Said(i, reason, score, other=images.sha256[keep]))
-            if images.split[i] != images.split[keep]:
-                said.append(Said(i, "leakage", score, other=images.sha256[keep]))
+        left = sorted(members, key=lambda i: _worth_keeping(images, i))
+        # Only what is a copy of the one kept goes with it. Over others, a row of black shoes that
+        # each look like the next would all be one.
+        while left:
+            keep, *others = left
+            gone = [i for i in others if (i, keep) in apart]
+            for i in gone:
+                score = 1 - apart[i, keep] / copies.COPY_BELOW / 2
+                said += _about_copy(images, i, keep, score)
+            left = [i for i in others if i not in gone]
     return said
+
+
+def _about_copy(images: Images, gone: int, keep: int, score: float) -> list[Said]:
+    same = bool(images.stored) and images.stored[gone] == images.stored[keep]
+    reasons = ["exact-duplicate" if same else "near-duplicate"]
+    if images.split[gone] != images.split[keep]:
+        reasons.append("leakage")
+    return [Said(gone, reason, score, other=images.sha256[keep]) for reason in reasons]
 
 
 def _worth_keeping(images: Images, i: int) -> tuple:
