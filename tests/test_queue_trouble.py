@@ -18,6 +18,15 @@ def holding(page, key):
     page.keyboard.up(key)
 
 
+def handed_over(v, requests, number=1):
+    """Wait until the browser has got to so many requests that are held back."""
+    for _ in range(250):
+        if len(requests) >= number:
+            return
+        v.page.wait_for_timeout(20)
+    pytest.fail("the request was not made")
+
+
 @pytest.mark.parametrize("key", ["Delete", "Enter", "k"])
 def test_key_held_down_decides_once(curator, photos, key):
     v = curator().start()
@@ -179,6 +188,7 @@ def test_overtaken_decision_comes_back_though_its_page_is_gone(curator, photos, 
     v.page.route(DECIDE, lambda route: late.append(route), times=1)
     v.press("k")
     v.page.wait_for_selector(f"#image-{photos[1].pk}")
+    handed_over(v, late)
     late[0].continue_()
     v.wait(photos[0], "overtaken")
     assert "ana rejected it" in v.card(photos[0]).inner_text()
@@ -189,11 +199,10 @@ def test_later_decision_shows_while_the_earlier_one_arrives(curator, photos):
     held = []
     v.page.route(DECIDE, lambda route: held.append(route), times=2)
     v.press("Delete", "ArrowLeft", "k")
-    v.page.wait_for_timeout(50)
+    handed_over(v, held)
     held[0].continue_()
     v.page.wait_for_function("document.querySelectorAll('[data-verdict=done]').length === 0")
-    while len(held) < 2:
-        v.page.wait_for_timeout(20)
+    handed_over(v, held, 2)
     assert "kept" in v.card(photos[0]).locator(".verdict").inner_text()
     held[1].continue_()
     v.wait(photos[0], "done")
@@ -242,6 +251,7 @@ def test_kept_copies_that_are_decided_on_at_once_stay_decided(curator, photos):
     v.press("k")
     v.page.wait_for_selector("#compare:not([open])", state="attached")
     v.press("k")
+    handed_over(v, held)
     held[0].continue_()
     v.sent()
     decided = Review.objects.filter(action="confirm").get()
@@ -254,6 +264,7 @@ def test_decision_undone_while_it_is_on_its_way_is_undone(curator, photos):
     held = []
     v.page.route(DECIDE, lambda route: held.append(route), times=1)
     v.press("Delete", "z")
+    handed_over(v, held)
     held[0].continue_()
     v.said("Undone: rejected")
     assert state(photos[0])[1] == "unreviewed"
