@@ -7,9 +7,9 @@
 confused most is measured first, on the labels as they are. Then, by a fixed seed, labels are
 flipped, copies and non-shoes are added (`bench.faults`), and every way is asked what is wrong:
 looking through pretrained weights, and with `--version` also through a version trained on the
-faulted labels alone. For that training the first run leaves `faulted/faulted.csv` in `--out`:
+faulted labels alone. For that training the first run leaves `faulted-5/faulted.csv` in `--out`:
 
-    manage import_images OUT/faulted/faulted.csv
+    manage import_images OUT/faulted-5/faulted.csv
     manage snapshot faulted
     manage train --snapshot faulted --recipe quick-look --wait …
 
@@ -62,7 +62,7 @@ def main() -> None:
     shoes, others = faults.read(options.photos)
     confused = most_confused(options.out / "confused.json", shoes, pretrained)
     photos = faults.plant(shoes, others, confused, options.out / "copies", options.seed)
-    faults.write(photos, options.out / "faulted")
+    faults.write(photos, options.out / f"faulted-{options.seed}")
     print(f"planted: {faults.counts(photos)}; confused most: {' and '.join(confused)}")
     trained = Embedder.of_model(Model.load(options.version)) if options.version else None
     bench = Bench(photos, options.out, options.seed, trained)
@@ -219,7 +219,7 @@ class Bench:
                 answer("ours: label-issue", "label-issue"),
                 answer("ours: label-issue and loss", "label-issue", "loss"),
             ],
-            "copies": [answer("ours", "near-duplicate")],
+            "copies": [answer("ours", "exact-duplicate", "near-duplicate")],
             "outliers": [
                 answer("ours: not-a-shoe", "not-a-shoe"),
                 answer("ours: not-a-shoe and outlier", "not-a-shoe", "outlier"),
@@ -244,7 +244,7 @@ class Bench:
         dice = random.Random(self.seed)
         suggested = {s.image: s.suggested for s in reached.said if s.reason == "label-issue"}
         for queue, columns in (("labels", 10), ("copies", 6), ("outliers", 10)):
-            ours = answers[queue][-1 if queue == "outliers" else 0]
+            ours = answers[queue][1 if queue == "outliers" else 0]  # all of ours
             items = ours.ranked[: ours.flagged]
             wrong = items[~self.truth.right(queue, items)]
             rows = []

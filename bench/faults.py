@@ -76,7 +76,9 @@ def plant(
     faulted = list(photos.values())
     out.mkdir(parents=True, exist_ok=True)
     for count, key in enumerate(clean[: number * 5 // 100]):
-        faulted.append(_copy(photos[key], ALTERATIONS[count % len(ALTERATIONS)], out, chance))
+        how = ALTERATIONS[count % len(ALTERATIONS)]
+        name = f"{key[:16]}-{how}-{seed}"
+        faulted.append(_copy(photos[key], how, out / f"{name}.jpg", chance))
     for photo in chance.sample(others, min(len(others), number * 5 // 100)):
         faulted.append(replace(photo, label=chance.choice(types), fault=NOT_A_SHOE))
     chance.shuffle(faulted)
@@ -100,14 +102,12 @@ def write(photos: list[Photo], folder: Path) -> Path:
     return listed
 
 
-def _copy(photo: Photo, how: str, out: Path, chance: random.Random) -> Photo:
-    path = out / f"{photo.key[:16]}-{how}.jpg"
+def _copy(photo: Photo, how: str, path: Path, chance: random.Random) -> Photo:
     # Drawn whether or not the file is there, so that a second run goes on alike.
     data = _altered(photo.path, how, chance)
     if not path.exists():
         path.write_bytes(data)
-    key = f"{photo.key[:16]}-{how}"
-    return replace(photo, key=key, path=path, group="", fault=how, original=photo.key)
+    return replace(photo, key=path.stem, path=path, group="", fault=how, original=photo.key)
 
 
 def _altered(path: Path, how: str, chance: random.Random) -> bytes:
