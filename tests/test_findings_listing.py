@@ -205,7 +205,7 @@ def test_a_page_takes_the_same_queries_for_any_number_of_rows(curator, django_as
     images = queue(40)
     for image in images[:20]:
         findings.say(image, "blurred")
-    # Session, user, two for permissions; precision, current run, images, findings.
+    # Session, user, two for permissions; precision, current run, images, findings, merged types.
     for limit in (2, 30):
         with django_assert_num_queries(9):
             curator.get(URL, {"limit": limit})
