@@ -4,18 +4,30 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('curation', '0004_priorities'),
+        ("curation", "0004_priorities"),
     ]
 
     operations = [
         migrations.RemoveIndex(
-            model_name='shoeimage',
-            name='image_facets_all',
+            model_name="shoeimage",
+            name="image_facets_all",
         ),
         migrations.AddIndex(
-            model_name='shoeimage',
-            index=models.Index(fields=['state', 'given_key', 'split', 'collection', 'licence', 'suggested', 'reasons', 'source', 'domain'], name='image_facets_all'),
+            model_name="shoeimage",
+            index=models.Index(
+                fields=[
+                    "state",
+                    "given_key",
+                    "split",
+                    "collection",
+                    "licence",
+                    "suggested",
+                    "reasons",
+                    "source",
+                    "domain",
+                ],
+                name="image_facets_all",
+            ),
         ),
     ]

@@ -4,15 +4,16 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('curation', '0005_facets_wide_last'),
+        ("curation", "0005_facets_wide_last"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='assessment',
-            name='label_issue',
-            field=models.BooleanField(help_text="cleanlab's own verdict on the label, with its defaults", null=True),
+            model_name="assessment",
+            name="label_issue",
+            field=models.BooleanField(
+                help_text="cleanlab's own verdict on the label, with its defaults", null=True
+            ),
         ),
     ]
