@@ -14,21 +14,20 @@ from curation.reasons import BY_SLUG, REASONS, mask
 from curation.splits import Split
 
 # In the order of the index `image_facets_all`, so that grouping needs no sorting.
-COLUMNS = ("state", "given_key", "split", "collection", "licence", "suggested", "reasons")
-STATE, GIVEN, SPLIT, COLLECTION, LICENCE, SUGGESTED, BITS, TIMES = range(8)
+COLUMNS = ("state", "given_key", "split", "licence", "suggested", "reasons")
+STATE, GIVEN, SPLIT, LICENCE, SUGGESTED, BITS, TIMES = range(7)
 # Facet → what of a group it counts by.
 TALLIED: dict[str, Callable] = {
     "state": itemgetter(STATE),
     "given": itemgetter(GIVEN),
     "suggested": itemgetter(SUGGESTED),
-    "collection": itemgetter(COLLECTION),
     "reason": itemgetter(BITS, STATE),
     "split": itemgetter(SPLIT),
     "licence": itemgetter(LICENCE),
 }
 # Facets of so many values that groups by them too would be almost as many as images: each is
 # counted by itself.
-WIDE = ("source", "domain")
+WIDE = ("source", "domain", "collection")
 
 
 @dataclass(frozen=True)
@@ -131,24 +130,17 @@ def _count(chosen: Filter, names: _Names) -> tuple[int, int, dict[str, Counter]]
     held, failing_one = _sort_out(_walk(chosen), _tests(chosen, slug_of))
     tallies = {name: _tally(held + failing_one.get(name, []), key) for name, key in TALLIED.items()}
     doubtful = sum(group[TIMES] for group in held if _doubtful(group, slug_of))
-    counts = {**_unfold(tallies, slug_of), **_all_wide(chosen)}
+    counts = _unfold(tallies, slug_of) | {name: _wide(chosen, name) for name in WIDE}
     return sum(map(itemgetter(TIMES), held)), doubtful, counts
 
 
-def _all_wide(chosen: Filter) -> dict[str, Counter]:
-    """The wide facets: in one walk where it counts the same images for both."""
-    if any(chosen.choices(name) for name in WIDE):
-        return {name: _wide(chosen, name) for name in WIDE}
-    images = ShoeImage.objects.filter(chosen.condition(counted=True)).order_by()
-    pairs = list(images.values_list(*WIDE).annotate(times=Count("pk")))
-    return {
-        name: _tally(pairs, itemgetter(at), itemgetter(len(WIDE))) for at, name in enumerate(WIDE)
-    }
-
-
 def _wide(chosen: Filter, name: str) -> Counter:
+    """Value → images of one wide facet, under the other facets' choices."""
     images = ShoeImage.objects.filter(chosen.condition(but=name, counted=True)).order_by()
-    return Counter(dict(images.values_list(name).annotate(times=Count("pk"))))
+    counts = dict(images.values_list(name).annotate(times=Count("pk")))
+    if name == "collection":
+        return Counter({str(pk): times for pk, times in counts.items() if pk is not None})
+    return Counter(counts)
 
 
 def _sort_out(groups, tests) -> tuple[list, dict[str, list]]:
@@ -166,9 +158,9 @@ def _sort_out(groups, tests) -> tuple[list, dict[str, list]]:
     return held, failing_one
 
 
-def _tally(groups, key: Callable, times: Callable = itemgetter(TIMES)) -> Counter:
+def _tally(groups, key: Callable) -> Counter:
     tally = defaultdict(int)  # a Counter's own `+=` is several times slower
-    for value, number in zip(map(key, groups), map(times, groups), strict=True):
+    for value, number in zip(map(key, groups), map(itemgetter(TIMES), groups), strict=True):
         tally[value] += number
     return Counter(tally)
 
@@ -203,9 +195,6 @@ def _tests(chosen: Filter, slug_of) -> list[tuple[str, Callable]]:
     if chosen.suggested:
         slugs = {"" if slug == NONE else slug for slug in chosen.suggested}
         tests.append(("suggested", lambda g: g[SUGGESTED] in slugs))
-    if chosen.collection:
-        numbers = {int(pk) for pk in chosen.collection}
-        tests.append(("collection", lambda g: g[COLLECTION] in numbers))
     for name, at in (("split", SPLIT), ("licence", LICENCE)):
         if chosen.choices(name):
             values = set(chosen.choices(name))
@@ -231,9 +220,6 @@ def _unfold(tallies, slug_of) -> dict[str, Counter]:
         counts["given"][slug_of.get(key, NONE)] += times
     for slug, times in tallies["suggested"].items():
         counts["suggested"][slug or NONE] += times
-    for pk, times in tallies["collection"].items():
-        if pk is not None:
-            counts["collection"][str(pk)] += times
     for (bits, state), times in tallies["reason"].items():
         for reason in REASONS:
             if bits >> reason.bit & 1:
