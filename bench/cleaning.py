@@ -116,7 +116,7 @@ def most_confused(file: Path, shoes: list[faults.Photo], embedder: Embedder) -> 
         classes = sorted({photo.label for photo in shoes})
         given = np.array([classes.index(photo.label) for photo in shoes])
         groups = np.unique([p.group or p.key for p in shoes], return_inverse=True)[1]
-        judged = labels.judge(verdict._components(seen.embedding, 256), given, groups, len(classes))
+        judged = labels.judge(verdict.components(seen.embedding, 256), given, groups, len(classes))
         wrong = np.flatnonzero(judged.best != given)
         pairs = Counter(tuple(sorted((classes[given[i]], classes[judged.best[i]]))) for i in wrong)
         file.write_text(json.dumps(pairs.most_common(10), indent=1) + "\n")

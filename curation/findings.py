@@ -5,21 +5,20 @@ Nobody else writes `Finding` rows or the three fields of `ShoeImage` that repeat
 
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import islice
 
 from django.db import transaction
 from django.db.models import Count, F, Q
 from django.utils import timezone
 
+from curation.history import BATCH, batches
 from curation.models import AssessRun, CurrentAssessRun, Finding, ShoeImage, ShoeType
 from curation.models.image import DECIDED, OUT, UNREVIEWED
 from curation.reasons import BY_SLUG, REASONS, mask
 
 State = ShoeImage.State
 LIVE = (State.UNREVIEWED, State.CONFIRMED)
-BATCH = 500
 # Decisions that a reason's precision as measured before counts for, beside those made here.
 PRIOR_DECISIONS = 20
 
@@ -52,7 +51,6 @@ def unanswered(run: int | None = None):
 
 def live(image_ids: Iterable[int], precision: dict | None = None) -> dict[int, list[Finding]]:
     """Image → its findings that still stand, strongest first; images without are left out.
-
     `precision`: what `measured_precision` says, where the caller knows it already.
 
     A finding no longer stands where the image was rejected, where the other image of a pair was, or
@@ -67,7 +65,7 @@ def live(image_ids: Iterable[int], precision: dict | None = None) -> dict[int, l
     states = ShoeImage.objects.order_by().values_list("sha256", "state")
     standing = {
         sha256
-        for part in _batches(others, BATCH)
+        for part in batches(others)
         for sha256, state in states.filter(sha256__in=part)
         if state in LIVE
     }
@@ -88,12 +86,14 @@ def live(image_ids: Iterable[int], precision: dict | None = None) -> dict[int, l
 def refresh(image_ids: Iterable[int], tick: Callable[[int], None] = lambda done: None) -> None:
     """Write `reasons` and `priority` of these images anew; `tick(done)` after each batch."""
     precision, done = measured_precision(), 0
-    for part in _batches(image_ids, BATCH):
+    for part in batches(image_ids):
         with transaction.atomic():
             changed = []
             rows = ShoeImage.objects.filter(pk__in=part).only("state", "reasons", "priority")
+            images = list(rows.order_by("pk").select_for_update(of=("self",)))
+            # Read once the images are held: a decision that was under way has its say.
             found = live(part, precision)
-            for image in rows.order_by("pk").select_for_update(of=("self",)):
+            for image in images:
                 said = found.get(image.pk, [])
                 reasons = mask({finding.reason for finding in said})
                 priority = _standing(image.state)
@@ -111,7 +111,7 @@ def refresh_with_pairs(image_ids: Iterable[int]) -> None:
     """`refresh` these images and those that are said to be copies of them."""
     image_ids = list(image_ids)
     wanted = set(image_ids)
-    for part in _batches(image_ids, BATCH):
+    for part in batches(image_ids):
         shas = ShoeImage.objects.filter(pk__in=part).values_list("sha256", flat=True)
         pairs = Finding.objects.filter(other__in=list(shas)).exclude(other="")
         wanted.update(pairs.values_list("image", flat=True))
@@ -125,7 +125,7 @@ def answer(image_ids, outcome: str, by, batch: uuid.UUID, but: Iterable[str] = (
     copy or another suggestion is another finding.
     """
     now = timezone.now()
-    for part in _batches(image_ids, BATCH):
+    for part in batches(image_ids):
         unanswered().filter(image__in=part).exclude(reason__in=list(but)).update(
             silenced_by=by, silenced_at=now, outcome=outcome, batch=batch
         )
@@ -133,16 +133,8 @@ def answer(image_ids, outcome: str, by, batch: uuid.UUID, but: Iterable[str] = (
 
 def reopen(batch: uuid.UUID, image_ids: Iterable[int]) -> None:
     """Take back what `answer` did to these images in one batch."""
-    for part in _batches(image_ids, BATCH):
+    for part in batches(image_ids):
         Finding.objects.filter(batch=batch, image__in=part).update(
-            silenced_by=None, silenced_at=None, outcome="", batch=None
-        )
-
-
-def reopen_acted(image_ids: Iterable[int]) -> None:
-    """Let what led to a rejection speak again: these images were restored."""
-    for part in _batches(image_ids, BATCH):
-        Finding.objects.filter(image__in=part, outcome=Finding.Outcome.ACTED).update(
             silenced_by=None, silenced_at=None, outcome="", batch=None
         )
 
@@ -197,7 +189,7 @@ def record(run: AssessRun, found: Iterable[Found], tick=lambda done: None) -> No
     What the current run says too only has its last run moved on, so it counts before and after.
     """
     before, done = current_run(), 0
-    for part in _batches(found, BATCH):
+    for part in batches(found):
         with transaction.atomic():
             _record(run.pk, before, part)
         done += len(part)
@@ -240,10 +232,10 @@ def publish(run: AssessRun) -> None:
 
 
 def suggest(best: Iterable[tuple[int, str]], tick=lambda done: None) -> None:
-    """Write (image, slug) what the current assessment takes images for; those not named lose what
-    an earlier one said only where they are named with an empty slug."""
+    """Write (image, slug) what the current assessment takes images for; others keep what they
+    have."""
     done = 0
-    for part in _batches(best, BATCH):
+    for part in batches(best):
         slugs = dict(part)
         rows = ShoeImage.objects.filter(pk__in=slugs).only("suggested").order_by("pk")
         with transaction.atomic():
@@ -297,9 +289,3 @@ def _standing(state: str) -> float:
     if state not in LIVE:
         return OUT
     return UNREVIEWED if state == State.UNREVIEWED else DECIDED
-
-
-def _batches(items: Iterable, size: int) -> Iterator[list]:
-    items = iter(items)
-    while part := list(islice(items, size)):
-        yield part

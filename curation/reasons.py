@@ -11,27 +11,26 @@ class Reason:
 
     `slug`: what programs call it. `words`: said beside an image. `precision`: the share of its
     findings that turn out to be right, 0 to 1, until people's own decisions say better.
-    `about_label`: giving the image another label answers it. `bit`: its place in
-    `ShoeImage.reasons`; never changes, because rows hold it.
+    `bit`: its place in `ShoeImage.reasons`; never changes, because rows hold it.
     """
 
     slug: str
     words: str
     precision: float
     bit: int
-    about_label: bool = True
 
 
-# The precisions down to “not-a-shoe” were measured on photographs with planted faults, as
-# docs/cleaning.md tells; the others are guesses, which the first decisions outweigh.
+# Measured on photographs with planted faults (docs/cleaning.md; loss and outlier from the difference
+# of two rows there): label-issue, loss, leakage, near-duplicate, outlier, not-a-shoe. The others are
+# guesses, which the first decisions outweigh.
 REASONS = (
     Reason("label-issue", "probably another type", 0.76, 0),
     Reason("loss", "the model is surprised by this label", 0.30, 1),
-    Reason("leakage", "a copy of it is in another split", 0.92, 2, about_label=False),
-    Reason("exact-duplicate", "the same picture is here twice", 0.98, 3, about_label=False),
-    Reason("near-duplicate", "a copy: cut, scaled, mirrored or saved again", 0.90, 4, False),
+    Reason("leakage", "a copy of it is in another split", 0.92, 2),
+    Reason("exact-duplicate", "the same picture is here twice", 0.98, 3),
+    Reason("near-duplicate", "a copy: cut, scaled, mirrored or saved again", 0.90, 4),
     Reason("outlier", "unlike everything else here", 0.50, 5),
-    Reason("not-a-shoe", "probably not a shoe", 0.95, 6),
+    Reason("not-a-shoe", "probably not a shoe", 0.97, 6),
     Reason("uncertain", "the model hesitates between types", 0.20, 7),
     Reason("feedback", "a visitor says that it is another type", 0.50, 8),
     Reason("left", "left to a colleague", 0.60, 9),

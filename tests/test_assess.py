@@ -384,3 +384,13 @@ def test_assessed_by_itself_after_what_changes_things(
 def test_asked_twice_it_is_queued_once(version):
     assert ask.ask() == ask.ask()
     assert ask.ask(AssessRun.Embedding.PRETRAINED) != ask.ask()
+
+
+def test_run_paused_while_a_later_one_was_published_does_not_publish_after_it(version):
+    crowd(2)
+    early = AssessRun.objects.create()
+    late = assess()
+    jobs.perform(AssessRun, early.pk, job.run)
+    early.refresh_from_db()
+    assert early.state == State.FAILED and "A later assessment counts" in early.error
+    assert CurrentAssessRun.objects.get().run == late

@@ -22,11 +22,11 @@ from classifier.errors import ClassifierError
 from classifier.models import ModelVersion, PretrainedEmbedder
 from curation import findings, snapshot
 from curation.findings import Found
+from curation.history import batches
 from curation.models import Assessment, AssessRun, ShoeImage
 from curation.splits import Split
 from shoeproject.jobs import Claim, Postponed, State
 
-BATCH = 500
 TOP = 5
 # Of a run's progress, one half is looking and one is judging; the shares of the second half.
 STEPS = {"possible copies": (0.0, 0.15), "copies": (0.0, 0.45), "labels": (0.45, 0.8)}
@@ -45,8 +45,19 @@ class NoModel(ClassifierError):
         )
 
 
+class Superseded(ClassifierError):
+    """A later run was published while this one was paused."""
+
+    code = "superseded"
+
+    def __init__(self):
+        super().__init__("A later assessment counts already; ask for a new one instead.")
+
+
 def run(claim: Claim) -> None:
     """Perform an assess job."""
+    if (findings.current_run() or 0) > claim.pk:
+        raise Superseded
     _let_earlier_ones_finish(claim.job)
     eye = load_eye(claim.job, claim)
     run, started = claim.job, time.monotonic()
@@ -56,7 +67,7 @@ def run(claim: Claim) -> None:
     seen_before = total - len(planned.todo)
 
     def tick():
-        done = min(total, seen_before + parts.done(run) * settings.ASSESS_CHUNK)
+        done = min(total, seen_before + parts.done(run) * planned.size)
         claim.tick(done, 2 * total, "steps: looking at pictures")
 
     parts.make(run, planned.parts)
@@ -188,7 +199,7 @@ def _publish(claim, keys: np.ndarray, images, found: verdict.Verdict, total: int
 
     Assessment.objects.filter(run=run).delete()  # of an attempt that did not get to the end
     rows = _assessments(run, keys, found, images)
-    while batch := [row for _, row in zip(range(BATCH), rows, strict=False)]:
+    for batch in batches(rows):
         Assessment.objects.bulk_create(batch)
         written += len(batch)
         tick(written, 3)

@@ -20,6 +20,7 @@ from classifier.errors import UnreadablePicture
 from curation.models import AssessChunk, AssessRun
 from curation.models.image import media_name
 from shoeproject.celery import app
+from shoeproject.jobs import ClaimLost
 
 logger = logging.getLogger(__name__)
 TASK = "classifier.assess_part"
@@ -85,19 +86,16 @@ def help_with(run_id: int, load: Callable[[AssessRun], Embedder]) -> None:
     """What a called worker does: look at some chunks as long as the run goes on, and call again if
     any are left."""
 
-    class Over(Exception):
-        """The run is paused, cancelled or done."""
-
     def still_running():
         if not AssessRun.objects.filter(pk=run_id, state=AssessRun.State.RUNNING).exists():
-            raise Over
+            raise ClaimLost
 
     run = AssessRun.objects.filter(pk=run_id, state=AssessRun.State.RUNNING).first()
     if run is None or not _free(run_id).exists():
         return
     try:
         work(run, table.plan(run), load(run), still_running, HELPED_CHUNKS)
-    except Over:
+    except ClaimLost:
         logger.info("%s goes on without help", run)
         return
     if _free(run_id).exists():

@@ -34,23 +34,24 @@ COPIED = 4096  # rows at a time
 class Plan:
     """What a run looks at. `image`: int64 (n,), primary keys, ascending; `stored`: "S64" (n,),
     digests of the pictures. `todo`: rows that nobody has looked at with these eyes; `before`: the
-    run that saw the others, at its rows `known`, int64 (n,), -1 for those to do."""
+    run that saw the others, at its rows `known`, int64 (n,), -1 for those to do. `size`: rows in a
+    chunk, written down because the setting may change before a run is taken up again."""
 
     image: np.ndarray
     stored: np.ndarray
     todo: np.ndarray
     known: np.ndarray
     before: int
+    size: int
 
     def part(self, number: int) -> np.ndarray:
         """The rows of one chunk."""
-        size = settings.ASSESS_CHUNK
-        return self.todo[number * size : (number + 1) * size]
+        return self.todo[number * self.size : (number + 1) * self.size]
 
     @property
     def parts(self) -> int:
         """How many chunks there are."""
-        return -(-len(self.todo) // settings.ASSESS_CHUNK)
+        return -(-len(self.todo) // self.size)
 
 
 def plan(run: AssessRun) -> Plan:
@@ -58,15 +59,16 @@ def plan(run: AssessRun) -> Plan:
     name = f"assess/{run.pk}/plan.npz"
     if storages["models"].exists(name):
         with storages["models"].open(name) as file, np.load(io.BytesIO(file.read())) as stored:
-            return Plan(**{f.name: stored[f.name] for f in fields(Plan) if f.name != "before"},
-                        before=int(stored["before"]))  # fmt: skip
+            arrays = {name: stored[name] for name in ("image", "stored", "todo", "known")}
+            return Plan(**arrays, before=int(stored["before"]), size=int(stored["size"]))
     live = ShoeImage.objects.filter(state__in=LIVE).order_by("pk")
     rows = list(live.values_list("pk", "stored_sha256").iterator(chunk_size=5000))
     image = np.array([pk for pk, _ in rows], np.int64)
     stored = np.array([digest for _, digest in rows], "S64")
     before, seen = _seen_before(run)
     known = np.array([seen.get(digest, -1) for digest in stored.tolist()], np.int64)
-    made = Plan(image, stored, np.flatnonzero(known < 0), known, before)
+    todo = np.flatnonzero(known < 0)
+    made = Plan(image, stored, todo, known, before, settings.ASSESS_CHUNK)
     out = io.BytesIO()
     np.savez(out, **{f.name: getattr(made, f.name) for f in fields(Plan)})
     storages["models"].save(name, ContentFile(out.getvalue()))
@@ -139,7 +141,12 @@ def _put_together(run: int, planned: Plan, folder: Path, tick) -> Path:
         for column in COLUMNS:
             rows_of(column, getattr(part, column))[planned.part(number)] = getattr(part, column)
         tick()
+    # What was purged since a part was looked at leaves nothing behind here either.
+    kept = ShoeImage.objects.exclude(stored_sha256="").values_list("stored_sha256", flat=True)
+    here = {digest.encode() for digest in kept.iterator(chunk_size=5000)}
+    gone = [row for row, digest in enumerate(planned.stored.tolist()) if digest not in here]
     for array in arrays.values():
+        array[gone] = 0
         array.flush()
     return made
 
@@ -176,15 +183,24 @@ def forget(digests: Iterable[str]) -> None:
         try:
             rows = np.flatnonzero(np.isin(_fetch(run, STORED), gone))
         except (OSError, ValueError):
-            continue  # not put together yet: the pictures are missing when it is
+            continue  # not put together yet: they are left out when it is
         for column in COLUMNS if len(rows) else ():
-            array = np.array(_fetch(run, column))
-            array[rows] = 0
-            out = io.BytesIO()
-            np.save(out, array)
-            storages["models"].save(_column_name(run, column), ContentFile(out.getvalue()))
+            _blank(run, column, rows)
         if len(rows):
             shutil.rmtree(_folder(run), ignore_errors=True)
+
+
+def _blank(run: int, column: str, rows: np.ndarray) -> None:
+    """Store a column anew with zeros in these rows; on disk, for it may be larger than memory."""
+    _fetch(run, column)
+    beside = _folder(run) / f"{uuid.uuid4().hex[:8]}.part"
+    shutil.copyfile(_folder(run) / f"{column}.npy", beside)
+    array = np.load(beside, mmap_mode="r+", allow_pickle=False)
+    array[rows] = 0
+    array.flush()
+    with open(beside, "rb") as file:
+        storages["models"].save(_column_name(run, column), File(file))
+    beside.unlink()
 
 
 def _fetch(run: int, column: str) -> np.ndarray:

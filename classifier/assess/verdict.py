@@ -84,7 +84,7 @@ def reach(
     features = _unit(images.embedding)
     pairs, groups = _copies(images, features, tick)
     said = _about_copies(images, pairs)
-    fitted = _components(images.embedding, FIT_COMPONENTS)
+    fitted = components(images.embedding, FIT_COMPONENTS)
     classes = sorted({label for label in images.label if label} | set(images.own_classes))
     number = {slug: i for i, slug in enumerate(classes)}
     given = np.array([number.get(label, labels.UNLABELLED) for label in images.label], np.int64)
@@ -129,7 +129,7 @@ def _normal(features) -> np.ndarray:
     return features / (np.linalg.norm(features, axis=1, keepdims=True) + 1e-6)
 
 
-def _components(embedding, most: int) -> np.ndarray:
+def components(embedding, most: int) -> np.ndarray:
     """Float32 (n, min(d, most)): the principal components, largest first."""
     features = np.asarray(embedding, np.float32)
     if len(features) < 2:

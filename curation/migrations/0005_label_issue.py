@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("curation", "0005_facets_wide_last"),
+        ("curation", "0004_priorities"),
     ]
 
     operations = [
