@@ -20,9 +20,9 @@ class Reason:
     bit: int
 
 
-# Measured on photographs with planted faults (docs/cleaning.md; loss and outlier from the difference
-# of two rows there): label-issue, loss, leakage, near-duplicate, outlier, not-a-shoe. The others are
-# guesses, which the first decisions outweigh.
+# Measured on photographs with planted faults (docs/cleaning.md; loss and outlier from the
+# difference of two rows there): label-issue, loss, leakage, near-duplicate, outlier, not-a-shoe.
+# The others are guesses, which the first decisions outweigh.
 REASONS = (
     Reason("label-issue", "probably another type", 0.76, 0),
     Reason("loss", "the model is surprised by this label", 0.30, 1),
