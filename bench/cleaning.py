@@ -56,11 +56,16 @@ def main() -> None:
     add("--eyes", default="pretrained,trained", help="one of them, or both")
     add("--size", type=int, default=128, help="pixels, of the pretrained network")
     add("--seed", type=int, default=5)
+    add("--shoes", type=int, help="plant in so many of them, drawn at random; else in all")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     pretrained = pretrained_embedder(options)
     shoes, others = faults.read(options.photos)
     confused = most_confused(options.out / "confused.json", shoes, pretrained)
+    if options.shoes:
+        shoes = random.Random(options.seed).sample(shoes, options.shoes)
+        options.out /= f"shoes-{options.shoes}"  # other copies have the same names there
+        options.out.mkdir(exist_ok=True)
     photos = faults.plant(shoes, others, confused, options.out / "copies", options.seed)
     faults.write(photos, options.out / f"faulted-{options.seed}")
     print(f"planted: {faults.counts(photos)}; confused most: {' and '.join(confused)}")

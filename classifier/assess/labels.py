@@ -13,9 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 
 FOLDS = 5
-# scikit-learn's C on standardised features: this many images' worth, within bounds. Few images need
-# the looser one, or every label looks as likely as any other.
-STRENGTH, TIGHT, LOOSE = 150, 0.01, 0.10
+STRENGTH = 0.1  # scikit-learn's C
 STEPS = 100  # of L-BFGS; more change little but the time
 # Images a label at which the folds' word and the model's own weigh the same.
 OWN_WORD = 100
@@ -144,9 +142,10 @@ def _fit(x, y, groups, classes, folds, doubted, others, tick) -> tuple[np.ndarra
         warnings.simplefilter("ignore", ConvergenceWarning)
         for number, (learn, test) in enumerate(cut.split(x, y, groups)):
             learn = _trusted(learn, y, doubted)
-            centre, scale = x[learn].mean(0), x[learn].std(0) + 1e-6
-            strength = min(max(STRENGTH / len(learn), TIGHT), LOOSE)
-            fitted = LogisticRegression(C=strength, max_iter=STEPS)
+            # One scale for all components: the small ones are mostly noise, and few images would
+            # teach it, were they made as large as the others.
+            centre, scale = x[learn].mean(0), np.sqrt(x[learn].var(0).mean()) + 1e-6
+            fitted = LogisticRegression(C=STRENGTH, max_iter=STEPS)
             fitted.fit((x[learn] - centre) / scale, y[learn])
             own[np.ix_(test, fitted.classes_)] = fitted.predict_proba((x[test] - centre) / scale)
             if len(others):

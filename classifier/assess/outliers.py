@@ -7,6 +7,7 @@ from sklearn.covariance import LedoitWolf
 # with planted non-shoes (`bench/cleaning.py`).
 OUTLIER_ABOVE, STRANGE_ABOVE = 4.0, 5.0
 CONFIDENT = 0.5
+FEWEST_COMPONENTS = 16
 FEWEST = 5  # images that a class needs for a centre of its own
 BLOCK = 4096
 
@@ -18,15 +19,18 @@ def distances(features, labels, probabilities) -> np.ndarray | None:
     et al. 2018, A Simple Unified Framework for Detecting Out-of-Distribution Samples). Means and
     covariance come only from images whose label the out-of-sample probabilities share with
     confidence, so that what is no shoe does not define what one looks like.
-    `features` (n, d); `labels` (n,), -1 for none; `probabilities` (n, classes).
+    `features` (n, d), principal components, the largest first; `labels` (n,), -1 for none;
+    `probabilities` (n, classes).
     None where too few images are left to say.
     """
     best = probabilities.argmax(1)
     trusted = (best == labels) & (probabilities.max(1) > CONFIDENT)
     classes = [c for c in np.unique(labels[trusted]) if (labels[trusted] == c).sum() >= FEWEST]
     known = trusted & np.isin(labels, classes)
-    if not classes or known.sum() < 2 * features.shape[1]:
+    if not classes or known.sum() < 2 * FEWEST_COMPONENTS:
         return None
+    # A covariance wants two images for each component.
+    features = features[:, : max(FEWEST_COMPONENTS, known.sum() // 2)]
     means = np.stack([features[known & (labels == c)].mean(0) for c in classes])
     residuals = features[known] - means[np.searchsorted(classes, labels[known])]
     precision = LedoitWolf(assume_centered=True).fit(residuals).precision_

@@ -10,6 +10,7 @@ from classifier.assess import copies, labels, outliers, quality
 # Features are brought down to as many principal components before anything is fitted to them: the
 # fits take a fraction of the time and lose next to nothing.
 FIT_COMPONENTS, DISTANCE_COMPONENTS = 256, 128
+BLOCK = 4096  # rows that are made float32 at a time
 UNCERTAIN_BELOW = 0.40
 NOT_A_SHOE_ABOVE = 0.50
 SPLIT_ORDER = {"test": 0, "valid": 1, "train": 2}
@@ -118,11 +119,18 @@ def _own(images: Images, number: dict[str, int]) -> np.ndarray | None:
 def _unit(embedding) -> np.ndarray:
     """Float32 (n, min(d, FIT_COMPONENTS)), unit length: where there are more features, their
     projection that keeps most of every product of two."""
-    features = _normal(np.asarray(embedding, np.float32))
-    if features.shape[1] > FIT_COMPONENTS:
-        _, vectors = np.linalg.eigh(features.T @ features)
-        features = _normal(features @ vectors[:, -FIT_COMPONENTS:])
-    return features
+    if embedding.shape[1] <= FIT_COMPONENTS:
+        return _normal(np.asarray(embedding, np.float32))
+    blocks = [slice(start, start + BLOCK) for start in range(0, len(embedding), BLOCK)]
+
+    def normal(block):
+        return _normal(np.asarray(embedding[block], np.float32))
+
+    vectors = _leading(map(normal, blocks), embedding.shape[1], FIT_COMPONENTS)
+    reduced = np.empty((len(embedding), FIT_COMPONENTS), np.float32)
+    for block in blocks:
+        reduced[block] = _normal(normal(block) @ vectors)
+    return reduced
 
 
 def _normal(features) -> np.ndarray:
@@ -131,12 +139,28 @@ def _normal(features) -> np.ndarray:
 
 def components(embedding, most: int) -> np.ndarray:
     """Float32 (n, min(d, most)): the principal components, largest first."""
-    features = np.asarray(embedding, np.float32)
-    if len(features) < 2:
-        return features
-    features = features - features.mean(0)
-    _, vectors = np.linalg.eigh(features.T @ features / len(features))
-    return features @ vectors[:, ::-1][:, :most].astype(np.float32)
+    if len(embedding) < 2:
+        return np.asarray(embedding, np.float32)
+    # By blocks: as float32 and centred, all of it would take several times what it takes on disk.
+    blocks = [slice(start, start + BLOCK) for start in range(0, len(embedding), BLOCK)]
+    centre = np.asarray(embedding.mean(0, dtype=np.float64), np.float32)
+
+    def centred(block):
+        return np.asarray(embedding[block], np.float32) - centre
+
+    vectors = _leading(map(centred, blocks), embedding.shape[1], most)
+    found = np.empty((len(embedding), vectors.shape[1]), np.float32)
+    for block in blocks:
+        found[block] = centred(block) @ vectors
+    return found
+
+
+def _leading(blocks, width: int, most: int) -> np.ndarray:
+    """(width, min(width, most)) the directions in which the rows of all blocks reach furthest."""
+    products = np.zeros((width, width))
+    for rows in blocks:
+        products += rows.T @ rows
+    return np.linalg.eigh(products)[1][:, ::-1][:, :most].astype(np.float32)
 
 
 def _copies(images: Images, features, tick) -> tuple[list, np.ndarray]:
