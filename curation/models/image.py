@@ -44,6 +44,9 @@ class ShoeImage(models.Model):
         db_index=True,
         help_text="Of the one file kept: upright, re-encoded, without metadata",
     )
+    stored_bytes = models.PositiveIntegerField(
+        null=True, editable=False, help_text="Size of that file; unknown of some early ones"
+    )
     width = models.PositiveIntegerField(help_text="Pixels, upright")
     height = models.PositiveIntegerField(help_text="Pixels, upright")
     shorter_side = models.GeneratedField(

@@ -24,11 +24,19 @@ class Collection(Job):
     terms = models.JSONField(default=list, help_text="What is searched for, in this order")
     count = models.PositiveIntegerField(default=200, help_text="How many new images to bring in")
     filters = models.JSONField(
-        default=dict, blank=True, help_text="Type of picture, size, colour, layout, licence"
+        default=dict,
+        blank=True,
+        help_text="What is asked of a search: kind of picture, size, colour, layout, licence",
     )
     safe_search = models.BooleanField(default=True)
     set_label = models.BooleanField(
         default=False, help_text="Label what comes in at once instead of only proposing the type"
+    )
+    cursor = models.JSONField(
+        default=dict, editable=False, help_text="How far each search went, and how often it waited"
+    )
+    report = models.JSONField(
+        default=dict, editable=False, help_text="Found, fetched, accepted, refused and why"
     )
 
     class Meta(Job.Meta):
@@ -39,14 +47,32 @@ class Collection(Job):
 
 
 class Import(Job):
-    """A folder of labelled pictures, or a CSV that lists them."""
+    """Labelled pictures somebody has: a folder, a ZIP, a CSV of files or addresses, uploads."""
 
     task = "curation.import"
 
     path = models.CharField(
         max_length=500,
-        help_text="On the server: a folder with one folder for each label, or a CSV file with the "
-        "columns path, class and, if known, group, source, licence, scene, title",
+        blank=True,
+        help_text="On the server: a folder or ZIP with one folder for each label, or a CSV file "
+        "with the columns path (or url), class and, if known, group, source, licence, scene, title",
+    )
+    upload = models.CharField(
+        max_length=200,
+        blank=True,
+        editable=False,
+        help_text="Where the media storage keeps what was uploaded, until it is imported",
+    )
+    label = models.ForeignKey(
+        ShoeType,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="What all of them show; else folders or the CSV say so",
+    )
+    keep_copies = models.BooleanField(
+        default=False, help_text="Take in near copies of pictures that are here already, too"
     )
     label_map = models.JSONField(
         default=dict,
@@ -88,7 +114,6 @@ class Hit(models.Model):
         """Where a result stands."""
 
         FOUND = "found", "found"
-        FETCHED = "fetched", "fetched"
         ACCEPTED = "accepted", "accepted"
         REFUSED = "refused", "refused"
 
@@ -102,20 +127,24 @@ class Hit(models.Model):
     )
     page_url = models.TextField(blank=True)
     title = models.CharField(max_length=300, blank=True)
+    licence = models.CharField(max_length=200, default="unknown")
+    width = models.PositiveIntegerField(null=True, help_text="Pixels, as the search says")
+    height = models.PositiveIntegerField(null=True, help_text="Pixels, as the search says")
     outcome = models.CharField(max_length=10, choices=Outcome.choices, default=Outcome.FOUND)
     reason = models.CharField(max_length=60, blank=True, help_text="Why it was refused")
+    detail = models.CharField(max_length=200, blank=True, help_text="The reason in words")
     image = models.ForeignKey(
         "ShoeImage", models.SET_NULL, null=True, blank=True, related_name="hits"
     )
 
     class Meta:
-        ordering = ["collection", "query", "rank"]
+        ordering = ["id"]  # of term, page and rank, as they are written
         constraints = [
             models.UniqueConstraint(
                 fields=["collection", "url_sha256"], name="hit_once_per_collection"
             ),
             models.CheckConstraint(
-                condition=Q(outcome__in=["found", "fetched", "accepted", "refused"]),
+                condition=Q(outcome__in=["found", "accepted", "refused"]),
                 name="hit_outcome_known",
             ),
         ]
