@@ -283,6 +283,13 @@ ASSESS_HELPERS = env.int("ASSESS_HELPERS", default=8)
 # Pixels of the shorter side below which a picture is called tiny.
 ASSESS_TINY = env.int("ASSESS_TINY", default=80)
 
+# --- collecting -------------------------------------------------------------------------------
+
+# Differing bits of the perceptual hash (0 to 6) and difference in mean colour (CIE 1976) up to
+# which a new picture is a copy of one that is here.
+COPY_HASH_DISTANCE = env.int("COPY_HASH_DISTANCE", default=4)
+COPY_COLOUR = env.float("COPY_COLOUR", default=2.0)
+
 # --- people -----------------------------------------------------------------------------------
 
 AUTH_PASSWORD_VALIDATORS = [

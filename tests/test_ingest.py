@@ -6,7 +6,7 @@ import pytest
 from django.core.files.storage import storages
 from django.core.management import call_command
 
-from curation import ingest, review
+from curation import images, ingest, review
 from curation.models import Import, Review, ShoeImage
 from shoeproject import jobs
 from tests.factories import jpeg, shoe_type, stored_image
@@ -54,7 +54,7 @@ def test_the_stored_file_is_upright_jpeg_without_metadata():
     with Image.open(storages["media"].open(image.file_name)) as picture:
         assert picture.format == "JPEG"
         assert not picture.getexif()
-    assert ingest.images.sha256_hex(data) == image.stored_sha256
+    assert images.sha256_hex(data) == image.stored_sha256
 
 
 def test_a_second_import_adds_nothing(folder):
