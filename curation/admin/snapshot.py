@@ -9,7 +9,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
 
 from curation import snapshot
-from curation.admin import board, snapshot_compare
+from curation.admin import board, snapshot_compare, snapshot_export
 from curation.models import Snapshot
 from curation.splits import Split
 from shoeproject.errors import ProjectError
@@ -44,6 +44,7 @@ class SnapshotAdmin(admin.ModelAdmin):
     """Snapshots: freeze one, see what is in it, compare two."""
 
     actions = ["compare_snapshots"]
+    change_form_template = "admin/curation/snapshot_change_form.html"
     change_list_template = "admin/curation/snapshot_compare_list.html"
     list_display = ["name", "images", "labels", "incomplete", "created_by", "created_at"]
     search_fields = ["name", "digest"]
@@ -85,10 +86,12 @@ class SnapshotAdmin(admin.ModelAdmin):
         return False
 
     def get_urls(self):
-        """The admin's addresses, that of the comparison and that of the progress board."""
+        """The admin's addresses, those of comparing and exporting, and the progress board's."""
         compare = self.admin_site.admin_view(self.compare_view)
         progress = self.admin_site.admin_view(self.board_view)
+        export = self.admin_site.admin_view(self.export_view)
         return [
+            path("<int:pk>/export/<slug:layout>/", export, name="curation_snapshot_export"),
             path("compare/", compare, name="curation_snapshot_compare"),
             path("board/", progress, name="curation_board"),
             *super().get_urls(),
@@ -101,6 +104,15 @@ class SnapshotAdmin(admin.ModelAdmin):
     def compare_view(self, request):
         """Two snapshots side by side."""
         return snapshot_compare.page(self, request)
+
+    def export_view(self, request, pk, layout):
+        """The pictures as a ZIP."""
+        return snapshot_export.answer(self, request, pk, layout)
+
+    def change_view(self, request, object_id, form_url="", extra_context=None):
+        """The snapshot, with links to download it."""
+        context = {**(extra_context or {}), "exports": snapshot_export.links(request)}
+        return super().change_view(request, object_id, form_url, context)
 
     @admin.action(description="Compare the two chosen", permissions=["view"])
     def compare_snapshots(self, request, queryset):

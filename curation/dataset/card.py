@@ -1,0 +1,92 @@
+"""The README of an export: what is in it, and whose the pictures are."""
+
+import json
+from collections import Counter
+
+from curation.models import ShoeType, Snapshot
+from curation.splits import Split
+
+HEAD = """---
+pretty_name: {name}
+license: other
+license_name: of-each-image
+task_categories:
+- image-classification
+size_categories:
+- {size}
+configs:
+- config_name: default
+  data_files:
+{files}
+---
+
+"""
+SIZES = [(1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (10**6, "100K<n<1M")]
+# What the hub calls our splits.
+HUB = {Split.TRAIN: "train", Split.VALID: "validation", Split.TEST: "test"}
+METADATA = {
+    "imagefolder": "`images.csv` tells of each picture, by its `path`",
+    "huggingface": "`metadata.jsonl` in each of the three tells of each picture, by its "
+    "`file_name`",
+}
+OWNERS = (
+    "The licences are those of the images' owners, as they were stated where each image was found. "
+    "Nobody has checked them. Whoever passes images on has to ask the owner wherever `rights` says "
+    "that the licence is unknown, and may not pass on what was given for training only: `consent` "
+    "has the words that the giver agreed to."
+)
+
+
+def text(frozen: Snapshot, layout: str, counts: Counter, licences: Counter, missing: int) -> str:
+    """README.md: `counts` of (label, split), `licences` of (licence as stated, rights)."""
+    total = counts.total()
+    parts = [
+        f"# {frozen.name}\n",
+        f"{total} photographs of {len({label for label, _ in counts})} kinds of shoes, frozen on "
+        f"{frozen.created_at:%Y-%m-%d} (digest of the list: `{frozen.digest}`). They lie in "
+        "`train/`, `valid/` and `test/`, in a folder for each label. Views of one thing are in one "
+        f"split only. {METADATA[layout]}. Every file is an upright JPEG without metadata.\n",
+    ]
+    if missing:
+        parts.append(
+            f"{missing} pictures of the snapshot are not here, because they were removed or could "
+            "not be read; `missing.csv` names them.\n"
+        )
+    parts += ["## Images\n", _images(counts), "## Licences\n", f"{OWNERS}\n", _licences(licences)]
+    head = _head(frozen, counts) if layout == "huggingface" else ""
+    return head + "\n".join(parts)
+
+
+def _head(frozen: Snapshot, counts: Counter) -> str:
+    total = counts.total()
+    there = [split for split in Split if any(s == split for _, s in counts)]
+    return HEAD.format(
+        name=json.dumps(frozen.name),  # a string of JSON is one of YAML
+        size=next((words for below, words in SIZES if total < below), "n>1M"),
+        files="\n".join(f"  - split: {HUB[s]}\n    path: {s.value}/**" for s in there),
+    )
+
+
+def _images(counts: Counter) -> str:
+    names = dict(ShoeType.objects.values_list("slug", "name"))
+    rows = [
+        f"| {_cell(label)} | {_cell(names.get(label, label))} | "
+        + " | ".join(str(counts[label, split.value]) for split in Split)
+        + " |"
+        for label in sorted({label for label, _ in counts})
+    ]
+    head = "| label | name | train | valid | test |\n|---|---|---:|---:|---:|"
+    return "\n".join([head, *rows]) + "\n"
+
+
+def _licences(licences: Counter) -> str:
+    rows = [
+        f"| {_cell(licence)} | {rights} | {number} |"
+        for (licence, rights), number in sorted(licences.items(), key=lambda row: -row[1])
+    ]
+    return "\n".join(["| licence | rights | images |\n|---|---|---:|", *rows]) + "\n"
+
+
+def _cell(words: str) -> str:
+    """Text from elsewhere, for a cell of a table."""
+    return " ".join(words.split()).replace("|", "\\|")
