@@ -5,7 +5,7 @@ Rows first, in one transaction; then files, which `remove_files` may be asked fo
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,7 +15,7 @@ from django.db.models import Count, F, Q, Value
 from django.db.models.functions import Substr
 from django.dispatch import Signal
 
-from curation import findings, history, snapshot, thumbnails
+from curation import findings, history, ingest, snapshot, thumbnails
 from curation.errors import CurationError
 from curation.models import Purge, Review, ShoeImage, Snapshot
 from curation.models.image import media_name
@@ -27,6 +27,7 @@ purged = Signal()
 FILE_NOTE = "Its file was "
 WHOLE_URL = re.compile(r"https?://[^/\s]+", re.IGNORECASE)
 URLS = ("page_url", "file_url")
+EVERYTHING_FROM = "Everything from "
 WORDED = 50  # images that a scope names one by one
 
 
@@ -75,7 +76,7 @@ class Scope:
             chosen = self._chosen()
             more = f" and {len(chosen) - WORDED} more" if len(chosen) > WORDED else ""
             return f"Images {', '.join(map(str, chosen[:WORDED]))}{more}"
-        return f"Everything from {self.value.strip()}"
+        return f"{EVERYTHING_FROM}{self.value.strip()}"
 
     def _chosen(self) -> list[int]:
         # Up to 17 digits: a database knows no larger numbers.
@@ -93,6 +94,25 @@ class Preview:
     states: list[tuple[str, int]]
     snapshots: list[Snapshot]
     expected: str
+
+
+def taken_down() -> Callable[[str, str], bool]:
+    """A test for a page's and a file's address: whether all from there was purged once, by host or
+    by the beginning of an address, so that nothing from there is brought in again."""
+    scopes = Purge.objects.filter(scope__startswith=EVERYTHING_FROM).values_list("scope", flat=True)
+    values = {scope.removeprefix(EVERYTHING_FROM) for scope in scopes}
+    starts = tuple(value for value in values if WHOLE_URL.match(value))
+    hosts = {v.strip(". ").lower().removeprefix("www.") for v in values if not WHOLE_URL.match(v)}
+
+    def down(page_url: str, file_url: str) -> bool:
+        for url in filter(None, (page_url, file_url)):
+            parts = ingest.domain_of(url).split(".")
+            above = {".".join(parts[i:]) for i in range(len(parts))}
+            if url.startswith(starts) or above & hosts:
+                return True
+        return False
+
+    return down
 
 
 def preview(images) -> Preview:

@@ -289,6 +289,42 @@ ASSESS_TINY = env.int("ASSESS_TINY", default=80)
 # which a new picture is a copy of one that is here.
 COPY_HASH_DISTANCE = env.int("COPY_HASH_DISTANCE", default=4)
 COPY_COLOUR = env.float("COPY_COLOUR", default=2.0)
+# Images that one collection may ask for.
+COLLECT_COUNT_MOST = env.int("COLLECT_COUNT_MOST", default=5000)
+# Pixels of the shorter side that a picture from the web needs.
+COLLECT_MIN_SIDE = env.int("COLLECT_MIN_SIDE", default=150)
+# Search engines in the order in which they are asked.
+COLLECT_PROVIDERS = env.list("COLLECT_PROVIDERS", default=["duckduckgo", "bing"])
+# A proxy (http://…) that searches go through, and the file of the authority that signs for it.
+COLLECT_PROXY = env("COLLECT_PROXY", default="")
+COLLECT_CA_FILE = env("COLLECT_CA_FILE", default="")
+# Seconds that a search engine has for an answer.
+COLLECT_SEARCH_SECONDS = env.int("COLLECT_SEARCH_SECONDS", default=15)
+# Seconds between two pages of results from one engine, whoever asks for them; 0 for none.
+COLLECT_SEARCH_PAUSE = env.int("COLLECT_SEARCH_PAUSE", default=2)
+# Pages of results that are taken for one search term.
+COLLECT_PAGES = env.int("COLLECT_PAGES", default=20)
+# Seconds to wait where an engine limits how often it is asked and does not say for how long; twice
+# as long each time in a row, COLLECT_WAIT_MOST at most; after COLLECT_WAITS times it pauses.
+COLLECT_WAIT_SECONDS = env.float("COLLECT_WAIT_SECONDS", default=60.0)
+COLLECT_WAIT_MOST = env.float("COLLECT_WAIT_MOST", default=3600.0)
+COLLECT_WAITS = env.int("COLLECT_WAITS", default=6)
+# Downloads at a time of one collection, of them from one host; results fetched ahead of a decision.
+COLLECT_WORKERS = env.int("COLLECT_WORKERS", default=16)
+COLLECT_PER_HOST = env.int("COLLECT_PER_HOST", default=2)
+COLLECT_WINDOW = env.int("COLLECT_WINDOW", default=64)
+# Seconds for one download in all, and for its connection; redirects; tries.
+COLLECT_SECONDS = env.float("COLLECT_SECONDS", default=30.0)
+COLLECT_CONNECT_SECONDS = env.float("COLLECT_CONNECT_SECONDS", default=5.0)
+COLLECT_REDIRECTS = env.int("COLLECT_REDIRECTS", default=5)
+COLLECT_TRIES = env.int("COLLECT_TRIES", default=2)
+# Ports that may be asked, and networks that may although they are not public, such as 10.1.0.0/16.
+COLLECT_PORTS = env.list("COLLECT_PORTS", cast=int, default=[80, 443])
+COLLECT_PRIVATE = env.list("COLLECT_PRIVATE", default=[])
+# Leave out what a server marks with X-Robots-Tag: noai, noimageai or noindex.
+COLLECT_ROBOTS = env.bool("COLLECT_ROBOTS", default=True)
+# Megabytes that all stored pictures may take; 0 for no limit.
+MEDIA_QUOTA_MB = env.int("MEDIA_QUOTA_MB", default=50_000)
 
 # --- people -----------------------------------------------------------------------------------
 

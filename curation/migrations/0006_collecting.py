@@ -127,4 +127,12 @@ class Migration(migrations.Migration):
                 name="hit_outcome_known",
             ),
         ),
+        migrations.AddIndex(
+            model_name="hit",
+            index=models.Index(fields=["collection", "outcome", "id"], name="hit_next"),
+        ),
+        migrations.AddIndex(
+            model_name="hit",
+            index=models.Index(fields=["url_sha256"], name="hit_url"),
+        ),
     ]

@@ -139,6 +139,10 @@ class Hit(models.Model):
 
     class Meta:
         ordering = ["id"]  # of term, page and rank, as they are written
+        indexes = [
+            models.Index(fields=["collection", "outcome", "id"], name="hit_next"),
+            models.Index(fields=["url_sha256"], name="hit_url"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["collection", "url_sha256"], name="hit_once_per_collection"

@@ -9,6 +9,7 @@ from shoeproject.jobs.bell import ring_due
 from shoeproject.jobs.claim import (
     Claim,
     ClaimLost,
+    Halted,
     Postponed,
     WorkerDied,
     WorkerStopping,
@@ -24,6 +25,7 @@ __all__ = [
     "TRANSITIONS",
     "Claim",
     "ClaimLost",
+    "Halted",
     "Job",
     "Postponed",
     "State",

@@ -43,6 +43,10 @@ class Postponed(Exception):
         self.until, self.why = until, why
 
 
+class Halted(Exception):
+    """The job is paused because of `why`, a sentence for people, until somebody resumes it."""
+
+
 class Claim:
     """One worker's hold on one job row. Every write checks that the hold is still good."""
 
@@ -126,6 +130,10 @@ class Claim:
         else:
             self.fail(f"Given up after {deaths} tries in a row without any progress: {how}")
 
+    def halt(self, why) -> None:
+        """Pause the job, with a sentence for people."""
+        self.row().update(state=State.PAUSED, error=str(why), lease_until=None)
+
     def release(self, not_before=None, why="") -> None:
         """Give the job back to the queue, to be taken up not before a moment, if one is given."""
         self.row().update(
@@ -156,6 +164,9 @@ def perform(model, pk: int, work, watch=None) -> bool:
         claim.bury(error)
     except Postponed as wait:
         claim.release(not_before=wait.until, why=wait.why)
+    except Halted as why:
+        logger.warning("%s %s is paused: %s", model._meta.verbose_name, pk, why)
+        claim.halt(why)
     except ProjectError as error:
         logger.warning("%s %s failed: %s", model._meta.verbose_name, pk, error.detail)
         claim.fail(error.detail)
