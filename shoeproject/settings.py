@@ -295,6 +295,8 @@ COLLECT_COUNT_MOST = env.int("COLLECT_COUNT_MOST", default=5000)
 COLLECT_MIN_SIDE = env.int("COLLECT_MIN_SIDE", default=150)
 # Search engines in the order in which they are asked.
 COLLECT_PROVIDERS = env.list("COLLECT_PROVIDERS", default=["duckduckgo", "bing"])
+# Bing is used for safe collections too: only for those who have seen its strict safe search work.
+COLLECT_BING_SAFE = env.bool("COLLECT_BING_SAFE", default=False)
 # A proxy (http://…) that searches go through, and the file of the authority that signs for it.
 COLLECT_PROXY = env("COLLECT_PROXY", default="")
 COLLECT_CA_FILE = env("COLLECT_CA_FILE", default="")

@@ -374,7 +374,7 @@ def test_one_odd_result_of_bings_costs_only_itself(engines):
     )
     engines.fail(Fault(body=f'<ul class="dgControl_list">{items}</ul>'))  # fmt: skip
     page = next(pages(engines, BING))
-    assert [hit.file_url for hit in page.hits] == ["https://x.example/1"]
+    assert [(hit.file_url, hit.rank) for hit in page.hits] == [("https://x.example/1", 4)]
 
 
 @BOTH

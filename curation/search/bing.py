@@ -39,7 +39,7 @@ class Bing(engine.Checked, BingImages):
     """ddgs's engine: its request and its paths into the page, our reading of what is there."""
 
     words = "Bing"
-    page_size = 35  # what Bing's own pages ask for; with more, results are left out between pages
+    page_size = 35  # what Bing's own pages ask for; if it sent fewer, the next page would skip some
     challenges = ("/turnstile/", "b_captcha", "CaptchaChallenge")
 
     def __init__(self, connection: Connection, safe: bool):
@@ -64,11 +64,12 @@ class Bing(engine.Checked, BingImages):
             items = self.extract_tree(html_text).xpath(self.items_xpath)
         except (etree.LxmlError, ValueError) as error:
             raise self.puzzled(html_text, "it is no HTML") from error
-        found = [result for item in items if (result := _found(item))]
+        found = [_found(item) for item in items]
         # What Bing sends behind the last page is not known, so only a first page must be framed.
         framed = not self._first or any(mark in html_text for mark in _FRAMES)
         challenged = any(mark in html_text for mark in self.challenges)
-        if not found and (challenged or "iusc" in html_text or not framed):
+        readable = any(result.file_url for result in found)
+        if not readable and (challenged or "iusc" in html_text or not framed):
             raise self.puzzled(html_text, "its results have another form than expected")
         return found
 
@@ -81,13 +82,13 @@ class Bing(engine.Checked, BingImages):
         return results or []
 
 
-def _found(item: etree._Element) -> engine.Found | None:
-    """One result: JSON in an attribute, "1200 × 800 · jpeg" beside it."""
+def _found(item: etree._Element) -> engine.Found:
+    """One result: JSON in an attribute, "1200 × 800 · jpeg" beside it. Odd ones have no address."""
     try:
         about = json.loads(item.xpath(".//a[contains(@class, 'iusc')]/@m")[0])
         address = about["murl"]
     except (LookupError, TypeError, ValueError, RecursionError):
-        return None
+        return engine.Found(None, None, None, None, None)
     said = item.xpath(".//div[contains(@class, 'img_info')]/span[@class='nowrap']/text()")
     width, _, rest = (said[0] if said else "").replace("×", "x").partition("x")  # noqa: RUF001
     height = (rest.split() or [""])[0]

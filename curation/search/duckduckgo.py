@@ -43,11 +43,11 @@ class DuckDuckGo(engine.Checked, DuckduckgoImages):
         super().__init__(connection)
         self._vqd = ""
         self._proven = False  # whether a page was had with this token
-        # Strict is `kp=1` in DuckDuckGo's documentation of its settings, and the cookie p=1 where
-        # a setting is kept. Its own pages add `p=1` to requests when strict, and not when
-        # moderate (`ex=-1`); ddgs sends `p=1` for both, so that the parameter alone may be
-        # moderate. SearXNG sends both parameter and cookie for strict, and so do we.
-        # With safe search off it is cookie p=-2 and, as ddgs has it, parameter p=-1.
+        # Sources disagree about strict. DuckDuckGo documents the setting: kp=1, kept in the cookie
+        # p=1. Its web search was seen to send `p=1` when strict and `ex=-1` when moderate. ddgs
+        # sends `p=1` to i.js for both, so that the parameter alone may be moderate. SearXNG sends
+        # i.js parameter and cookie. The strictest is both, on the page of the token as well.
+        # Safe search off is the cookie p=-2 and, as ddgs has it, the parameter p=-1.
         cookie = {"p": "1" if safe else "-2"}
         self.http_client.client.set_cookies("https://duckduckgo.com", cookie)
 
