@@ -25,8 +25,8 @@ TRAINING = {
 HEAVY = {"torch", "torchvision", "fastai", "timm", "safetensors.torch", "fastcore"}
 DOORS = ("admin", "api", "views", "urls", "tasks", "management")
 PURE = {
-    "curation.images", "curation.hashing", "curation.search", "curation.splits",
-    "classifier.recipes", "classifier.preprocess", "classifier.calibrate", "classifier.predict",
+    "curation.download", "curation.images", "curation.hashing", "curation.search",
+    "curation.splits", "classifier.recipes", "classifier.preprocess", "classifier.calibrate", "classifier.predict",
     "classifier.checkpoints",
 }  # fmt: skip
 

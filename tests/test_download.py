@@ -1,0 +1,186 @@
+"""Fetching an address: what each trick of a server leads to."""
+
+import json
+import random
+import tempfile
+import threading
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from curation.download import Downloader, Stopped, TooLarge, fetch
+from tests.shady import SOON, Shady, names, outcome, picture
+
+
+@pytest.fixture(scope="module")
+def shady():
+    with Shady() as server:
+        yield server
+
+
+@pytest.fixture
+def downloader(shady):
+    with Downloader(shady.limits(seconds=0.8), 4) as made:
+        yield made
+
+
+TRICKS = {
+    "image/7.jpg": "fetched",
+    "redirect/4": "fetched",
+    "redirect/3?status=307": "fetched",
+    "redirect/5": "too-many-redirects",
+    "loop": "too-many-redirects",
+    "to?url=http://127.0.0.1:22/": "port",
+    "to?url=http://169.254.169.254/latest/meta-data/": "not-public",
+    "to?url=http://10.0.0.1/": "not-public",
+    "to?url=http://2130706433/": "bad-address",
+    "to?url=http://kim:secret@127.0.0.1/": "credentials",
+    "to?url=http://[::1": "bad-address",
+    "to?url=file:///etc/passwd": "scheme",
+    "to?url=data:image/png;base64,AAAA": "scheme",
+    "status/302": "http-error",
+    "status/204": "http-error",
+    "status/206": "http-error",
+    "status/403": "http-error",
+    "status/404": "http-error",
+    "status/404?bytes=99999": "http-error",
+    "status/500": "http-error",
+    "drip-body": "too-slow",
+    "drip-headers": "too-slow",
+    "drip-chunk-size": "too-slow",
+    "drip-until-closed": "too-slow",
+    "drip-continue": "too-slow",
+    "drip-missing": "http-error",
+    "stall": "too-slow",
+    "endless": "too-large",
+    "endless-chunks": "too-large",
+    "endless-headers": "broken-answer",
+    "length/99999999999": "too-large",
+    "length/5": "fetched",
+    "length/-5": "fetched",
+    "length/7,8": "broken-answer",
+    "gzip": "encoded",
+    "gzip?as=br": "encoded",
+    "gzip?as=identity, GZIP": "encoded",
+    "coding/aws-chunked": "fetched",
+    "empty": "empty",
+    "garbage/": "broken-answer",
+    "html/shoe.jpg": "fetched",
+    "image/7.jpg?as=text/html": "fetched",
+}
+
+
+@pytest.mark.parametrize("path", TRICKS)
+def test_each_trick_has_its_outcome(shady, downloader, path):
+    assert outcome(downloader, shady.url(path)) == TRICKS[path]
+
+
+def test_a_file_comes_as_it_was_sent(shady, downloader):
+    with downloader.fetch(shady.url("redirect/1", status=308)) as fetched:
+        assert fetched.file.read() == picture("end.jpg") == fetched.read()
+        assert fetched.bytes == len(picture("end.jpg"))
+        assert fetched.url == shady.url("image/end.jpg")
+        assert fetched.media_type == "image/jpeg"
+    assert fetched.file.closed
+
+
+def test_an_endless_body_fills_neither_disk_nor_memory(shady, downloader, monkeypatch):
+    sizes = []
+
+    class Measured:
+        def __init__(self):
+            self.file = real()
+
+        def write(self, data):
+            self.file.write(data)
+            sizes.append(self.file.tell())
+
+        def close(self):
+            self.file.close()
+
+    real = tempfile.TemporaryFile
+    monkeypatch.setattr(fetch.tempfile, "TemporaryFile", Measured)
+    tracemalloc.start()
+    with pytest.raises(TooLarge):
+        downloader.fetch(shady.url("endless"))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 0 < max(sizes) <= downloader.limits.max_bytes
+    assert peak < 2 * 1024**2
+
+
+def test_it_says_who_it_is_and_brings_nothing_else(shady, downloader, monkeypatch, tmp_path):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login kim password secret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    for _ in range(2):  # the first answer sets a cookie
+        with downloader.fetch(shady.url("echo")) as fetched:
+            seen = json.loads(fetched.read())
+    assert seen["headers"] == {
+        "Host": f"127.0.0.1:{shady.port}",
+        "User-Agent": "ShoeTypeRecognizer/1.0 (collects pictures of shoes)",
+        "Accept": "image/*",
+        "Accept-Encoding": "identity",
+    }
+
+
+def test_https_checks_the_certificate_and_its_name():
+    with Shady(tls=True) as shady:
+        answers = {"shoes.test": [["127.0.0.1"]], "other.test": [["127.0.0.1"]]}
+        with names(answers), Downloader(shady.limits(), 2) as downloader:
+            assert outcome(downloader, shady.url("image/1.jpg")) == "fetched"
+            assert outcome(downloader, shady.url("image/1.jpg", "shoes.test")) == "fetched"
+            assert outcome(downloader, shady.url("image/1.jpg", "other.test")) == "tls"
+        with Downloader(shady.limits(ca_file=""), 2) as downloader:
+            assert outcome(downloader, shady.url("image/1.jpg")) == "tls"
+        with Downloader(shady.limits(seconds=0.8), 2) as downloader:
+            assert outcome(downloader, shady.url("drip-headers")) == "too-slow"
+            assert outcome(downloader, shady.url("drip-body")) == "too-slow"
+            assert outcome(downloader, shady.url("truncated")) == "truncated"
+
+
+def test_https_to_a_server_that_speaks_http_is_refused(shady, downloader):
+    assert outcome(downloader, shady.url("image/1.jpg").replace("http:", "https:")) == "tls"
+
+
+def test_a_redirect_may_lead_from_https_to_http_and_tells(shady):
+    with Shady(tls=True) as secure:
+        limits = replace(secure.limits(), ports=frozenset({secure.port, shady.port}))
+        with Downloader(limits, 2) as downloader:
+            plain = shady.url("image/1.jpg")
+            with downloader.fetch(secure.url("to", url=plain)) as fetched:
+                assert fetched.url == plain
+
+
+@pytest.mark.parametrize("path", ["drip-body", "drip-headers", "stall", "endless-wait"])
+def test_closing_ends_what_is_under_way(shady, path):
+    downloader = Downloader(shady.limits(seconds=600), 2)
+    before = shady.requests.total()
+    with ThreadPoolExecutor(1) as pool:
+        options = {"wait": 30} if path == "endless-wait" else {}
+        running = pool.submit(downloader.fetch, shady.url(path, **options))
+        while shady.requests.total() == before:
+            threading.Event().wait(0.01)
+        downloader.close()
+        with pytest.raises(Stopped):
+            running.result(timeout=SOON)
+    with pytest.raises(Stopped):
+        downloader.fetch(shady.url("image/1.jpg"))
+
+
+def test_random_answers_lead_to_a_refusal_or_a_file(shady, downloader):
+    chance = random.Random(5)
+    good = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Type: image/png\r\n\r\nabc"
+    for _ in range(150):
+        answer = bytearray(good)
+        for _ in range(chance.randint(1, 6)):
+            answer[chance.randrange(len(answer))] = chance.choice(b"\r\n:\x00\xff 19-,AHz")
+        url = shady.url("garbage/" + bytes(answer).hex())
+        assert outcome(downloader, url) in (
+            "fetched", "broken-answer", "http-error", "truncated", "empty", "unreachable",
+            "too-slow",
+        )  # fmt: skip
