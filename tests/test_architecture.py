@@ -26,8 +26,8 @@ HEAVY = {"torch", "torchvision", "fastai", "timm", "safetensors.torch", "fastcor
 DOORS = ("admin", "api", "views", "urls", "tasks", "management")
 PURE = {
     "curation.download", "curation.images", "curation.hashing", "curation.search",
-    "curation.splits", "classifier.recipes", "classifier.preprocess", "classifier.calibrate", "classifier.predict",
-    "classifier.checkpoints",
+    "curation.splits", "classifier.recipes", "classifier.preprocess", "classifier.calibrate",
+    "classifier.predict", "classifier.checkpoints",
 }  # fmt: skip
 
 

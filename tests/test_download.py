@@ -1,7 +1,9 @@
 """Fetching an address: what each trick of a server leads to."""
 
+import contextlib
 import json
 import random
+import socket
 import tempfile
 import threading
 import tracemalloc
@@ -147,6 +149,26 @@ def test_https_to_a_server_that_speaks_http_is_refused(shady, downloader):
     assert outcome(downloader, shady.url("image/1.jpg").replace("http:", "https:")) == "tls"
 
 
+@pytest.mark.parametrize("drip", [b"", b"\0"])
+def test_a_handshake_that_never_ends_is_given_up(shady, drip):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        over = threading.Event()
+
+        def shake():
+            hand, _ = listening.accept()
+            with hand, contextlib.suppress(OSError):
+                hand.sendall(b"\x16\x03\x03\x40\x00")
+                while not over.wait(0.05):
+                    hand.sendall(drip)
+
+        threading.Thread(target=shake, daemon=True).start()
+        port = listening.getsockname()[1]
+        limits = shady.limits(ports=frozenset({port}), connect_seconds=0.4, tries=1)
+        with Downloader(limits, 1) as downloader:
+            assert outcome(downloader, f"https://127.0.0.1:{port}/") == "unreachable"
+        over.set()
+
+
 def test_a_redirect_may_lead_from_https_to_http_and_tells(shady):
     with Shady(tls=True) as secure:
         limits = replace(secure.limits(), ports=frozenset({secure.port, shady.port}))
@@ -175,7 +197,7 @@ def test_closing_ends_what_is_under_way(shady, path):
 def test_random_answers_lead_to_a_refusal_or_a_file(shady, downloader):
     chance = random.Random(5)
     good = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Type: image/png\r\n\r\nabc"
-    for _ in range(150):
+    for _ in range(80):
         answer = bytearray(good)
         for _ in range(chance.randint(1, 6)):
             answer[chance.randrange(len(answer))] = chance.choice(b"\r\n:\x00\xff 19-,AHz")

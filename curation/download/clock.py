@@ -11,13 +11,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from curation.download.errors import DownloadError, Stopped, TooSlow
 
 T = TypeVar("T")
 
 TICK = 0.2  # seconds: how late the watch may be
+
+
+class Attended(Protocol):
+    """A connection, and the clock of whoever had it last."""
+
+    sock: socket.socket
+    clock: "Clock | None"
 
 
 class Clock:
@@ -29,6 +36,7 @@ class Clock:
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._error: DownloadError | None = None
+        self._connection: Attended | None = None
         self._socket: socket.socket | None = None
 
     def left(self) -> float:
@@ -52,33 +60,40 @@ class Clock:
         self._ended.wait(min(seconds, self.left()))
         self.check()
 
-    def attend(self, sock: socket.socket) -> None:
-        """From now on an end of time ends this socket. Raises if it has come already."""
+    def attend(self, connection: "Attended") -> None:
+        """From now on an end of time ends this connection. Raises if it has come already."""
         with self._lock:
-            self._socket = sock
+            connection.clock = self
+            # Kept apart: the connection forgets its socket while an answer still comes in.
+            self._connection, self._socket = connection, connection.sock
         if self._error:
             raise self._error
 
     def hurry(self, seconds: float) -> None:
         """Let the reads to come wait no longer than this for a byte."""
         with self._lock:
-            if self._socket is not None and self._socket.fileno() >= 0:
+            if self._is_ours() and self._socket.fileno() >= 0:
                 self._socket.settimeout(seconds)
 
     def release(self) -> None:
-        """The socket goes back to the pool and must not be touched any more."""
+        """The connection goes back to the pool and must not be touched any more."""
         with self._lock:
-            self._socket = None
+            self._connection = self._socket = None
 
     def cut(self, error: DownloadError) -> None:
         """End the fetch with this error; the first one stays."""
         with self._lock:
             self._error = self._error or error
             self._ended.set()
-            if self._socket is not None:
+            if self._is_ours():
                 with contextlib.suppress(OSError):
                     # Not SSLSocket's own, which takes the session from under a running read.
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def _is_ours(self) -> bool:
+        """Whether there is a connection, and nobody else has it: at the end of a body it goes
+        back to the pool by itself, a moment before `release`."""
+        return self._connection is not None and self._connection.clock is self
 
     def within(self, call: Callable[[], T]) -> T:
         """The result of a call that knows no time-out. Raises what it raises, and as `check`.

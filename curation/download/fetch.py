@@ -85,7 +85,8 @@ class Downloader:
         self._slots = threading.BoundedSemaphore(connections)
 
     def fetch(self, url: str) -> Fetched:
-        """The file at an address, after redirects. Raises DownloadError."""
+        """The file at an address, after redirects. Raises DownloadError, and OSError where the
+        temporary file cannot be written."""
         with self._watch.over(self.limits.seconds) as clock, self._slot(clock):
             for tries_left in reversed(range(self.limits.tries)):
                 try:
@@ -98,7 +99,10 @@ class Downloader:
         raise ValueError("Limits.tries is less than 1")
 
     def close(self) -> None:
-        """End every fetch under way, and refuse those to come. From any thread, more than once."""
+        """End every fetch under way, and refuse those to come. From any thread, more than once.
+
+        Whoever reads fails at once; a connection in the making ends by `connect_seconds`.
+        """
         self._watch.close()
         self._transport.close()
 

@@ -48,15 +48,17 @@ _running = threading.local()
 
 
 class _Watched:
-    """A connection that shows its socket to the clock of whoever uses it."""
+    """A connection that shows itself to the clock of whoever uses it."""
+
+    clock: Clock | None = None
 
     def connect(self) -> None:
         super().connect()
-        _running.clock.attend(self.sock)
+        _running.clock.attend(self)
 
     def request(self, *args, **kwargs) -> None:
         if self.sock is not None:  # kept from an earlier request
-            _running.clock.attend(self.sock)
+            _running.clock.attend(self)
         super().request(*args, **kwargs)
 
 
