@@ -1,41 +1,36 @@
 """Web servers on loopback that send pictures, and servers that play tricks.
 
 `with Shady() as shady: downloader.fetch(shady.url("image/7.jpg"))`. What a path does stands in
-`TRICKS`; `?…` gives it options. Every loopback address reaches the server, so 127.0.0.1 to
+`tests.tricks`; `?…` gives it options. Every loopback address reaches the server, so 127.0.0.1 to
 127.0.0.250 are as many hosts. Use `Shady(tls=True)` for https with a certificate made here.
+`python -m tests.shady 8900` runs it alone; then `counts` tells what it has seen.
 """
 
 import contextlib
 import datetime
 import ipaddress
-import json
 import socket
 import ssl
+import sys
 import tempfile
 import threading
 import time
-import zlib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from unittest import mock
 from urllib.parse import parse_qs, quote, urlsplit
 
 from curation.download import Downloader, DownloadError, Limits
-from tests.drawing import encoded, shoe
+from tests.tricks import TRICKS, picture, status
+
+__all__ = ["LOOPBACK", "SOON", "Shady", "certificate", "names", "outcome", "picture"]
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 CERTIFIED = ("localhost", "shoes.test")  # names in the certificate, besides 127.0.0.1 to .250
 DRIP = 0.1  # seconds between two bytes
 SOON = 8  # seconds: what takes longer than this did not end by itself
-
-
-@lru_cache(maxsize=512)
-def picture(name: str, width: int = 160, height: int = 120) -> bytes:
-    """The JPEG that `image/<name>` sends: the same for the same name."""
-    return encoded(shoe((width, height), seed=zlib.crc32(name.encode())), "JPEG")
 
 
 class Shady:
@@ -45,7 +40,7 @@ class Shady:
     most requests at once; `peak_of_all` over all hosts. `connections`: made in all.
     """
 
-    def __init__(self, *, tls: bool = False, address: str = "0.0.0.0"):
+    def __init__(self, *, tls: bool = False, address: str = "0.0.0.0", port: int = 0):
         self.tls = tls
         self.closing = threading.Event()
         self.requests: Counter[str] = Counter()
@@ -59,7 +54,7 @@ class Shady:
         self.ca_file = ""
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         kind = type("Server", (_Server,), {"address_family": family})
-        self._server = kind((address, 0), _Handler)
+        self._server = kind((address, port), Handler)
         self._server.shady = self
         self.port = self._server.server_address[1]
         if tls:
@@ -97,19 +92,17 @@ class Shady:
         }
         return Limits(**usual | changes)
 
-    @contextlib.contextmanager
-    def counted(self, host: str, path: str):
+    def came(self, host: str, path: str) -> None:
         with self._lock:
             self.requests[path] += 1
             self.hosts[host] += 1
             self._now[host] += 1
             self.peak[host] = max(self.peak[host], self._now[host])
             self.peak_of_all = max(self.peak_of_all, sum(self._now.values()))
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._now[host] -= 1
+
+    def went(self, host: str) -> None:
+        with self._lock:
+            self._now[host] -= 1
 
     def connected(self) -> None:
         with self._lock:
@@ -130,16 +123,17 @@ class _Server(ThreadingHTTPServer):
         """Clients go away in the middle: that is what they are asked to do here."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     timeout = 60
     server: _Server
 
     def setup(self) -> None:
+        self.shady = self.server.shady
         if self.server.context:  # in this thread, so that nobody waits for a slow handshake
             self.request = self.server.context.wrap_socket(self.request, server_side=True)
-        self.server.shady.connected()
+        self.shady.connected()
         super().setup()
 
     def do_GET(self) -> None:
@@ -147,11 +141,20 @@ class _Handler(BaseHTTPRequestHandler):
         self.all_asked = parse_qs(parts.query, keep_blank_values=True)
         self.asked = {name: values[-1] for name, values in self.all_asked.items()}
         path = parts.path.strip("/")
-        host = self.headers.get("Host", "").rpartition(":")[0]
+        self.host = self.headers.get("Host", "").rpartition(":")[0]
         trick, _, self.rest = path.partition("/")
-        with self.server.shady.counted(host, path):
+        self.shady.came(self.host, path)
+        try:
             time.sleep(float(self.asked.get("wait", 0)))
-            TRICKS.get(trick, _status)(self)
+            TRICKS.get(trick, status)(self)
+        finally:
+            self.gone()
+
+    def gone(self) -> None:
+        """This request counts no longer."""
+        if self.host is not None:
+            self.shady.went(self.host)
+            self.host = None
 
     def answer(self, body: bytes = b"", status: int = 200, kind: str = "image/jpeg", **headers):
         """A whole and honest answer, but for headers given: None leaves one out."""
@@ -161,6 +164,8 @@ class _Handler(BaseHTTPRequestHandler):
             for value in values if isinstance(values, list) else [values]:
                 if value is not None:
                     self.send_header(name.replace("_", "-"), value)
+        # Before the client can know that it is answered, and ask again.
+        self.gone()
         self.end_headers()
         self.wfile.write(body)
 
@@ -171,174 +176,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def pieces(self, data: bytes):
         """One piece after another, slowly, until the test is over."""
-        while not self.server.shady.closing.is_set():
+        while not self.shady.closing.is_set():
             yield data
             time.sleep(DRIP)
 
     def log_message(self, *_) -> None:
         pass
-
-
-def _image(to: _Handler) -> None:
-    size = [int(side) for side in to.asked.get("size", "160x120").split("x")]
-    to.answer(picture(to.rest, *size), kind=to.asked.get("as", "image/jpeg"))
-
-
-def _redirect(to: _Handler) -> None:
-    hops = int(to.rest)
-    there = f"/redirect/{hops - 1}" if hops > 1 else "/image/end.jpg"
-    to.answer(b"Moved", int(to.asked.get("status", 302)), "text/plain", Location=there)
-
-
-def _to(to: _Handler) -> None:
-    to.answer(b"Moved", int(to.asked.get("status", 302)), "text/plain", Location=to.asked["url"])
-
-
-def _loop(to: _Handler) -> None:
-    to.answer(b"Moved", 301, Location="/loop")
-
-
-def _status(to: _Handler) -> None:
-    status = int(to.rest) if to.rest.isdigit() else 404
-    body = b"x" * int(to.asked.get("bytes", 20))
-    to.answer(body, status, "text/html", Retry_After=to.asked.get("after"))
-
-
-def _flaky(to: _Handler) -> None:
-    """`flaky/<times>/<name>?how=<status, hangup or truncated>`, then a picture."""
-    times = int(to.rest.split("/")[0])
-    if to.server.shady.requests[f"flaky/{to.rest}"] > times:
-        return to.answer(picture("end.jpg"))
-    how = to.asked.get("how", "503")
-    if how.isdigit():
-        return to.answer(b"later", int(how), Retry_After=to.asked.get("after"))
-    return {"hangup": _hangup, "truncated": _truncated}[how](to)
-
-
-def _drip_body(to: _Handler) -> None:
-    to.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
-    for byte in to.pieces(b"x"):
-        to.wfile.write(byte)
-
-
-def _drip_headers(to: _Handler) -> None:
-    to.raw(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-    for byte in to.pieces(b"x"):
-        to.wfile.write(byte)
-
-
-def _drip_chunk_size(to: _Handler) -> None:
-    to.raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-    for byte in to.pieces(b"0"):
-        to.wfile.write(byte)
-
-
-def _drip_until_closed(to: _Handler) -> None:
-    to.raw(b"HTTP/1.1 200 OK\r\n\r\n")
-    for byte in to.pieces(b"x"):
-        to.wfile.write(byte)
-
-
-def _drip_missing(to: _Handler) -> None:
-    to.raw(b"HTTP/1.1 404 Not Found\r\nContent-Length: 20000\r\n\r\n")
-    for byte in to.pieces(b"x"):
-        to.wfile.write(byte)
-
-
-def _drip_continue(to: _Handler) -> None:
-    to.close_connection = True
-    for line in to.pieces(b"HTTP/1.1 100 Continue\r\n\r\n"):
-        to.wfile.write(line)
-
-
-def _stall(to: _Handler) -> None:
-    to.close_connection = True
-    to.server.shady.closing.wait()
-
-
-def _endless(to: _Handler) -> None:
-    to.raw(b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n\r\n")
-    while not to.server.shady.closing.is_set():
-        to.wfile.write(b"\xff" * 65536)
-
-
-def _endless_chunks(to: _Handler) -> None:
-    to.raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-    while not to.server.shady.closing.is_set():
-        to.wfile.write(b"10000\r\n" + b"\xff" * 65536 + b"\r\n")
-
-
-def _endless_headers(to: _Handler) -> None:
-    to.raw(b"HTTP/1.1 200 OK\r\n")
-    while not to.server.shady.closing.is_set():
-        to.wfile.write(b"X-More: " + b"x" * 1000 + b"\r\n")
-
-
-def _length(to: _Handler) -> None:
-    """`length/<what is declared>`: the body has the length of a picture."""
-    to.answer(picture("end.jpg"), Content_Length=to.rest.split(","))
-    to.close_connection = True
-
-
-def _truncated(to: _Handler) -> None:
-    body = picture("end.jpg")
-    to.answer(body[: len(body) // 2], Content_Length=str(len(body)))
-    to.close_connection = True
-
-
-def _truncated_chunks(to: _Handler) -> None:
-    to.raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n400\r\n" + b"x" * 1000)
-
-
-def _gzip(to: _Handler) -> None:
-    packer = zlib.compressobj(9, wbits=31)
-    body = packer.compress(bytes(int(to.asked.get("bytes", 50_000_000)))) + packer.flush()
-    to.answer(body, Content_Encoding=to.asked.get("as", "gzip"))
-
-
-def _coding(to: _Handler) -> None:
-    to.answer(picture("end.jpg"), Content_Encoding=to.rest)
-
-
-def _hangup(to: _Handler) -> None:
-    to.close_connection = True
-
-
-def _reset(to: _Handler) -> None:
-    to.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    to.close_connection = True
-    to.connection.close()
-
-
-def _robots(to: _Handler) -> None:
-    """`robots?tag=…&tag=…`: one header line each."""
-    to.answer(picture("end.jpg"), X_Robots_Tag=to.all_asked["tag"])
-
-
-def _html(to: _Handler) -> None:
-    to.answer(b"<!doctype html><title>Shoes</title>", kind=to.asked.get("as", "image/jpeg"))
-
-
-def _garbage(to: _Handler) -> None:
-    to.raw(bytes.fromhex(to.rest) or b"\x16\x03\x01 this is no HTTP\r\n\r\n")
-
-
-def _echo(to: _Handler) -> None:
-    """What was asked, as JSON: headers and the address the connection came in at. And a cookie."""
-    seen = {"headers": dict(to.headers), "at": to.connection.getsockname()[0], "path": to.path}
-    to.answer(json.dumps(seen).encode(), Set_Cookie="session=1; Path=/")
-
-
-TRICKS = {
-    "image": _image, "redirect": _redirect, "to": _to, "loop": _loop, "status": _status,
-    "flaky": _flaky, "drip-body": _drip_body, "drip-headers": _drip_headers,
-    "drip-chunk-size": _drip_chunk_size, "drip-until-closed": _drip_until_closed,
-    "drip-missing": _drip_missing, "drip-continue": _drip_continue, "stall": _stall,
-    "endless": _endless, "endless-chunks": _endless_chunks, "endless-headers": _endless_headers,
-    "length": _length, "truncated": _truncated, "truncated-chunks": _truncated_chunks,
-    "gzip": _gzip, "coding": _coding, "hangup": _hangup, "reset": _reset, "robots": _robots,
-    "html": _html, "empty": lambda to: to.answer(), "garbage": _garbage, "echo": _echo,
-}  # fmt: skip
 
 
 def outcome(downloader: Downloader, url: str) -> str:
@@ -417,3 +260,9 @@ def certificate(folder: Path) -> tuple[str, ssl.SSLContext]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file)
     return str(trusted), context
+
+
+if __name__ == "__main__":
+    with Shady(port=int(sys.argv[1])) as alone:
+        print(alone.url(""), flush=True)
+        threading.Event().wait()
