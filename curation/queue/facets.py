@@ -18,16 +18,15 @@ COLUMNS = ("state", "given_key", "split", "licence", "suggested", "reasons")
 STATE, GIVEN, SPLIT, LICENCE, SUGGESTED, BITS, TIMES = range(7)
 # Facet → what of a group it counts by.
 TALLIED: dict[str, Callable] = {
-    "state": itemgetter(STATE),
     "given": itemgetter(GIVEN),
     "suggested": itemgetter(SUGGESTED),
     "reason": itemgetter(BITS, STATE),
     "split": itemgetter(SPLIT),
     "licence": itemgetter(LICENCE),
 }
-# Facets of so many values that groups by them too would be almost as many as images: each is
-# counted by itself.
-WIDE = ("source", "domain", "collection")
+# Facets that are counted by themselves: those of so many values that groups by them too would be
+# almost as many as images, and the state, so that the walk can leave out states nobody chose.
+ALONE = ("source", "domain", "collection", "state")
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ def find(chosen: Filter, name: str, text: str, cut: int | None = None) -> Facet:
 def _of_one(chosen: Filter, name: str, names) -> Counter:
     if name == "list":
         return _lists(chosen)
-    return _wide(chosen, name) if name in WIDE else _count(chosen, names)[2][name]
+    return _alone(chosen, name) if name in ALONE else _count(chosen, names)[2][name]
 
 
 class _Names:
@@ -130,12 +129,12 @@ def _count(chosen: Filter, names: _Names) -> tuple[int, int, dict[str, Counter]]
     held, failing_one = _sort_out(_walk(chosen), _tests(chosen, slug_of))
     tallies = {name: _tally(held + failing_one.get(name, []), key) for name, key in TALLIED.items()}
     doubtful = sum(group[TIMES] for group in held if _doubtful(group, slug_of))
-    counts = _unfold(tallies, slug_of) | {name: _wide(chosen, name) for name in WIDE}
+    counts = _unfold(tallies, slug_of) | {name: _alone(chosen, name) for name in ALONE}
     return sum(map(itemgetter(TIMES), held)), doubtful, counts
 
 
-def _wide(chosen: Filter, name: str) -> Counter:
-    """Value → images of one wide facet, under the other facets' choices."""
+def _alone(chosen: Filter, name: str) -> Counter:
+    """Value → images of one facet of ALONE, under the other facets' choices."""
     images = ShoeImage.objects.filter(chosen.condition(but=name, counted=True)).order_by()
     counts = dict(images.values_list(name).annotate(times=Count("pk")))
     if name == "collection":
@@ -166,10 +165,10 @@ def _tally(groups, key: Callable) -> Counter:
 
 
 def _walk(chosen: Filter):
-    """Every group that there is under the choices that no group tells."""
-    images = ShoeImage.objects.filter(state__in=[state.value for state in STATES])
-    for name in WIDE:
-        if chosen.choices(name):
+    """Every group that there is in the states chosen, under the choices that no group tells."""
+    images = ShoeImage.objects.filter(chosen.standing(counted=True))
+    for name in ALONE:
+        if name != "state" and chosen.choices(name):
             images = images.filter(**{f"{name}__in": chosen.choices(name)})
     if chosen.list:
         listed = WorkList.images.through.objects.filter(worklist__in=chosen.list)
@@ -184,7 +183,7 @@ def _doubtful(group, slug_of) -> bool:
 
 def _tests(chosen: Filter, slug_of) -> list[tuple[str, Callable]]:
     """What each facet with a choice demands of a group."""
-    tests = [("state", _standing(chosen))]
+    tests = []
     if chosen.reason:
         bits = mask(slug for slug in chosen.reason if slug != UNREVIEWED)
         new = UNREVIEWED in chosen.reason
@@ -204,17 +203,10 @@ def _tests(chosen: Filter, slug_of) -> list[tuple[str, Callable]]:
     return tests
 
 
-def _standing(chosen: Filter) -> Callable:
-    states = set(chosen.state) or {state.value for state in STATES[:2]}
-    if chosen.only_open:
-        return lambda g: g[STATE] in states and (g[STATE] == UNREVIEWED or g[BITS] > 0)
-    return lambda g: g[STATE] in states
-
-
 def _unfold(tallies, slug_of) -> dict[str, Counter]:
     """Keys as addresses write them, and several reasons of one group counted for each."""
     counts = {name: Counter() for name in TALLIED}
-    for name in ("state", "split", "licence"):
+    for name in ("split", "licence"):
         counts[name] = tallies[name]
     for key, times in tallies["given"].items():
         counts["given"][slug_of.get(key, NONE)] += times

@@ -110,7 +110,7 @@ class Filter:
         `counted`: said by the columns of the index that counts, instead of those of the one that
         is sorted by; both mean the same.
         """
-        condition = self._standing(counted)
+        condition = self.standing(counted, but)
         if self.reason:
             condition &= self._reason(counted)
         if self.given:
@@ -127,7 +127,10 @@ class Filter:
             condition &= ~Q(suggested="") & ~Q(suggested=_given_slug())
         return condition
 
-    def _standing(self, counted: bool) -> Q:
+    def standing(self, counted: bool, but: str = "") -> Q:
+        """What `condition` demands of the state, any that a queue shows where `but` is "state"."""
+        if but == "state":
+            return Q(state__in=STATES)
         states = Q(state__in=self.state or STATES[:2])
         if counted:
             new_or_said = Q(state=State.UNREVIEWED) | Q(reasons__gt=0)
