@@ -2,12 +2,18 @@
 
 from celery import shared_task
 
-from curation import ingest
-from curation.models import Import
+from curation import collect, imports
+from curation.models import Collection, Import
 from shoeproject import jobs
 
 
 @shared_task(name=Import.task)
 def run_import(pk):
     """Perform one import."""
-    jobs.perform(Import, pk, ingest.run)
+    jobs.perform(Import, pk, imports.run)
+
+
+@shared_task(name=Collection.task)
+def run_collection(pk):
+    """Perform one collection."""
+    jobs.perform(Collection, pk, collect.run)

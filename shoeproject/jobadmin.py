@@ -123,14 +123,16 @@ class JobAdmin(admin.ModelAdmin):
         job = self.get_object(request, pk)
         if job is None or not self.has_view_permission(request, job):
             raise Http404
-        return JsonResponse(
-            {
-                "state": job.state,
-                "open": job.state in OPEN_STATES,
-                "percent": job.percent,
-                "text": progress_text(job),
-            }
-        )
+        return JsonResponse(self.progress_json(job))
+
+    def progress_json(self, job) -> dict:
+        """What the page's script is told about a job."""
+        return {
+            "state": job.state,
+            "open": job.state in OPEN_STATES,
+            "percent": job.percent,
+            "text": progress_text(job),
+        }
 
     @admin.display(description="progress")
     def progress(self, job):

@@ -1,5 +1,5 @@
 """The labelling admin."""
 
-from curation.admin import guide, image, intake, quality, snapshot
+from curation.admin import collection, guide, image, intake, quality, snapshot
 
-__all__ = ["guide", "image", "intake", "quality", "snapshot"]
+__all__ = ["collection", "guide", "image", "intake", "quality", "snapshot"]

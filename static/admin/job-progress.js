@@ -22,6 +22,7 @@ async function follow(place) {
     }
     bar.value = job.percent ?? 0;
     text.textContent = job.text;
+    place.dispatchEvent(new CustomEvent("job-progress", { bubbles: true, detail: job }));
   }
 }
 

@@ -1,0 +1,79 @@
+"""Asking for a collection: what may be asked for, and one job for each type."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import transaction
+
+from curation import search
+from curation.errors import CurationError
+from curation.models import Collection, ShoeType
+from shoeproject.jobs import OPEN_STATES
+
+
+@dataclass(eq=False)
+class CollectionRefused(CurationError):
+    """The collection cannot be asked for like this."""
+
+    why: str
+
+    code = "collection_refused"
+    sentence = "{why}"
+
+
+def ask(
+    types: Iterable[ShoeType], count: int, *, terms: Sequence[str] = (),
+    filters: Mapping[str, str] | None = None, safe: bool = True, set_label: bool = False, by=None,
+) -> list[Collection]:  # fmt: skip
+    """Queue a collection of `count` new images for each type; all of them or none.
+
+    `terms`: what to search for instead of the type's own terms, for one type alone. `filters`: see
+    `search.FILTERS`. Raises `CollectionRefused`.
+    """
+    types = [shoe_type.survivor() for shoe_type in types]
+    if not types:
+        raise CollectionRefused("Choose a type at least.")
+    if not 1 <= count <= settings.COLLECT_COUNT_MOST:
+        raise CollectionRefused(f"Ask for 1 to {settings.COLLECT_COUNT_MOST} images of a type.")
+    own = [term.strip() for term in terms if term.strip()]
+    if own and len(types) > 1:
+        raise CollectionRefused("Search terms belong to one type; choose one, or leave them empty.")
+    if any(len(term) > 200 for term in own):
+        raise CollectionRefused("A search term has 200 characters at most.")
+    asked = check_filters(filters or {})
+    with transaction.atomic():
+        _refuse_twice(types)
+        made = [
+            Collection.objects.create(
+                shoe_type=shoe_type, terms=own or shoe_type.search_terms or [shoe_type.name],
+                count=count, filters=asked, safe_search=safe, set_label=set_label, asked_by=by,
+            )
+            for shoe_type in dict.fromkeys(types)
+        ]  # fmt: skip
+        for job in made:
+            job.ring()
+    return made
+
+
+def check_filters(filters: Mapping[str, str]) -> dict[str, str]:
+    """The filters that are set; raises `CollectionRefused` for one that nobody knows."""
+    for name, value in filters.items():
+        if name not in search.FILTERS:
+            raise CollectionRefused(
+                f"There is no filter “{name}”; there are {', '.join(search.FILTERS)}."
+            )
+        if value and value not in search.FILTERS[name]:
+            raise CollectionRefused(
+                f"“{value}” is no {name}; choose one of {', '.join(search.FILTERS[name])}."
+            )
+    return {name: value for name, value in filters.items() if value}
+
+
+def _refuse_twice(types) -> None:
+    open_jobs = Collection.objects.filter(state__in=OPEN_STATES, shoe_type__in=types)
+    for job in open_jobs.select_related("shoe_type")[:1]:
+        raise CollectionRefused(
+            f"{job.shoe_type} is being collected already (collection {job.pk}, {job.state}). "
+            "Resume, cancel or await that one."
+        )

@@ -1,0 +1,98 @@
+"""What becomes of search results, counted and in words."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from django.db.models import Count, Q
+
+from curation.models import Collection, Hit, ShoeImage
+
+State = ShoeImage.State
+# Reasons given before anything is fetched, and after.
+UNFETCHED = {
+    "seen-before": "its address was looked at by an earlier collection",
+    "taken-down": "all from there was purged on demand",
+    "said-too-small": "too small, as the search says",
+}
+CHECKED = {
+    "known": "here already",
+    "rejected-before": "rejected or purged before",
+    "near-copy": "a copy of one that is here",
+    "copy-of-rejected": "a copy of one that was rejected or purged",
+    "too-small": "too small",
+    "image_empty": "an empty file",
+    "image_too_large": "too many bytes",
+    "image_too_many_pixels": "too many pixels",
+    "image_side_too_long": "too long a side",
+    "image_unsupported": "no picture of a kind that is taken",
+    "image_broken": "no picture that can be read",
+}
+# Why nothing arrived: `curation.download.errors`.
+UNREACHED = {
+    "bad-address": "no usable address",
+    "scheme": "no web address",
+    "credentials": "a password in the address",
+    "port": "an unusual port",
+    "not-public": "not on the public internet",
+    "too-many-redirects": "passed on too often",
+    "http-error": "refused by the server",
+    "too-large": "too many bytes",
+    "too-slow": "too slow",
+    "unreachable": "the server cannot be reached",
+    "tls": "no secure connection",
+    "broken-answer": "an answer nobody understands",
+    "truncated": "broke off",
+    "encoded": "compressed against our wish",
+    "robots": "the site asks not to collect it",
+    "host-tired": "the server wanted fewer requests",
+    "empty": "an empty file",
+    "stopped": "stopped",
+}
+# Of these the next collection may have more luck; the others are not asked for again.
+PASSING = {"http-error", "too-slow", "unreachable", "truncated", "host-tired", "stopped"}
+WORDS = UNFETCHED | CHECKED | UNREACHED
+
+
+@dataclass
+class Tally:
+    """How far a collection is. `refused`: reason → results."""
+
+    found: int
+    accepted: int
+    refused: Counter
+
+    @classmethod
+    def of(cls, job: Collection) -> "Tally":
+        """As the job's hits say."""
+        rows = job.hits.order_by().values_list("outcome", "reason").annotate(times=Count("pk"))
+        counts = {(outcome, reason): times for outcome, reason, times in rows}
+        refused = {r: n for (outcome, r), n in counts.items() if outcome == Hit.Outcome.REFUSED}
+        accepted = sum(n for (o, _), n in counts.items() if o == Hit.Outcome.ACCEPTED)
+        return cls(sum(counts.values()), accepted, Counter(refused))
+
+    @property
+    def fetched(self) -> int:
+        """Pictures that arrived."""
+        missed = sum(n for r, n in self.refused.items() if r in UNFETCHED or r in UNREACHED)
+        return self.accepted + self.refused.total() - missed
+
+    @property
+    def words(self) -> str:
+        """In a few words."""
+        return f"{self.found} found, {self.fetched} fetched, {self.refused.total()} refused"
+
+    def as_json(self) -> dict:
+        """For the job's report."""
+        return {
+            "found": self.found,
+            "fetched": self.fetched,
+            "accepted": self.accepted,
+            "refused": dict(self.refused.most_common()),
+        }
+
+
+def noise(job: Collection) -> list[tuple[str, int, int]]:
+    """(query, accepted, of them rejected by curators since) for each query of a collection."""
+    rejected = Count("pk", filter=Q(state__in=[State.REJECTED, State.PURGED]))
+    rows = job.images.order_by("query").values_list("query").annotate(all=Count("pk"), bad=rejected)
+    return list(rows)

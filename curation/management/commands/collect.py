@@ -1,0 +1,70 @@
+"""`manage.py collect "Chelsea boots" --count 200`."""
+
+from django.core.management.base import CommandError
+
+from curation import collect, ingest, search
+from curation.models import Collection, ShoeType
+from shoeproject.commands import ProjectCommand, wait_for
+
+
+class Command(ProjectCommand):
+    """Bring images in from the web."""
+
+    help = (
+        "Search the web for images of one type or several and bring in those that are new. What "
+        "comes in has its type proposed, or with --set-label set, and waits in the queue."
+    )
+
+    def add_arguments(self, parser):
+        """Declare the arguments."""
+        filters = ", ".join(f"{n}={'|'.join(values)}" for n, values in search.FILTERS.items())
+        add = parser.add_argument
+        add("types", nargs="*", metavar="TYPE", help="a type's name or slug")
+        add("--all", action="store_true", help="all types of the guide")
+        add("--count", type=int, default=200, help="new images of each type (default 200)")
+        add("--term", action="append", default=[], help="search for this (repeatable, one TYPE)")
+        add("--filter", action="append", default=[], metavar="NAME=VALUE", help=filters)
+        add("--unsafe", action="store_true", help="without safe search")
+        add("--set-label", action="store_true", help="label what comes in at once")
+        add("--wait", action="store_true", help="show progress; work here where no worker does")
+
+    def handle(self, types, all, count, term, filter, unsafe, set_label, wait, **options):
+        """Queue the collections, and with --wait see them through."""
+        jobs = collect.ask(
+            _types(types, all), count, terms=term, filters=_filters(filter), safe=not unsafe,
+            set_label=set_label,
+        )  # fmt: skip
+        for job in jobs:
+            if not wait:
+                self.stdout.write(f"Collection {job.pk}: {job} is queued.")
+                continue
+            self._print(wait_for(job, collect.run))
+
+    def _print(self, job: Collection):
+        tally = collect.Tally.of(job)
+        self.stdout.write(f"{job.shoe_type}: {tally.accepted} of {job.count} images; {tally.words}")
+        for reason, number in tally.refused.most_common():
+            self.stdout.write(f"  {number:5d} {collect.WORDS.get(reason, reason)}")
+        for name in collect.not_applied(job):
+            self.stdout.write(f"  {name}")
+        for note in job.report.get("notes", []):
+            self.stdout.write(f"  {note}")
+        if job.report.get("dry"):
+            self.stdout.write("  The results ran dry. Other search terms may find more.")
+
+
+def _types(names: list[str], everything: bool) -> list[ShoeType]:
+    if everything:
+        return list(ShoeType.objects.filter(kind=ShoeType.Kind.TYPE, merged_into=None))
+    labels = ingest.Labels()
+    try:
+        return [labels[name] for name in names]
+    except KeyError as error:
+        raise CommandError(
+            f"There is no type {error}. Name one of the guide, such as “Chelsea boots”."
+        ) from error
+
+
+def _filters(texts: list[str]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in texts]
+    return {name.strip(): value.strip() for name, _, value in pairs}

@@ -1,0 +1,42 @@
+// On the page that asks: a button that ticks all types. On a collection's page: its results, counted
+// anew as often as its progress is.
+function counted(rows, table) {
+  table.replaceChildren(
+    ...rows.map(([words, number]) => {
+      const row = document.createElement("tr");
+      const name = document.createElement("th");
+      const value = document.createElement("td");
+      name.textContent = words;
+      value.textContent = number;
+      row.append(name, value);
+      return row;
+    }),
+  );
+}
+
+function buttons(types) {
+  const button = document.createElement("button");
+  const boxes = [...types.querySelectorAll("input")];
+  const all = () => boxes.every((box) => box.checked);
+  const name = () => (button.textContent = all() ? "Choose none" : "Choose all");
+  button.type = "button";
+  button.className = "collect-all";
+  button.addEventListener("click", () => {
+    const checked = !all();
+    boxes.forEach((box) => (box.checked = checked));
+    name();
+  });
+  types.addEventListener("change", name);
+  types.querySelector("h2").after(button);
+  name();
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  document.querySelectorAll("[data-types]").forEach(buttons);
+  const table = document.querySelector("[data-job-rows]");
+  if (table) {
+    document.addEventListener("job-progress", (event) => {
+      if (event.detail.rows) counted(event.detail.rows, table);
+    });
+  }
+});
