@@ -172,6 +172,8 @@ def _store(folder: str) -> dict:
             "access_key": env("S3_ACCESS_KEY", default=None),
             "secret_key": env("S3_SECRET_KEY", default=None),
             "file_overwrite": True,
+            # What is read goes to a temporary file from this size on; by default it never would.
+            "max_memory_size": 16 * 1024**2,
             "default_acl": None,
             "querystring_auth": True,
         },
@@ -187,6 +189,21 @@ STORAGES = {
 CACHE_DIR = Path(env("CACHE_DIR", default=str(VAR_DIR / "cache")))
 # Refusals of an import that are kept word for word.
 IMPORT_REPORT_LINES = env.int("IMPORT_REPORT_LINES", default=1000)
+# Files that a folder, ZIP or CSV may list in one import.
+IMPORT_MAX_ENTRIES = env.int("IMPORT_MAX_ENTRIES", default=100_000)
+# Bytes that a ZIP may unpack to, and how many times its own size that may be.
+IMPORT_ZIP_MAX_BYTES = env.int("IMPORT_ZIP_MAX_BYTES", default=50 * 1024**3)
+IMPORT_ZIP_MAX_RATIO = env.int("IMPORT_ZIP_MAX_RATIO", default=100)
+# Bytes of a CSV inside a ZIP, or one that is uploaded.
+IMPORT_CSV_MAX_BYTES = env.int("IMPORT_CSV_MAX_BYTES", default=100 * 1024**2)
+# Pixels of the shorter side that an imported picture needs; 0 takes all.
+IMPORT_MIN_SIDE = env.int("IMPORT_MIN_SIDE", default=0)
+# Files and bytes of one upload in the admin, and hours for which what nobody finished is kept.
+UPLOAD_MAX_FILES = env.int("UPLOAD_MAX_FILES", default=10_000)
+UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_BYTES", default=2 * 1024**3)
+UPLOAD_KEEP_HOURS = env.int("UPLOAD_KEEP_HOURS", default=24)
+# Files of one request: a browser without JavaScript sends all of an upload in one.
+DATA_UPLOAD_MAX_NUMBER_FILES = env.int("DATA_UPLOAD_MAX_NUMBER_FILES", default=1000)
 # Folders on the server that an import started in the admin may read.
 IMPORT_ROOTS = env.list("IMPORT_ROOTS", default=[str(VAR_DIR / "import")])
 # `make run` does not start with less free on the disk of `var/`.

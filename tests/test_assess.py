@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageOps
 from classifier import promote, store
 from classifier.assess import ask, job, parts, table
 from classifier.models import ModelVersion, PretrainedEmbedder
-from curation import findings, ingest, purge, review, snapshot
+from curation import findings, imports, ingest, purge, review, snapshot
 from curation.models import (
     AssessChunk,
     Assessment,
@@ -365,7 +365,7 @@ def test_assessed_by_itself_after_what_changes_things(
     thing(colour=BLUE, seed=5).save(folder / "a.png")
     for expected in (1, 1):  # the second import adds nothing
         row = Import.objects.create(path=str(folder.parent))
-        jobs.perform(Import, row.pk, ingest.run)
+        jobs.perform(Import, row.pk, imports.run)
         with django_capture_on_commit_callbacks(execute=True):
             row.refresh_from_db()
             ask.after_job(Import, row)

@@ -12,8 +12,8 @@ from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 
-from curation import dataset, images, ingest, purge, snapshot
-from curation.models import ShoeImage
+from curation import dataset, images, imports, ingest, purge, snapshot
+from curation.models import Import, ShoeImage
 from tests.factories import jpeg, stored_image
 
 pytestmark = pytest.mark.django_db
@@ -188,8 +188,10 @@ def test_a_damaged_file_is_left_out(frozen):
 def test_an_export_comes_in_again_elsewhere(frozen, tmp_path):
     """The CSV's columns are an import's."""
     opened(dataset.stream(frozen, "imagefolder")).extractall(tmp_path)
-    entries = list(ingest.read(tmp_path / "images.csv"))
-    assert all(entry.path.is_file() for entry in entries)
+    job = Import(path=str(tmp_path / "images.csv"))
+    with imports.open_source(job, ingest.Labels()) as source:
+        entries = source.entries()
+        assert all(source.read(entry)[:2] == b"\xff\xd8" for entry in entries)
     assert {entry.label for entry in entries} == {"chelsea-boots", "uggs", "sneakers"}
 
 

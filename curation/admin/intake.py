@@ -1,14 +1,19 @@
-"""Admin pages of what brings images in."""
+"""Admin pages of imports."""
 
 from pathlib import Path
 
 from django import forms
 from django.conf import settings
 from django.contrib import admin
-from django.utils.html import format_html, format_html_join
+from django.template.loader import render_to_string
 
-from curation.models import Collection, Hit, Import
-from shoeproject.jobadmin import JobAdmin, ReadOnlyAdmin
+from curation.admin.upload import UploadPages
+from curation.imports import WORDS
+from curation.models import Import, ShoeType
+from shoeproject.jobadmin import JobAdmin
+
+SHOWN = 24  # of the pictures that came in
+PROBLEMS = 100  # of the refusals, word for word
 
 
 class ImportForm(forms.ModelForm):
@@ -16,11 +21,17 @@ class ImportForm(forms.ModelForm):
 
     class Meta:
         model = Import
-        fields = ["path", "source", "licence", "scene", "label_map"]
+        fields = ["path", "label", "source", "licence", "scene", "keep_copies", "label_map"]
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if self.fields:  # none where a job is only looked at
+            self.fields["path"].required = True
+            self.fields["label"].queryset = ShoeType.objects.filter(merged_into=None)
 
     def clean_path(self):
         """Only paths below the folders that were opened for imports."""
-        path = Path(self.cleaned_data["path"]).resolve()
+        path = Path(self.cleaned_data["path"].replace("\0", "")).resolve()
         roots = [Path(root).resolve() for root in settings.IMPORT_ROOTS]
         if not any(path.is_relative_to(root) for root in roots):
             allowed = ", ".join(map(str, roots)) or "none"
@@ -34,13 +45,17 @@ class ImportForm(forms.ModelForm):
 
 
 @admin.register(Import)
-class ImportAdmin(JobAdmin):
+class ImportAdmin(UploadPages, JobAdmin):
     """Imports of labelled pictures."""
 
     form = ImportForm
     list_display = ["__str__", "state", "progress", "added", "asked_by", "created_at"]
-    asked_fields = ("path", "source", "licence", "scene", "label_map")
+    list_select_related = ["asked_by"]
+    asked_fields = ("path", "label", "source", "licence", "scene", "keep_copies", "label_map")
     result_fields = ("result",)
+
+    class Media:
+        css = {"all": ["admin/decisions.css", "admin/import.css"]}
 
     def save_model(self, request, obj, form, change):
         """Queue it."""
@@ -53,41 +68,23 @@ class ImportAdmin(JobAdmin):
         """How many came in."""
         return job.report.get("added", "")
 
-    @admin.display(description="report")
+    @admin.display(description="result")
     def result(self, job):
-        """The report in words."""
-        report = job.report
-        if not report:
-            return "–"
-        labels = ", ".join(f"{k} ({v})" for k, v in report["unknown_labels"].items())
-        return format_html(
-            "<p>{} added, {} known already, {} refused.</p><p>Unknown labels: {}</p><ul>{}</ul>",
-            report["added"],
-            report["known"],
-            sum(report["refused"].values()),
-            labels or "none",
-            format_html_join(
-                "", "<li>{}: {}</li>", ((p["path"], p["detail"]) for p in report["problems"][:100])
-            ),
+        """What came in and what did not."""
+        report = {"added": 0, "known": 0, "refused": {}, "unknown_labels": {}, "problems": []}
+        report |= job.report
+        by_reason = sorted(report["refused"].items(), key=lambda row: -row[1])
+        by_label = sorted(report["unknown_labels"].items(), key=lambda row: -row[1])
+        return render_to_string(
+            "admin/curation/import/result.html",
+            {
+                "job": job,
+                "report": report,
+                "refused": [(WORDS.get(code, code), number) for code, number in by_reason],
+                "refused_sum": sum(number for _, number in by_reason),
+                "unknown": by_label[:PROBLEMS],
+                "unknown_sum": sum(number for _, number in by_label),
+                "problems": report["problems"][:PROBLEMS],
+                "images": job.images.order_by("-pk").select_related("label", "proposed")[:SHOWN],
+            },
         )
-
-
-@admin.register(Collection)
-class CollectionAdmin(ReadOnlyAdmin):
-    """Collections from the web; nothing starts one yet."""
-
-    missing = "Images are not collected from the web yet."
-    list_display = ["__str__", "state", "asked_by", "created_at"]
-    list_filter = ["state", "shoe_type"]
-    list_select_related = ["shoe_type", "asked_by"]
-
-
-@admin.register(Hit)
-class HitAdmin(ReadOnlyAdmin):
-    """Search results and what became of them."""
-
-    missing = "Images are not collected from the web yet."
-    list_display = ["query", "rank", "outcome", "reason", "collection"]
-    list_filter = ["outcome", "reason"]
-    list_select_related = ["collection__shoe_type"]
-    show_full_result_count = False

@@ -1,13 +1,6 @@
-"""Pictures on their way in: the one door every image comes through, and the imports that use it."""
+"""Pictures on their way in: the one door that every image comes through."""
 
-from curation.ingest.entries import (
-    Entry,
-    Labels,
-    NothingToImport,
-    read,
-    read_folder,
-    read_manifest,
-)
+from curation.ingest.labels import Labels
 from curation.ingest.picture import (
     NearCopy,
     Origin,
@@ -17,28 +10,22 @@ from curation.ingest.picture import (
     add_image,
     domain_of,
     limits,
+    page_group,
     prepare,
     take_in,
 )
-from curation.ingest.run import Report, run
 
 __all__ = [
-    "Entry",
     "Labels",
     "NearCopy",
-    "NothingToImport",
     "Origin",
     "Prepared",
-    "Report",
     "Taken",
     "TooSmall",
     "add_image",
     "domain_of",
     "limits",
+    "page_group",
     "prepare",
-    "read",
-    "read_folder",
-    "read_manifest",
-    "run",
     "take_in",
 ]

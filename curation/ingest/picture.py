@@ -102,6 +102,16 @@ def domain_of(url: str) -> str:
     return host.removeprefix("www.")[:120]
 
 
+def page_group(page_url: str) -> str:
+    """The group of what was found on a page; empty where no page is known.
+
+    Pictures of one page are views of one thing more often than not; on one side of a split either
+    way. By digest, as addresses may be longer than a group's name.
+    """
+    domain = domain_of(page_url)
+    return f"{domain}:{images.sha256_hex(page_url.encode())[:24]}" if domain else ""
+
+
 def prepare(data: bytes, within: images.Limits) -> Prepared:
     """All of taking a picture in that needs no database. Raises the decode guard's errors."""
     picture = images.decode(data, within)

@@ -1,4 +1,4 @@
-"""`manage.py import_images FOLDER|MANIFEST.csv`."""
+"""`manage.py import_images FOLDER|FILE.zip|FILE.csv`."""
 
 import json
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 
-from curation import ingest
-from curation.models import Import, ShoeImage
+from curation import imports, ingest
+from curation.models import Import, ShoeImage, ShoeType
 from curation.models.intake import validate_label_map
 from shoeproject.commands import ProjectCommand, wait_for
 
@@ -16,19 +16,22 @@ class Command(ProjectCommand):
     """Bring labelled pictures in."""
 
     help = (
-        "Bring in a folder that holds a folder of pictures for each label, or the pictures a CSV "
-        "lists (columns path and class; group, source, licence, scene and title where known). "
-        "A second import of the same adds nothing."
+        "Bring in a folder or ZIP that holds a folder of pictures for each label, or the pictures "
+        "a CSV lists (columns path, or url for web addresses, and class; group, source, licence, "
+        "scene, title, page_url where known). A second import of the same adds nothing."
     )
 
     def add_arguments(self, parser):
         """Declare the arguments."""
-        parser.add_argument("path", type=Path, help="a folder, or a CSV file")
+        parser.add_argument("path", type=Path, help="a folder, a ZIP or a CSV file")
         parser.add_argument(
             "--map",
             type=Path,
             metavar="FILE",
             help='JSON: {"their label": "our-slug"}',
+        )
+        parser.add_argument(
+            "--label", metavar="SLUG", help="what all of them show, whatever folders or a CSV say"
         )
         parser.add_argument("--source", default="", help="who they came from, if no CSV says so")
         parser.add_argument("--licence", default="unknown", help="their licence, if no CSV says so")
@@ -38,8 +41,13 @@ class Command(ProjectCommand):
             choices=ShoeImage.Scene.values,
             help="where they were photographed, if no CSV says so",
         )
+        parser.add_argument(
+            "--keep-copies",
+            action="store_true",
+            help="take in near copies of pictures that are here already, too",
+        )
 
-    def handle(self, path, map, source, licence, scene, **options):
+    def handle(self, path, map, label, source, licence, scene, keep_copies, **options):
         """Import and print the report."""
         if not path.exists():
             raise CommandError(f"{path}: there is no such folder or file.")
@@ -49,10 +57,12 @@ class Command(ProjectCommand):
             source=source,
             licence=licence,
             scene=scene,
+            label=_type(label),
+            keep_copies=keep_copies,
         )
         job.save()
         # Paths are this machine's, so this machine does the work; the row shows it in the admin.
-        wait_for(job, ingest.run, patience=0)
+        wait_for(job, imports.run, patience=0)
         self._print(job.report)
 
     def _print(self, report):
@@ -68,6 +78,15 @@ class Command(ProjectCommand):
             f"{report['added']} added, {report['known']} known already, {refused} refused, "
             f"{sum(report['unknown_labels'].values())} with unknown labels."
         )
+
+
+def _type(slug: str | None) -> ShoeType | None:
+    if slug is None:
+        return None
+    try:
+        return ingest.Labels()[slug]
+    except KeyError:
+        raise CommandError(f"There is no type “{slug}”.") from None
 
 
 def _read_map(file: Path | None) -> dict:

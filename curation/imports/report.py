@@ -1,0 +1,72 @@
+"""What became of an import's entries."""
+
+from collections import Counter
+
+from django.conf import settings
+
+from curation.collect import WORDS as WEB_WORDS
+
+NAME_LENGTH = 300
+OTHERS = "(others)"
+WORDS = WEB_WORDS | {
+    "no-label": "nothing says what it shows",
+    "outside": "leads out of what is imported",
+    "unreadable": "cannot be read",
+    "odd-name": "a name that is no plain path",
+    "not-a-file": "a link, or no file at all",
+    "encrypted": "locked with a password",
+    "packing": "packed in a way that is not read here",
+    "archive": "an archive inside the archive",
+    "duplicate-name": "a second file of the same name",
+    "damaged": "damaged in the ZIP",
+    "taken-down": "all from there was purged on demand",
+    "image_empty": "an empty file",
+    "image_too_large": "too many bytes",
+    "image_too_many_pixels": "too many pixels",
+    "image_side_too_long": "a side too long",
+    "image_unsupported": "no picture, or none of a known format",
+    "image_broken": "a damaged picture",
+}
+
+
+class Report:
+    """What became of an import's entries; kept small however many there are."""
+
+    def __init__(self):
+        self.known, self.refused, self.unknown_labels = 0, Counter(), Counter()
+        self.problems = []
+
+    def refuse(self, name: str, code: str, detail: str) -> None:
+        """Count a refusal, and keep the first ones word for word."""
+        self.refused[code] += 1
+        if len(self.problems) < settings.IMPORT_REPORT_LINES:
+            line = {"path": printable(name), "code": code, "detail": printable(detail)}
+            self.problems.append(line)
+
+    def unknown(self, label: str) -> None:
+        """Count a label that is none of the types."""
+        label = printable(label)
+        if label not in self.unknown_labels:
+            many = len(self.unknown_labels) >= settings.IMPORT_REPORT_LINES
+            label = OTHERS if many else label
+        self.unknown_labels[label] += 1
+
+    @property
+    def left_out(self) -> int:
+        """Entries that did not come in, for whatever reason."""
+        return self.refused.total() + self.unknown_labels.total()
+
+    def as_json(self, added: int) -> dict:
+        """The report as it is stored on the import's row."""
+        return {
+            "added": added,
+            "known": self.known,
+            "refused": dict(self.refused),
+            "unknown_labels": dict(self.unknown_labels),
+            "problems": self.problems,
+        }
+
+
+def printable(text: str) -> str:
+    """A file's name as a database can keep it: a name on disk may be no valid text at all."""
+    return text.replace("\0", "�").encode("utf-8", "replace").decode()[:NAME_LENGTH]
