@@ -55,6 +55,7 @@ TRICKS = {
     "drip-until-closed": "too-slow",
     "drip-continue": "too-slow",
     "drip-missing": "http-error",
+    "stall-missing": "http-error",
     "stall": "too-slow",
     "endless": "too-large",
     "endless-chunks": "too-large",
@@ -86,6 +87,13 @@ def test_a_file_comes_as_it_was_sent(shady, downloader):
         assert fetched.url == shady.url("image/end.jpg")
         assert fetched.media_type == "image/jpeg"
     assert fetched.file.closed
+
+
+@pytest.mark.parametrize("path", ["stall-missing", "drip-missing", "status/404?bytes=99999"])
+def test_what_is_left_of_one_answer_is_not_taken_for_the_next(shady, downloader, path):
+    assert outcome(downloader, shady.url(path)) == "http-error"
+    with downloader.fetch(shady.url("image/8.jpg")) as fetched:
+        assert fetched.read() == picture("8.jpg")
 
 
 def test_an_endless_body_fills_neither_disk_nor_memory(shady, downloader, monkeypatch):

@@ -59,6 +59,7 @@ def test_no_form_of_a_private_address_is_asked(shady, host):
     [
         ["10.0.0.1"], ["::1"], ["::7f00:1"], ["64:ff9b::7f00:1"], ["2002:7f00:1::"],
         ["93.184.216.34", "10.0.0.1"], ["93.184.216.34", "127.0.0.1"], ["127.0.0.1", "8.8.8.8"],
+        ["93.184.216.34", "::7f00:1"], ["93.184.216.34", "4000::1"],
     ],
 )  # fmt: skip
 def test_every_address_of_a_name_must_be_public(shady, answer):

@@ -144,6 +144,13 @@ def test_connections_are_kept_for_the_next_request():
         assert shady.connections == 1
 
 
+def test_connections_to_many_hosts_are_kept():
+    with Shady() as shady, Downloader(shady.limits(), 2) as downloader:
+        for host in [*range(1, 31)] * 2:
+            assert outcome(downloader, shady.url("image/1.jpg", f"127.0.0.{host}")) == "fetched"
+        assert shady.connections == 30
+
+
 def test_no_more_fetches_run_at_once_than_allowed():
     with Shady() as shady, Downloader(shady.limits(), 2) as downloader:
         urls = [shady.url("image/1.jpg", f"127.0.0.{n}", wait=0.1) for n in range(1, 9)]

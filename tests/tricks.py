@@ -84,6 +84,11 @@ def _drip_missing(to: "Handler") -> None:
         to.wfile.write(byte)
 
 
+def _stall_missing(to: "Handler") -> None:
+    to.raw(b"HTTP/1.1 404 Not Found\r\nContent-Length: 20000\r\n\r\n")
+    to.shady.closing.wait()
+
+
 def _drip_continue(to: "Handler") -> None:
     to.close_connection = True
     for line in to.pieces(b"HTTP/1.1 100 Continue\r\n\r\n"):
@@ -182,6 +187,7 @@ TRICKS = {
     "flaky": _flaky, "drip-body": _drip_body, "drip-headers": _drip_headers,
     "drip-chunk-size": _drip_chunk_size, "drip-until-closed": _drip_until_closed,
     "drip-missing": _drip_missing, "drip-continue": _drip_continue, "stall": _stall,
+    "stall-missing": _stall_missing,
     "endless": _endless, "endless-chunks": _endless_chunks, "endless-headers": _endless_headers,
     "length": _length, "truncated": _truncated, "truncated-chunks": _truncated_chunks,
     "gzip": _gzip, "coding": _coding, "hangup": _hangup, "reset": _reset, "robots": _robots,

@@ -36,6 +36,8 @@ from curation.download.errors import (
 from curation.download.limits import Limits
 
 CHUNK = 64 * 1024
+# Hosts whose connections are kept, those asked last: results of a search come from some dozens.
+HOSTS_KEPT = 100
 # What is left of an answer nobody wants is read to keep the connection, up to so many bytes and
 # seconds.
 WORTH_READING = 32 * 1024
@@ -83,7 +85,7 @@ class Transport(_AntiSSRFAdapter):
 
     `requests` never sees more than its adapter: no session means no cookies, no proxies or
     passwords from the environment, and no redirects but those we follow ourselves.
-    `connections`: hosts whose connections are kept, and connections kept of each.
+    `connections`: kept of each host, at most.
     """
 
     def __init__(self, limits: Limits, connections: int):
@@ -91,7 +93,7 @@ class Transport(_AntiSSRFAdapter):
         self._tls = _tls(limits.ca_file or certifi.where())
         super().__init__(
             addresses.policy(limits.private),
-            pool_connections=connections,
+            pool_connections=HOSTS_KEPT,
             pool_maxsize=connections,
         )
 
