@@ -302,10 +302,11 @@ ASSESS_TINY = env.int("ASSESS_TINY", default=80)
 
 # --- collecting -------------------------------------------------------------------------------
 
-# Differing bits of the perceptual hash (0 to 6) and difference in mean colour (CIE 1976) up to
-# which a new picture is a copy of one that is here.
-COPY_HASH_DISTANCE = env.int("COPY_HASH_DISTANCE", default=4)
-COPY_COLOUR = env.float("COPY_COLOUR", default=2.0)
+# A new picture is compared with so many of those here, the nearest by perceptual hash, within so
+# many differing bits (0 to 7) and so large a difference in mean colour (CIE 1976).
+COPY_COMPARED = env.int("COPY_COMPARED", default=12)
+COPY_HASH_DISTANCE = env.int("COPY_HASH_DISTANCE", default=6)
+COPY_COLOUR = env.float("COPY_COLOUR", default=10.0)
 # Images that one collection may ask for.
 COLLECT_COUNT_MOST = env.int("COLLECT_COUNT_MOST", default=5000)
 # Pixels of the shorter side that a picture from the web needs.

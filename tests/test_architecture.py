@@ -25,9 +25,9 @@ TRAINING = {
 HEAVY = {"torch", "torchvision", "fastai", "timm", "safetensors.torch", "fastcore"}
 DOORS = ("admin", "api", "views", "urls", "tasks", "management")
 PURE = {
-    "curation.download", "curation.images", "curation.hashing", "curation.search",
-    "curation.splits", "classifier.recipes", "classifier.preprocess", "classifier.calibrate",
-    "classifier.predict", "classifier.checkpoints",
+    "curation.download", "curation.images", "curation.hashing", "curation.likeness",
+    "curation.search", "curation.splits", "classifier.recipes", "classifier.preprocess",
+    "classifier.calibrate", "classifier.predict", "classifier.checkpoints",
 }  # fmt: skip
 
 

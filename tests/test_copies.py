@@ -5,6 +5,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from classifier.assess import copies
+from curation import likeness
 from tests.drawing import BLUE, shoe
 
 SIZE = (240, 180)
@@ -27,36 +28,36 @@ ALTERED = {
 
 
 def difference(one, other) -> float:
-    looks = [copies.small(image) for image in (one, other)]
+    looks = [likeness.small(image) for image in (one, other)]
     wholes, contents = (np.stack(column) for column in zip(*looks, strict=True))
-    return float(copies.differences(np.array([[0, 1]]), wholes, contents)[0])
+    return float(likeness.differences(np.array([[0, 1]]), wholes, contents)[0])
 
 
 @pytest.mark.parametrize("how", ALTERED)
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_altered_copy_is_one(how, seed):
     original = shoe(SIZE, seed=seed)
-    assert difference(original, ALTERED[how](original)) < copies.COPY_BELOW
+    assert difference(original, ALTERED[how](original)) < likeness.COPY_BELOW
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_other_colour_or_other_shoe_is_no_copy(seed):
     original = shoe(SIZE, seed=seed)
-    assert difference(original, shoe(SIZE, BLUE, seed)) > copies.COPY_BELOW
-    assert difference(original, shoe(SIZE, seed=seed + 10)) > copies.COPY_BELOW
+    assert difference(original, shoe(SIZE, BLUE, seed)) > likeness.COPY_BELOW
+    assert difference(original, shoe(SIZE, seed=seed + 10)) > likeness.COPY_BELOW
 
 
 def test_white_shoes_on_white_are_not_one():
     pale = (246, 246, 246)
     first, second = (shoe(SIZE, pale, seed) for seed in (4, 5))
-    assert difference(first, second) > copies.COPY_BELOW
+    assert difference(first, second) > likeness.COPY_BELOW
 
 
 def test_frames_come_off_one_after_the_other():
     pixels = np.full((60, 80, 3), 255, np.uint8)
     pixels[20:50, 30:60] = np.random.default_rng(0).integers(0, 200, (30, 30, 3))
     framed = np.pad(pixels, ((6, 6), (6, 6), (0, 0)), constant_values=0)
-    unframed, content = copies.boxes(framed)
+    unframed, content = likeness.boxes(framed)
     assert content == (36, 26, 66, 56)
     left, top, right, bottom = unframed
     assert 6 <= left <= 8 and 6 <= top <= 8 and 84 <= right <= 86 and 64 <= bottom <= 66
@@ -64,14 +65,14 @@ def test_frames_come_off_one_after_the_other():
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 500), (500, 3), (16, 16)])
 def test_any_shape_is_looked_at(size):
-    whole, content = copies.small(Image.new("RGB", size, (255, 255, 255)))
-    assert whole.shape == content.shape == (copies.SIDE, copies.SIDE, 3)
+    whole, content = likeness.small(Image.new("RGB", size, (255, 255, 255)))
+    assert whole.shape == content.shape == (likeness.SIDE, likeness.SIDE, 3)
 
 
 def test_candidates_hold_the_mirrored_and_the_near():
     images = [shoe(SIZE, seed=seed) for seed in range(6)]
     images.append(ImageOps.mirror(images[2]))
-    contents = np.stack([copies.small(image)[1] for image in images])
+    contents = np.stack([likeness.small(image)[1] for image in images])
     features = np.eye(7, dtype=np.float32)
     features[5] = features[4]
     pairs = {tuple(pair) for pair in copies.candidates(features, contents).tolist()}
@@ -82,10 +83,10 @@ def test_candidates_hold_the_mirrored_and_the_near():
 
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_few_images_are_no_trouble(number):
-    contents = np.zeros((number, copies.SIDE, copies.SIDE, 3), np.uint8)
+    contents = np.zeros((number, likeness.SIDE, likeness.SIDE, 3), np.uint8)
     pairs = copies.candidates(np.ones((number, 3), np.float32), contents)
     assert pairs.shape[1] == 2
-    assert len(copies.differences(pairs, contents, contents)) == len(pairs)
+    assert len(likeness.differences(pairs, contents, contents)) == len(pairs)
 
 
 def test_groups_join_over_others():

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from classifier.assess import copies, quality
+from classifier.assess import quality
 from classifier.assess.sights import Sights
 from classifier.embedding import Embedder
 from classifier.preprocess import open_photo, to_array
+from curation import likeness
 
 # Pixels that the shorter side keeps when a picture is decoded for its measures.
 MEASURED_SIDE = 128
@@ -30,14 +31,14 @@ def see(data: bytes, embedder: Embedder) -> Sight:
     """Look at one stored picture. Raises UnreadablePicture."""
     image = open_photo(io.BytesIO(data), max(MEASURED_SIDE, embedder.preprocess.size))
     embedding, own = embedder.look(to_array(image, embedder.preprocess)[None])
-    whole, content = copies.small(image)
+    whole, content = likeness.small(image)
     return Sight(embedding[0], own[0], whole, content, quality.measure(image))
 
 
 def gather(sights: Sequence[Sight | None], embedder: Embedder) -> Sights:
     """Many as one, all seen through `embedder`; None stands for a picture that could not be
     read."""
-    n, side = len(sights), copies.SIDE
+    n, side = len(sights), likeness.SIDE
     gathered = Sights(
         embedding=np.zeros((n, embedder.channels), np.float16),
         own=np.zeros((n, len(embedder.classes)), np.float16),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from classifier.assess import copies, labels, outliers, quality
+from curation import likeness
 
 # Features are brought down to as many principal components before anything is fitted to them: the
 # fits take a fraction of the time and lose next to nothing.
@@ -23,7 +24,7 @@ class Images:
     `label`: slugs, empty for none. `group`: views of one thing share it; empty for none. `pixels`:
     width times height as received. `shorter_side`: likewise, in pixels. `order`: a number that
     grows with the time of arrival. `embedding`: float16 or float32 (n, d), maybe mapped from disk.
-    `whole`, `content`: uint8 (n, side, side, 3), as `copies.small` makes them. `quality`: float32
+    `whole`, `content`: uint8 (n, side, side, 3), as `likeness.small` makes them. `quality`: float32
     (n, measures). `own`: (n, own classes) what the network that embedded them takes them for, rows
     of NaN for images it was trained on; `own_classes`: slugs. `stored`: digests of the stored
     pictures, which are alike where the pixels are.
@@ -168,10 +169,10 @@ def _copies(images: Images, features, tick) -> tuple[list, np.ndarray]:
     proposed = copies.candidates(
         features, images.content, lambda share: tick(share / 2, "possible copies")
     )
-    apart = copies.differences(
+    apart = likeness.differences(
         proposed, images.whole, images.content, lambda share: tick(0.5 + share / 2, "copies")
     )
-    found = np.flatnonzero(apart < copies.COPY_BELOW)
+    found = np.flatnonzero(apart < likeness.COPY_BELOW)
     pairs = [
         (int(a), int(b), float(d)) for (a, b), d in zip(proposed[found], apart[found], strict=True)
     ]
@@ -207,7 +208,7 @@ def _about_copies(images: Images, pairs) -> list[Said]:
             keep, *others = left
             gone = [i for i in others if (i, keep) in apart]
             for i in gone:
-                score = 1 - apart[i, keep] / copies.COPY_BELOW / 2
+                score = 1 - apart[i, keep] / likeness.COPY_BELOW / 2
                 said += _about_copy(images, i, keep, score)
             left = [i for i in others if i not in gone]
     return said

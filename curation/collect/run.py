@@ -135,6 +135,8 @@ class Collecting:
     def _decide(self, hit: Hit, found: ingest.Prepared | Exception) -> None:
         if isinstance(found, CurationError):
             return self._refuse(hit, found.code, found.detail)
+        if isinstance(found, OSError):
+            raise Halted(f"A picture could not be kept: {found}. Make room, then resume.")
         if isinstance(found, Exception):
             raise found
         self.room.check()

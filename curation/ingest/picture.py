@@ -9,7 +9,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.db import IntegrityError, transaction
 
-from curation import hashing, images, splits
+from curation import hashing, images, likeness, splits
 from curation.errors import CurationError
 from curation.ingest import near
 from curation.models import Collection, Import, Review, ShoeImage
@@ -64,7 +64,8 @@ class Origin:
 @dataclass(frozen=True)
 class Prepared:
     """A picture that was decoded, turned upright and encoded again. `sha256`: of the bytes as
-    received; `stored`: JPEG; `width`, `height`: pixels, upright; `colour`: mean sRGB."""
+    received; `stored`: JPEG; `width`, `height`: pixels, upright; `colour`: mean sRGB;
+    `small`: what it is compared by."""
 
     sha256: str
     stored: bytes
@@ -73,6 +74,7 @@ class Prepared:
     height: int
     phash: int
     colour: tuple[int, int, int]
+    small: likeness.Small
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,7 @@ def prepare(data: bytes, within: images.Limits) -> Prepared:
         height=picture.height,
         phash=hashing.phash(picture.image),
         colour=hashing.mean_colour(picture.image),
+        small=likeness.small(picture.image),
     )
 
 
@@ -143,7 +146,7 @@ def take_in(
     if min(prepared.width, prepared.height) < min_side:
         raise TooSmall(prepared.width, prepared.height, min_side)
     if not keep_copies:
-        copy = near.copy_of(prepared.phash, prepared.colour)
+        copy = near.copy_of(prepared.phash, prepared.colour, prepared.small)
         if copy:
             raise NearCopy(copy.pk, copy.state)
     storages["media"].save(media_name(prepared.stored_sha256), ContentFile(prepared.stored))
