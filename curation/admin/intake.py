@@ -57,6 +57,16 @@ class ImportAdmin(UploadPages, JobAdmin):
     class Media:
         css = {"all": ["admin/decisions.css", "admin/import.css"]}
 
+    def get_fieldsets(self, request, obj=None):
+        """Once there is a job, how it goes comes first."""
+        if obj is None:
+            return super().get_fieldsets(request, obj)
+        asked = [*self.asked_fields, "asked_by", "created_at", "started_at", "finished_at"]
+        return [
+            (None, {"fields": ["state", "progress", "error", "result"]}),
+            ("What was asked for", {"fields": asked}),
+        ]
+
     def save_model(self, request, obj, form, change):
         """Queue it."""
         obj.asked_by = request.user
@@ -71,6 +81,8 @@ class ImportAdmin(UploadPages, JobAdmin):
     @admin.display(description="result")
     def result(self, job):
         """What came in and what did not."""
+        if not job.report:
+            return "Nothing yet."
         report = {"added": 0, "known": 0, "refused": {}, "unknown_labels": {}, "problems": []}
         report |= job.report
         by_reason = sorted(report["refused"].items(), key=lambda row: -row[1])

@@ -1,6 +1,8 @@
 """A CSV of web addresses: downloaded ahead, handed out in its order."""
 
 import io
+import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from typing import BinaryIO
@@ -35,11 +37,14 @@ class Addresses(Source):
     ) -> Iterator[tuple[Wanted, Found]]:
         """Each downloaded and prepared, in a bounded number of threads."""
         within = ingest.limits()
+        # A decoded picture takes far more memory than its file, and decoding no waiting.
+        decoding = threading.BoundedSemaphore(os.cpu_count() or 1)
 
         def work(item: Wanted) -> ingest.Prepared:
             with downloader.fetch(item.entry.file_url) as fetched:
                 data = fetched.read()
-            return ingest.prepare(data, within)
+            with decoding:
+                return ingest.prepare(data, within)
 
         with Downloader(downloader_limits(), settings.COLLECT_WORKERS) as downloader:
             results = ahead(
