@@ -78,7 +78,7 @@ class CollectForm(forms.Form):
 class CollectionAdmin(JobAdmin):
     """Collections from the web: asked for by types, then watched."""
 
-    list_display = ["__str__", "state", "progress", "refused", "asked_by", "created_at"]
+    list_display = ["__str__", "state", "progress", "asked_by", "created_at"]
     list_filter = ["state", "shoe_type"]
     list_select_related = ["shoe_type", "asked_by"]
     asked_fields = ("shoe_type", "count", "searches", "asked_filters", "safe_search", "set_label")
@@ -133,17 +133,12 @@ class CollectionAdmin(JobAdmin):
         ]
         return format_html_join("", "<div>{}</div>", ((line,) for line in _lines(asked, job)))
 
-    @admin.display(description="refused")
-    def refused(self, job):
-        """Results that were not taken in, once the job is over or paused."""
-        return sum(job.report.get("refused", {}).values()) if "refused" in job.report else ""
-
     @admin.display(description="results")
     def results(self, job):
         """What became of the results, kept up to date by the page's script."""
         rows = format_html_join("", "<tr><th>{}</th><td>{}</td></tr>", _rows(job))
         notes = format_html_join("", "<p>{}</p>", ((note,) for note in _notes(job)))
-        address = f"{reverse('admin:curation_hit_changelist')}?collection__id__exact={job.pk}"
+        address = f"{reverse('admin:curation_hit_changelist')}?collection={job.pk}"
         return format_html(
             '<table class="figures" data-job-rows>{}</table>{}<p><a href="{}">All results</a></p>',
             rows, notes, address,
@@ -166,20 +161,41 @@ class CollectionAdmin(JobAdmin):
         )  # fmt: skip
 
 
+class ReasonFilter(admin.SimpleListFilter):
+    """Why a result was refused, in words."""
+
+    title = "reason"
+    parameter_name = "reason"
+
+    def lookups(self, request, model_admin):
+        """The reasons there are words for."""
+        return list(collect.WORDS.items())
+
+    def queryset(self, request, queryset):
+        """Those refused for the reason chosen."""
+        return queryset.filter(reason=self.value()) if self.value() else queryset
+
+
 @admin.register(Hit)
 class HitAdmin(ReadOnlyAdmin):
     """Search results and what became of them."""
 
-    list_display = ["query", "rank", "outcome", "why", "file", "image", "collection"]
+    list_display = ["rank", "outcome", "why", "file", "picture", "query"]
     list_display_links = None
-    list_filter = ["outcome", "reason", "provider"]
-    list_select_related = ["collection__shoe_type", "image__label", "image__proposed"]
+    list_filter = ["outcome", "provider", ReasonFilter]
     search_fields = ["file_url", "page_url", "title", "query"]
     show_full_result_count = False
 
+    class Media:
+        css = {"all": ["admin/collect.css"]}
+
+    def lookup_allowed(self, lookup, value, request=None):
+        """A collection's own results may be asked for by address."""
+        return lookup == "collection" or super().lookup_allowed(lookup, value, request)
+
     @admin.display(description="why")
     def why(self, hit):
-        """The reason in words."""
+        """The reason in words, and what was said at the time."""
         words = collect.WORDS.get(hit.reason, hit.reason)
         return format_html('<span title="{}">{}</span>', hit.detail, words)
 
@@ -187,6 +203,14 @@ class HitAdmin(ReadOnlyAdmin):
     def file(self, hit):
         """Where it lies; no link, for nobody knows what is there."""
         return format_html('<span class="address">{}</span>', hit.file_url)
+
+    @admin.display(description="image")
+    def picture(self, hit):
+        """The image that was made of it."""
+        if not hit.image_id:
+            return ""
+        address = reverse("admin:curation_shoeimage_change", args=[hit.image_id])
+        return format_html('<a href="{}">{}</a>', address, hit.image_id)
 
 
 def _by_category(chosen: set[str]) -> list[tuple[str, list[tuple[ShoeType, bool]]]]:

@@ -136,7 +136,8 @@ def reason(error: Exception, seconds: float) -> str:
         return "its name could not be looked up"
     if isinstance(error, primp.TimeoutError):
         return f"no answer came within {seconds:g} seconds"
-    if any(word in said for word in ("certificate", "tls", "ssl")):
+    # Not "tls" by itself: rustls is named where a connection merely breaks off, too.
+    if "close_notify" not in said and any(word in said for word in ("certificate", "handshake")):
         return "its certificate is not trusted"
     if isinstance(error, primp.ConnectError):
         return "no connection could be made"
