@@ -89,6 +89,19 @@ class TestBrowser:
         self.imported(v)
         assert perform().report["added"] == 45
 
+    def test_files_are_dropped(self, visit):
+        v = visit()
+        v.page.evaluate(
+            """() => {
+                const dataTransfer = new DataTransfer();
+                for (const name of ["a.jpg", "b.jpg", ".DS_Store"])
+                    dataTransfer.items.add(new File(["x".repeat(2048)], name));
+                const drop = new DragEvent("drop", { dataTransfer, bubbles: true });
+                document.querySelector(".upload-area").dispatchEvent(drop);
+            }"""
+        )
+        self.said(v, "2 files, 4 KB.")
+
     def test_it_says_what_is_missing_before_anything_is_sent(self, visit, photos):
         v = visit()
         v.page.click("#upload [type=submit]")

@@ -39,7 +39,7 @@ ID = re.compile(r"^([0-9]{10})-[0-9a-f]{32}$")
 INDEX = re.compile(r"^(\d{5})\.(\d+)\.(\d+)\.json$")
 DROPPED = "dropped"
 PICTURE, ZIP, CSV = "picture", "zip", "csv"
-PLAIN_PATH = re.compile(r"[\x00-\x1f\x7f]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 NAME_LENGTH = 300
 
 
@@ -232,7 +232,8 @@ def _keep(upload: str, number: str, name: str, file: File) -> dict:
 def plain_name(name: str) -> str:
     """A browser's name for a file, which may hold folders, as a plain path: for labels and reports,
     never for a file here."""
-    name = PLAIN_PATH.sub("", name.replace("\\", "/"))
+    name = name.encode("utf-8", "replace").decode()  # half of a pair of surrogates is no text
+    name = CONTROL.sub("", name.replace("\\", "/"))
     parts = [part for part in name.split("/") if part.strip() not in ("", ".", "..")]
     return "/".join(parts)[-NAME_LENGTH:] or "unnamed"
 

@@ -10,9 +10,13 @@ export function chosen(input) {
 
 // From a drop, with everything that lies in dropped folders.
 export async function dropped(transfer) {
-  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  // Asked for at once: after the first wait the browser has forgotten what was dropped.
+  const items = [...transfer.items].map((item) => ({ entry: item.webkitGetAsEntry?.(), file: item.getAsFile() }));
   const found = [];
-  for (const entry of entries) await walk(entry, found);
+  for (const { entry, file } of items) {
+    if (entry) await walk(entry, found);
+    else if (file) found.push({ file, name: file.name });
+  }
   return found.filter(meant);
 }
 
