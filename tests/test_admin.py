@@ -82,9 +82,8 @@ def test_decisions_and_undo(client, member, images):
     assert "only a rejected image" in page.content.decode()
 
 
-@pytest.mark.parametrize("model", ["collection", "hit"])
-def test_a_list_that_nothing_fills_yet_says_so(admin_client, model):
-    page = admin_client.get(reverse(f"admin:curation_{model}_changelist"))
+def test_a_list_that_nothing_fills_yet_says_so(admin_client):
+    page = admin_client.get(reverse("admin:classifier_feedback_changelist"))
     assert " yet." in page.context["subtitle"]
     assert page.context["subtitle"] in page.content.decode()
 
