@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import pytest
 
-from curation.download import Downloader, Stopped, TooLarge, fetch
+from curation.download import Downloader, HttpError, Stopped, TooLarge, fetch
 from tests.shady import SOON, Shady, names, outcome, picture
 
 
@@ -94,6 +94,16 @@ def test_what_is_left_of_one_answer_is_not_taken_for_the_next(shady, downloader,
     assert outcome(downloader, shady.url(path)) == "http-error"
     with downloader.fetch(shady.url("image/8.jpg")) as fetched:
         assert fetched.read() == picture("8.jpg")
+
+
+def test_an_answer_without_a_body_leaves_a_connection_that_works(shady, downloader):
+    before = shady.connections
+    with pytest.raises(HttpError) as kept:  # with its traceback, and the answer in that
+        downloader.fetch(shady.url("status/404?bytes=0", host="127.0.0.77"))
+    assert kept.value.__traceback__
+    with downloader.fetch(shady.url("image/7.jpg", host="127.0.0.77")) as fetched:
+        assert fetched.bytes
+    assert shady.connections == before + 1
 
 
 def test_an_endless_body_fills_neither_disk_nor_memory(shady, downloader, monkeypatch):

@@ -175,6 +175,9 @@ def _let_go(answer: HTTPResponse, clock: Clock) -> None:
             while answer.length_remaining and time.monotonic() < ends:
                 if not answer.read1(WORTH_READING, decode_content=False):
                     break
+            if answer.length_remaining == 0:
+                # Where there never was a body, nothing has told the connection yet that it is free.
+                answer.read1(1, decode_content=False)
     except (OSError, TransportError, HTTPException, ValueError):
         answer.close()
     clock.release()
