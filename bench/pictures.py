@@ -1,0 +1,122 @@
+"""Pictures for `bench.web`: drawn ones with the weight of photographs, none like another."""
+
+import io
+import random
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from curation import hashing
+
+SIZE = (640, 480)
+APART = 12  # bits in which the hashes of two pictures differ at least
+COPY_BITS, COPY_COLOUR = 4, 2.0  # what the collector takes for a copy
+TAKEN = ("good", "slow", "copy", "near")  # kinds of results whose picture may come in
+CHUNK = 64
+
+
+@dataclass(frozen=True)
+class Result:
+    """One search result: its kind, the number of its picture within the type, what is sent."""
+
+    kind: str
+    of: int
+    data: bytes
+
+
+def distinct(photos: Path | None) -> Iterator[bytes]:
+    """JPEG files no two of which are copies for the collector, whatever is made of them."""
+    hashes = np.empty(0, dtype=np.uint64)
+    for data, value in _photographs(photos) if photos else _drawings():
+        if np.bitwise_count(hashes ^ np.uint64(value)).min(initial=64) > APART:
+            hashes = np.append(hashes, np.uint64(value))
+            yield data
+    raise SystemExit(f"{photos} has only {len(hashes)} distinct photographs: use fewer --types")
+
+
+def _photographs(folder: Path) -> Iterator[tuple[bytes, int]]:
+    for path in sorted(folder.rglob("*.jp*g")):
+        with Image.open(path) as image:
+            if min(image.size) >= SIZE[1] // 2:
+                yield path.read_bytes(), hashing.phash(image.convert("RGB"))
+
+
+def _drawings() -> Iterator[tuple[bytes, int]]:
+    with ProcessPoolExecutor() as pool:
+        for start in count(0, CHUNK):
+            yield from pool.map(draw, range(start, start + CHUNK), chunksize=CHUNK // 4)
+
+
+def draw(number: int) -> tuple[bytes, int]:
+    """(JPEG, hash): coloured shapes on a ground, under the grain that a camera would leave."""
+    chance = random.Random(number)
+    width, height = SIZE
+    shade = lambda: tuple(chance.randrange(20, 236) for _ in range(3))  # noqa: E731
+    image = Image.new("RGB", SIZE, shade())
+    pen = ImageDraw.Draw(image)
+    for _ in range(chance.randint(8, 16)):
+        x, y = chance.uniform(0, width), chance.uniform(0, height)
+        points = [(x + chance.gauss(0, 130), y + chance.gauss(0, 100)) for _ in range(4)]
+        pen.polygon(points, fill=shade())
+    grain = _grain()
+    left, top = chance.randrange(grain.shape[1] - width), chance.randrange(grain.shape[0] - height)
+    field = grain[top : top + height, left : left + width, None] * chance.uniform(0.6, 1.4)
+    pixels = np.clip(np.asarray(image, dtype=np.int16) + field.astype(np.int16), 0, 255)
+    image = Image.fromarray(pixels.astype(np.uint8))
+    return _jpeg(image, 85), hashing.phash(image)
+
+
+@cache
+def _grain() -> np.ndarray:
+    """A field of noise, coarse and fine, from which each picture takes another piece."""
+    chance = np.random.default_rng(3)
+    fine = chance.normal(0, 5, (1200, 1600))
+    coarse = Image.fromarray(chance.normal(0, 14, (400, 534)).astype(np.float32))
+    return fine + np.asarray(coarse.resize((1600, 1200), Image.Resampling.BICUBIC))
+
+
+def results(seed: int, own: list[bytes], each: dict[str, int]) -> list[Result]:
+    """A type's results in a fixed order: `own` pictures, and of each kind so many others."""
+    chance = random.Random(seed)
+    numbers = chance.sample(range(len(own)), len(own))
+    take = lambda kind: [numbers.pop() for _ in range(each[kind])]  # noqa: E731
+    slow = set(take("slow"))
+    made = [Result("slow" if n in slow else "good", n, data) for n, data in enumerate(own)]
+    made += [Result("copy", n, own[n]) for n in take("copy")]
+    near = []
+    while len(near) < each["near"]:
+        number = numbers.pop()
+        if data := _copy(own[number], len(near)):
+            near.append(Result("near", number, data))
+    made += near
+    made += [Result("small", n, _scaled(own[n], 0.22, 80)) for n in take("small")]
+    made += [Result("inside", n, own[n]) for n in take("inside")]
+    made += [Result(kind, -1, b"") for kind in ("missing", "html") for _ in range(each[kind])]
+    chance.shuffle(made)
+    return made
+
+
+def _copy(data: bytes, number: int) -> bytes | None:
+    """The same picture recompressed, or scaled too; None where that comes out too unlike it."""
+    made = _scaled(data, (1, 0.75, 0.6)[number % 3], 70)
+    before, after = (Image.open(io.BytesIO(each)).convert("RGB") for each in (data, made))
+    bits = hashing.distance(hashing.phash(before), hashing.phash(after))
+    means = hashing.mean_colour(before), hashing.mean_colour(after)
+    return made if bits <= COPY_BITS and hashing.colour_distance(*means) < COPY_COLOUR else None
+
+
+def _scaled(data: bytes, by: float, quality: int) -> bytes:
+    image = Image.open(io.BytesIO(data)).convert("RGB")
+    return _jpeg(image.resize([round(side * by) for side in image.size]), quality)
+
+
+def _jpeg(image: Image.Image, quality: int) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=quality)
+    return out.getvalue()

@@ -1,0 +1,32 @@
+"""fastai's side of `bench.collect`: addresses on standard input, one line of JSON on output.
+
+.venv/bin/python -m bench.rival_downloads FOLDER WORKERS < addresses
+"""
+
+import json
+import resource
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from fastai.vision.utils import download_images, verify_images
+
+import classifier.torchvision_shim  # noqa: F401 - before fastai
+
+if __name__ == "__main__":
+    folder, workers = Path(sys.argv[1]), int(sys.argv[2])
+    addresses = sys.stdin.read().split()
+    shutil.rmtree(folder, ignore_errors=True)
+    began = time.perf_counter()
+    download_images(folder, urls=addresses, n_workers=workers)
+    downloaded = time.perf_counter()
+    files = list(folder.iterdir())
+    failed = verify_images(files)
+    verified = time.perf_counter()
+    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    shutil.rmtree(folder)
+    print(json.dumps({
+        "asked": len(addresses), "files": len(files), "failed": len(failed), "peak": megabytes,
+        "downloading": downloaded - began, "verifying": verified - downloaded,
+    }))  # fmt: skip
