@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from curation import images, ingest
+from curation import ingest
 from curation.collect.limits import downloader_limits
 from curation.collect.outcomes import Tally
 from curation.collect.room import Room
@@ -181,12 +181,9 @@ class Collecting:
 
 
 def _origin(job: Collection, hit: Hit) -> ingest.Origin:
-    domain = ingest.domain_of(hit.page_url)
-    # Pictures of one page are views of one thing more often than not; on one side of a split either
-    # way. By digest, as addresses may be longer than a group's name.
-    group = f"{domain}:{images.sha256_hex(hit.page_url.encode())[:24]}" if domain else ""
     return ingest.Origin(
-        group=group, source=domain or ingest.domain_of(hit.file_url), licence=hit.licence,
+        group=ingest.page_group(hit.page_url), licence=hit.licence,
+        source=ingest.domain_of(hit.page_url) or ingest.domain_of(hit.file_url),
         title=hit.title, collection=job, query=hit.query, rank=hit.rank,
         page_url=hit.page_url, file_url=hit.file_url,
     )  # fmt: skip
