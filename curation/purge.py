@@ -132,10 +132,10 @@ def preview(images) -> Preview:
 def purge(images, by, why: str, scope: str, expected: str | None = None) -> Purge:
     """Remove the pictures of these images (a queryset) for good.
 
-    Rows stay as tombstones with their digest and perceptual hash, so that none of them comes back;
-    snapshots that list one become incomplete. Files go once the transaction is committed. Raises
-    `PurgeRefused` without a reason, without images, and where the images are no longer those of the
-    preview whose `expected` is given.
+    `by` is None where a picture's giver takes it back. Rows stay as tombstones with their digest
+    and perceptual hash, so that none of them comes back; snapshots that list one become incomplete.
+    Files go once the transaction is committed. Raises `PurgeRefused` without a reason, without
+    images, and where the images are no longer those of the preview whose `expected` is given.
     """
     if not why.strip():
         raise PurgeRefused("Say why these pictures have to go; it is kept.")

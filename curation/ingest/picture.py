@@ -1,5 +1,6 @@
 """Bytes → an image in the database: prepared in any thread, taken in where the database is."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
@@ -46,6 +47,7 @@ class Origin:
     group: str = ""
     source: str = ""
     licence: str = "unknown"
+    consent: str = ""
     scene: str = ShoeImage.Scene.UNKNOWN
     title: str = ""
     imported_by: Import | None = None
@@ -132,13 +134,15 @@ def prepare(data: bytes, within: images.Limits) -> Prepared:
 
 def take_in(
     prepared: Prepared, origin: Origin, *, label=None, proposed=None, by=None,
-    keep_copies: bool = True, min_side: int = 0,
+    keep_copies: bool = True, min_side: int = 0, also: Callable[[ShoeImage], None] | None = None,
 ) -> Taken:  # fmt: skip
     """Make an image of a prepared picture, or find it.
 
     A picture whose bytes are here, were rejected or were purged is left as it is. The file is
-    written before the row, so a row never names a missing file. Raises `TooSmall`, and without
-    `keep_copies` `NearCopy`.
+    written before the row, so a row never names a missing file. `also(image)` is called for a new
+    one in the transaction that writes its row, and may refuse it by raising. Call this outside of
+    transactions: looking for copies and waiting for the disk would hold up who else writes.
+    Raises `TooSmall`, and without `keep_copies` `NearCopy`.
     """
     known = ShoeImage.objects.filter(sha256=prepared.sha256).first()
     if known:
@@ -159,6 +163,8 @@ def take_in(
                     image=image, by=by, action=Review.Action.IMPORT,
                     label_to=label, state_to=image.state,
                 )  # fmt: skip
+            if also:
+                also(image)
     except IntegrityError:
         # Another worker took the same picture in meanwhile.
         return Taken(ShoeImage.objects.get(sha256=prepared.sha256), "known")
@@ -202,6 +208,7 @@ def _row(prepared: Prepared, origin: Origin, label, proposed) -> ShoeImage:
         group=origin.group,
         source=origin.source,
         licence=origin.licence,
+        consent=origin.consent,
         scene=origin.scene,
         title=origin.title,
         imported_by=origin.imported_by,

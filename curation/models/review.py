@@ -66,7 +66,14 @@ class Review(models.Model):
 class Purge(models.Model):
     """An explicit removal of pictures from the disk: who, why, of what."""
 
-    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Nobody where whoever gave the picture took it back",
+    )
     why = models.TextField()
     scope = models.TextField(help_text="Which images were meant, in words or as a filter")
     at = models.DateTimeField(default=timezone.now)
