@@ -141,11 +141,7 @@ class Collecting:
             raise found
         self.room.check()
         try:
-            with self.claim.holding():
-                taken = self._take_in(hit, found)
-                if taken.outcome == "new":
-                    hit.outcome, hit.image = Hit.Outcome.ACCEPTED, taken.image
-                    hit.save(update_fields=["outcome", "image"])
+            taken = self._take_in(hit, found)
         except ingest.NearCopy as copy:
             gone = copy.state in GONE
             self._refuse(hit, "copy-of-rejected" if gone else copy.code, copy.detail)
@@ -162,8 +158,14 @@ class Collecting:
     def _take_in(self, hit: Hit, prepared: ingest.Prepared) -> ingest.Taken:
         job = self.job
         kind = "label" if job.set_label else "proposed"
+
+        def accept(image: ShoeImage) -> None:
+            hit.outcome, hit.image = Hit.Outcome.ACCEPTED, image
+            with self.claim.holding():
+                hit.save(update_fields=["outcome", "image"])
+
         return ingest.take_in(
-            prepared, _origin(job, hit), by=job.asked_by,
+            prepared, _origin(job, hit), by=job.asked_by, also=accept,
             keep_copies=False, min_side=settings.COLLECT_MIN_SIDE, **{kind: job.shoe_type},
         )  # fmt: skip
 
