@@ -32,7 +32,7 @@ REASONS = (
     Reason("outlier", "unlike everything else here", 0.50, 5),
     Reason("not-a-shoe", "probably not a shoe", 0.97, 6),
     Reason("uncertain", "the model hesitates between types", 0.20, 7),
-    Reason("feedback", "a visitor says that it is another type", 0.50, 8),
+    Reason("feedback", "feedback from a visitor", 0.50, 8),
     Reason("left", "left to a colleague", 0.60, 9),
     Reason("dark", "too dark", 0.30, 10),
     Reason("blown-out", "blown out", 0.25, 11),

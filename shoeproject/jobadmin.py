@@ -26,19 +26,7 @@ def say_error(modeladmin, request, error: ProjectError) -> None:
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
-    """Rows that the project writes and people only read.
-
-    `missing` says on the list what the project cannot do yet, so that an empty page does not look
-    like a finished one.
-    """
-
-    missing = ""
-
-    def changelist_view(self, request, extra_context=None):
-        """The list, under a line that says what is missing."""
-        return super().changelist_view(
-            request, {**(extra_context or {}), "subtitle": self.missing or None}
-        )
+    """Rows that the project writes and people only read."""
 
     def has_add_permission(self, request, obj=None):
         """Nobody adds by hand."""

@@ -249,6 +249,8 @@ ANSWER_ID_HOURS = env.int("ANSWER_ID_HOURS", default=24 * 7)
 # Predictions one web process works on, and lets wait, at a time; more get 503.
 PREDICT_CONCURRENCY = env.int("PREDICT_CONCURRENCY", default=1)
 PREDICT_QUEUE = env.int("PREDICT_QUEUE", default=4)
+# Megabytes that photos given with feedback may take; 0 takes none.
+FEEDBACK_PHOTOS_MB = env.int("FEEDBACK_PHOTOS_MB", default=2000)
 
 # --- curation ---------------------------------------------------------------------------------
 

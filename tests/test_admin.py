@@ -82,12 +82,6 @@ def test_decisions_and_undo(client, member, images):
     assert "only a rejected image" in page.content.decode()
 
 
-def test_a_list_that_nothing_fills_yet_says_so(admin_client):
-    page = admin_client.get(reverse("admin:classifier_feedback_changelist"))
-    assert " yet." in page.context["subtitle"]
-    assert page.context["subtitle"] in page.content.decode()
-
-
 def test_nothing_is_deleted_in_the_admin(admin_client, images):
     page = act(admin_client, ShoeImage, "delete_selected", images)
     assert page.status_code == 200
