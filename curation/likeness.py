@@ -18,6 +18,9 @@ SIDE = 32  # of the small pictures that are compared
 # Mean difference of colours over what is shown, as a share of how much its brightness varies.
 # Chosen on photographs with planted copies (`bench/cleaning.py`).
 COPY_BELOW = 0.16
+# Colour values by which no small part may differ: a part of 4×4 pixels in anything, one of 2×2 in
+# tint. Two black shoes, one with a red lining, are alike on the whole. Chosen likewise.
+PART_APART, TINT_APART = 15.0, 20.0
 COARSE = 12  # side of the pictures that say where in another one a picture may lie
 WORTH_ALIGNING, CERTAIN, STEPS = 0.70, 0.04, 8
 BLOCK = 1024
@@ -183,7 +186,8 @@ class _Pictures:
     def against(self, theirs, parts) -> np.ndarray:
         """(n,) the difference as COPY_BELOW has it, `theirs` laid over the parts of `self` that
         `parts` names, (n, 4): top, left, height, width as shares. By how much brightness varies,
-        because two white shoes, or two black ones, differ by little even where they are two."""
+        because two white shoes, or two black ones, differ by little even where they are two; and
+        by the part that differs most, at full size."""
         pixels, contrast = self.pixels, self.contrast
         if not (parts == _SPECS[0]).all():
             rows, columns = _samplers(parts, pixels.shape[1])
@@ -194,7 +198,18 @@ class _Pictures:
         share = shown / np.maximum(shown.sum((1, 2)), SIDE)[:, None, None]
         apart = (_largest(np.abs(pixels - theirs.pixels)) * share).sum((1, 2))
         varies = np.maximum(_spread(pixels @ _LUMA, share), _spread(theirs.luma(), share))
-        return (apart / (varies + _NOISE)).astype(np.float32)
+        on_the_whole = (apart / (varies + _NOISE)).astype(np.float32)
+        if pixels.shape[1] < SIDE:
+            return on_the_whole
+        return np.maximum(on_the_whole, _in_part(pixels - theirs.pixels))
+
+
+def _in_part(apart) -> np.ndarray:
+    """(n,) by how much the small part differs that differs most, as COPY_BELOW has it; `apart`:
+    differences of colour values (n, SIDE, SIDE, 3), which a slight shift averages out."""
+    tint = apart - (apart @ _LUMA)[..., None]
+    most = np.abs(_by_two(_by_two(apart))).max((1, 2, 3)) / PART_APART
+    return COPY_BELOW * np.maximum(most, np.abs(_by_two(tint)).max((1, 2, 3)) / TINT_APART)
 
 
 def _largest(stack) -> np.ndarray:

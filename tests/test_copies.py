@@ -53,6 +53,13 @@ def test_white_shoes_on_white_are_not_one():
     assert difference(first, second) > likeness.COPY_BELOW
 
 
+def test_the_same_shoe_with_another_lining_is_no_copy():
+    original = shoe(SIZE, seed=3)
+    other = original.copy()
+    other.paste((190, 60, 60), (110, 85, 126, 101))
+    assert difference(original, other) > likeness.COPY_BELOW
+
+
 def test_frames_come_off_one_after_the_other():
     pixels = np.full((60, 80, 3), 255, np.uint8)
     pixels[20:50, 30:60] = np.random.default_rng(0).integers(0, 200, (30, 30, 3))
