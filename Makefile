@@ -27,7 +27,8 @@ run: .venv/run.stamp ## run everything on this machine, until Ctrl-C [PORT=8000 
 	@exec $(VENV) -m shoeproject.up --host "$(HOST)" --port "$(PORT)"
 
 test: .venv/test.stamp ## run the tests [PYTEST_ARGS="-k name"]
-	@$(VENV) -m pytest -o cache_dir=var/cache/pytest $(PYTEST_ARGS)
+	@$(VENV) -m pytest -o cache_dir=var/cache/pytest -n auto --maxprocesses 4 --dist loadfile \
+		$(PYTEST_ARGS)
 
 lint: .venv/test.stamp ## check code and format
 	@$(VENV) -m ruff check .
