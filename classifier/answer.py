@@ -8,7 +8,7 @@ import numpy as np
 from django.conf import settings
 from django.core import signing
 
-from classifier import gate, store
+from classifier import explain, gate, store
 from classifier.calibrate import ClassInfo
 from classifier.errors import AnswerExpired, AnswerUnknown, NoActiveModel
 from classifier.guide import Guide
@@ -55,23 +55,25 @@ WORDING = {
 }
 
 
-def recognise(data: bytes) -> dict:
+def recognise(data: bytes, explained: bool = False) -> dict:
     """Photo → answer, by the active version. The one function behind page, API and command line.
 
-    Raises `NoActiveModel`, `TooBusy` and what `curation.images.decode` raises.
+    `explained`: with the key `explain`, see `classifier.explain`. Raises `NoActiveModel`, `TooBusy`
+    and what `curation.images.decode` raises.
     """
     served = store.active()
     if served is None:
         raise NoActiveModel()
     with gate.turn():
-        prediction = predict(data, served.model, ingest.limits())
-    return answer(prediction, served)
+        prediction = predict(data, served.model, ingest.limits(), explained)
+    said = answer(prediction, served)
+    return {**said, "explain": explain.explain(said, prediction, served)} if explained else said
 
 
-def answer(prediction: Prediction, served: store.Served, explain: dict | None = None) -> dict:
+def answer(prediction: Prediction, served: store.Served) -> dict:
     """The prediction in the words of today's guide; one query.
 
-    `category` of a type is the category's slug. `explain` is passed on as it is.
+    `category` of a type is the category's slug.
     """
     guide = Guide()
     today = _today(prediction, served.model, guide)
@@ -81,7 +83,7 @@ def answer(prediction: Prediction, served: store.Served, explain: dict | None = 
         row = guide.survivor(today.type[0])
         text = {field: getattr(row, field, []) for field in ("pros", "cons", "distinction")}
         best = {**_entry(*today.type, served.model, guide), **text}
-    result = {
+    return {
         "id": _sign(today, served),
         "verdict": today.verdict,
         "model": {"name": served.version.name, "version": served.version.short},
@@ -89,7 +91,6 @@ def answer(prediction: Prediction, served: store.Served, explain: dict | None = 
         "category": today.category and _category(*today.category, guide),
         "top": entries,
     }
-    return result if explain is None else {**result, "explain": explain}
 
 
 def read_id(token: str) -> dict:

@@ -28,6 +28,10 @@ class Guide:
         row = self.survivor(slug)
         return row if row and row.kind == ShoeType.Kind.TYPE else None
 
+    def under(self, row: ShoeType) -> list[ShoeType]:
+        """The labels that stand for `row` today: itself and what merged into it."""
+        return [other for other in self._rows.values() if other.survivor() is row]
+
     def types(self) -> list[ShoeType]:
         """The types a visitor can meet, family by family: what merged away is left out."""
         return [

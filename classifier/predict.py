@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,8 @@ class Prediction:
     `top`: up to five types, most likely first, whatever the verdict. `type`: only with verdict
     "type". `category`: with verdict "type" (the type's own) and "category", else None.
     `probabilities`: of every class, the two that are no types among them. `embedding`: float32,
-    the pooled features.
+    the pooled features. `features`: float32 (channels, height, width), the same before pooling,
+    and `size`: width and height of the upright picture, in proportion; both only when asked for.
     """
 
     verdict: str  # "type", "category", "unsure", "not_a_shoe"
@@ -36,6 +37,8 @@ class Prediction:
     category: tuple[str, float] | None
     probabilities: dict[str, float]
     embedding: np.ndarray = field(repr=False, compare=False)
+    features: np.ndarray | None = field(default=None, repr=False, compare=False)
+    size: tuple[int, int] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,16 +109,22 @@ class Model:
         return tuple(self.session.run(OUTPUTS, {"image": batch}))
 
 
-def predict(data: bytes, model: Model, limits: Limits = LIMITS) -> Prediction:
-    """What the model says about an encoded picture. Raises curation's errors of `decode`."""
+def predict(
+    data: bytes, model: Model, limits: Limits = LIMITS, features: bool = False
+) -> Prediction:
+    """What the model says about an encoded picture, with what a class map needs if `features`.
+
+    Raises curation's errors of `decode`.
+    """
     picture = decode(data, limits, at_least=model.preprocess.size)
-    return predict_picture(picture.image, model)
+    return predict_picture(picture.image, model, features)
 
 
-def predict_picture(image: Image.Image, model: Model) -> Prediction:
+def predict_picture(image: Image.Image, model: Model, features: bool = False) -> Prediction:
     """The same for a picture already decoded (RGB, upright)."""
-    logits, embedding, _ = model.run(to_array(image, model.preprocess)[None])
-    return judge(softmax(logits[0], model.temperature), embedding[0], model)
+    logits, embedding, last = model.run(to_array(image, model.preprocess)[None])
+    said = judge(softmax(logits[0], model.temperature), embedding[0], model)
+    return replace(said, features=last[0], size=image.size) if features else said
 
 
 def judge(probabilities: np.ndarray, embedding: np.ndarray, model: Model) -> Prediction:

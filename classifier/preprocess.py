@@ -81,9 +81,8 @@ def square(image: Image.Image, spec: Preprocess) -> Image.Image:
     """
     image = image if image.mode == "RGB" else image.convert("RGB")
     if spec.fit == "crop":
-        margin = math.ceil(spec.size * 0.14 / 8) * 8
-        image = _scaled(image, (spec.size + margin, spec.size + margin))
-        corner = margin // 2
+        corner, side = _crop(spec.size)
+        image = _scaled(image, (side, side))
         return image.crop((corner, corner, corner + spec.size, corner + spec.size))
     # Scaling before padding gives the same picture for a fraction of the pixels.
     scale = spec.size / max(image.size)
@@ -91,11 +90,29 @@ def square(image: Image.Image, spec: Preprocess) -> Image.Image:
     return padded(_scaled(image, (width, height)), spec.background)
 
 
+def window(size: tuple[int, int], spec: Preprocess) -> tuple[tuple, tuple]:
+    """Which part of a picture of `size` (width, height) `square` keeps, and where in the square
+    that lies: both left, top, right, bottom, in shares from 0 to 1."""
+    whole = (0.0, 0.0, 1.0, 1.0)
+    if spec.fit == "crop":
+        corner, side = _crop(spec.size)
+        low, high = corner / side, (corner + spec.size) / side
+        return (low, low, high, high), whole
+    left, top = ((1 - length / max(size)) / 2 for length in size)
+    return whole, (left, top, 1 - left, 1 - top)
+
+
 def to_array(image: Image.Image, spec: Preprocess) -> np.ndarray:
     """`square`, normalised: float32 of shape (3, size, size), C-contiguous."""
     pixels = np.asarray(square(image, spec), dtype=np.float32) / np.float32(255)
     pixels = (pixels - np.float32(spec.mean)) / np.float32(spec.std)
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _crop(size: int) -> tuple[int, int]:
+    """Where the middle of `size` pixels begins in the larger square, and that one's side."""
+    margin = math.ceil(size * 0.14 / 8) * 8
+    return margin // 2, size + margin
 
 
 def _scaled(image: Image.Image, size: tuple[int, int]) -> Image.Image:

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from classifier import views
+from classifier.api import pictures
 from classifier.api import views as api
 
 urlpatterns = [
@@ -10,6 +11,7 @@ urlpatterns = [
     path("guide/", views.guide, name="guide"),
     path("guide/<slug:slug>/", views.guide_type, name="guide-type"),
     path("privacy/", views.privacy, name="privacy"),
+    path("examples/<slug:digest>.jpg", pictures.example, name="example"),
     path("api/v1/predictions/", api.PredictionsView.as_view(), name="api-predictions"),
     # A redirect to the slash would turn the POST into a GET and lose the photo.
     path("api/v1/predictions", api.PredictionsView.as_view(schema=None)),

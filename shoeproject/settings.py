@@ -249,6 +249,21 @@ ANSWER_ID_HOURS = env.int("ANSWER_ID_HOURS", default=24 * 7)
 # Predictions one web process works on, and lets wait, at a time; more get 503.
 PREDICT_CONCURRENCY = env.int("PREDICT_CONCURRENCY", default=1)
 PREDICT_QUEUE = env.int("PREDICT_QUEUE", default=4)
+# Photographs shown beside an explained answer.
+EXPLAIN_NEAREST = env.int("EXPLAIN_NEAREST", default=6)
+# Licences under which curators' photographs are shown to everybody, as stated with them, capitals
+# or not; "*" at the end stands for anything. Unknown ones never are. CC BY-NC is not among these,
+# because whoever runs this site may earn with it.
+EXPLAIN_LICENCES = env.list(
+    "EXPLAIN_LICENCES",
+    default=["CC0*", "PDM*", "Public domain*", "CC BY", "CC BY 1*", "CC BY 2*", "CC BY 3*",
+             "CC BY 4*", "CC-BY", "CC-BY-1*", "CC-BY-2*", "CC-BY-3*", "CC-BY-4*", "CC BY-SA*",
+             "CC-BY-SA*"],
+)  # fmt: skip
+# Seconds for which caches keep such a photograph, and a process which ones a type has.
+EXPLAIN_CACHE_SECONDS = env.int("EXPLAIN_CACHE_SECONDS", default=30)
+# Seconds that an answer waits for what the assessment saw to come from the models storage.
+EXPLAIN_FETCH_SECONDS = env.float("EXPLAIN_FETCH_SECONDS", default=3.0)
 # Megabytes that photos given with feedback may take; 0 takes none.
 FEEDBACK_PHOTOS_MB = env.int("FEEDBACK_PHOTOS_MB", default=2000)
 

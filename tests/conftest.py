@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.core.cache import cache
 
-from classifier import store
+from classifier import nearest, store
 from shoeproject import jobs
 from tests.browsing import browser  # noqa: F401  (one browser for all files)
 
@@ -15,6 +15,7 @@ def fresh_machine(settings, tmp_path):
     settings.CACHE_DIR = tmp_path / "cache"
     cache.clear()
     store.forget()
+    nearest.forget()
     jobs.stopping.clear()
 
 

@@ -169,10 +169,8 @@ def test_an_answer_asks_the_guide_once(version, django_assert_num_queries):
 
 
 def test_explanation_is_there_only_when_asked(version):
-    served = store.active()
-    prediction = predict(photo(CHELSEA), served.model)
-    assert answer.answer(prediction, served, explain={"map": [1]})["explain"] == {"map": [1]}
-    assert "explain" not in answer.answer(prediction, served)
+    assert "explain" in answer.recognise(photo(CHELSEA), explained=True)
+    assert "explain" not in answer.recognise(photo(CHELSEA))
 
 
 # --- the id -----------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ DOORS = ("admin", "api", "views", "urls", "tasks", "management")
 PURE = {
     "curation.download", "curation.images", "curation.hashing", "curation.likeness",
     "curation.search", "curation.splits", "classifier.recipes", "classifier.preprocess",
-    "classifier.calibrate", "classifier.predict", "classifier.checkpoints",
+    "classifier.calibrate", "classifier.class_map", "classifier.predict", "classifier.checkpoints",
 }  # fmt: skip
 
 

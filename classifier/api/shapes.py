@@ -4,6 +4,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from classifier.answer import DIGITS
+from classifier.api.explained import ExplainShape
 from classifier.trust import STATES
 from curation.models import Category, ShoeType
 
@@ -155,6 +156,7 @@ class AnswerShape(serializers.Serializer):
     top = ClosestTypeShape(
         many=True, help_text="Up to five types, likeliest first, whatever the verdict"
     )
+    explain = ExplainShape(required=False, help_text="Only when asked for")
 
 
 class ProblemShape(serializers.Serializer):

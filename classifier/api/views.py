@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from classifier import answer, photo, store, trust
-from classifier.api import examples, shapes
+from classifier.api import examples, explained, shapes
 from classifier.guide import Guide
 from curation.models import Category
 
@@ -63,6 +63,7 @@ class PredictionsView(PublicView):
         summary="Recognise the shoe in a photo",
         description="The photo is read, answered and forgotten: nothing is stored.",
         tags=["predictions"],
+        parameters=[explained.ASKED],
         request={"multipart/form-data": shapes.PHOTO_FORM},
         examples=examples.ANSWERS,
         responses={
@@ -75,7 +76,7 @@ class PredictionsView(PublicView):
     def post(self, request):
         """Answer one photo."""
         photo.check_length(request)
-        result = answer.recognise(photo.read(request))
+        result = answer.recognise(photo.read(request), explained.is_asked(request))
         return Response(result, headers={"Cache-Control": "no-store"})
 
 

@@ -26,7 +26,7 @@ from curation.models import AssessRun, ShoeImage
 
 logger = logging.getLogger(__name__)
 COLUMNS = [f.name for f in fields(Sights)]
-STORED = "stored"
+STORED, KEYS = "stored", "image"
 COPIED = 4096  # rows at a time
 
 
@@ -149,6 +149,38 @@ def _put_together(run: int, planned: Plan, folder: Path, tick) -> Path:
         array[gone] = 0
         array.flush()
     return made
+
+
+def here(run: int) -> bool:
+    """Whether this machine has what `embeddings` gives."""
+    return all((_folder(run) / f"{column}.npy").exists() for column in (KEYS, "embedding"))
+
+
+def embeddings(run: int) -> tuple[np.ndarray, np.ndarray]:
+    """A finished run's images, int64 (n,), primary keys, ascending, and their features, float16
+    (n, d): both mapped from local copies, which are made where they are missing.
+
+    Rows of what could not be read or was purged are zero. Raises OSError or ValueError.
+    """
+    path = _folder(run) / f"{KEYS}.npy"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f"{uuid.uuid4().hex[:8]}.part")
+        with storages["models"].open(f"assess/{run}/plan.npz") as file, open(beside, "wb") as out:
+            with np.load(io.BytesIO(file.read())) as stored:
+                np.save(out, stored["image"])
+        os.replace(beside, path)
+    keys, features = np.load(path, mmap_mode="r", allow_pickle=False), _fetch(run, "embedding")
+    if len(keys) != len(features):
+        raise ValueError(f"assessment {run} has {len(features)} rows for {len(keys)} images")
+    return keys, features
+
+
+def forget_earlier(run: int) -> None:
+    """Remove this machine's copies of what earlier runs saw; what is in the storage stays."""
+    for folder in _folder(run).parent.glob("*"):
+        if folder.name.isdecimal() and int(folder.name) < run:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def drop_but(run: int) -> None:

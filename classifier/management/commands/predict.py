@@ -16,13 +16,19 @@ class Command(ProjectCommand):
     def add_arguments(self, parser):
         """Declare the arguments."""
         parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+        parser.add_argument(
+            "--explain",
+            action="store_true",
+            help="say why: where in the photo, the nearest photographs, the runner-up, how often "
+            "the model is right",
+        )
 
-    def handle(self, files, **options):
+    def handle(self, files, explain, **options):
         """Print one line per file; the exit status is 1 if any of them is an error."""
         failed = False
         for file in files:
             try:
-                line = answer.recognise(file.read_bytes())
+                line = answer.recognise(file.read_bytes(), explain)
             except ProjectError as error:
                 line = {"error": {"code": error.code, "detail": error.detail}}
             except OSError as error:

@@ -1,0 +1,43 @@
+"""Which of the curators' photographs everybody may see: confirmed examples under a free licence.
+
+All others stay private. What is asked here is asked again for every picture that goes out.
+"""
+
+from django.conf import settings
+from django.db.models import Q, QuerySet
+
+from curation import thumbnails
+from curation.models import ShoeImage, ShoeType
+
+# However generous the setting: what was stated to be unknown is no permission.
+NOT_STATED = ("unknown", "none")
+
+
+def images() -> QuerySet[ShoeImage]:
+    """The photographs that may be shown: confirmed to be a type, their file there, their licence
+    among `EXPLAIN_LICENCES`, and not given by a visitor, who agreed to training alone."""
+    allowed = Q(pk__in=[])
+    for pattern in filter(None, map(str.strip, settings.EXPLAIN_LICENCES)):
+        if pattern.endswith("*"):
+            allowed |= Q(licence__istartswith=pattern[:-1])
+        else:
+            allowed |= Q(licence__iexact=pattern)
+    for word in NOT_STATED:
+        allowed &= ~Q(licence__istartswith=word)
+    confirmed = ShoeImage.objects.filter(
+        allowed, state=ShoeImage.State.CONFIRMED, label__kind=ShoeType.Kind.TYPE, consent=""
+    )
+    return confirmed.exclude(stored_sha256="").exclude(licence="").order_by()
+
+
+def find(stored_sha256: str) -> ShoeImage | None:
+    """The photograph with this file, if it may be shown."""
+    return images().filter(stored_sha256=stored_sha256).first() if stored_sha256 else None
+
+
+def thumbnail(image: ShoeImage) -> bytes | None:
+    """A small JPEG of it; None where its file is gone."""
+    try:
+        return thumbnails.thumbnail(image)
+    except FileNotFoundError:
+        return None
