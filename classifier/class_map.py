@@ -56,5 +56,5 @@ def laid_over(found: np.ndarray, size: tuple[int, int], spec: Preprocess) -> dic
     rows = rows / most if most > 0 else rows
     return {
         "rows": [[round(float(cell), DIGITS) for cell in row] for row in rows],
-        "box": [round(edge, DIGITS) for edge in box],
+        "box": [round(edge, DIGITS + 1) for edge in box],
     }
