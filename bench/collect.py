@@ -21,7 +21,8 @@ too small, 4 passed on to 0.0.0.0. No picture belongs to two types. Then, one af
 fastai writes the bytes as they come, and verifying opens each file at an eighth of its size. The
 collector searches, downloads to a temporary file within limits, decodes in full, turns upright,
 encodes anew, hashes (sha256 twice, perceptual hash, mean colour), looks for copies, writes the file
-and waits for the disk, and writes the row, one transaction an image. A killed worker's jobs are
+and waits for the disk, and writes the row, one transaction an image. MB is the largest resident
+memory of one process that does the work; fastai's has loaded torch. A killed worker's jobs are
 taken up after JOB_LEASE_SECONDS, here 5 s (60 s by default).
 """
 
@@ -107,12 +108,12 @@ def collect(options, server: dict, slugs: list[str], name: str, kill: int) -> di
         environment["DATABASE_URL"] = fresh_database(url, name)
     command = [sys.executable, "-m", "bench.installation", *slugs]
     command += ["--count", str(options.images), "--kill", str(kill)]
-    served = server_seconds(server["pid"])
+    served = web.cpu_seconds(server["pid"])
     done = subprocess.run(
         command, cwd=ROOT, env=environment, check=True, text=True, stdout=subprocess.PIPE
     )
     found = json.loads(done.stdout.splitlines()[-1])
-    return found | {"served": server_seconds(server["pid"]) - served}
+    return found | {"served": web.cpu_seconds(server["pid"]) - served}
 
 
 def fresh_database(url: str, name: str) -> str:
@@ -124,12 +125,6 @@ def fresh_database(url: str, name: str) -> str:
         connection.execute(f'DROP DATABASE IF EXISTS "{base}_{name}"')
         connection.execute(f'CREATE DATABASE "{base}_{name}"')
     return url.replace(f"/{base}", f"/{base}_{name}")
-
-
-def server_seconds(pid: int) -> float:
-    """Processor time that the server took so far (man 5 proc_pid_stat)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def compare(whole: dict, rivals: list[dict], load: str, options) -> None:
@@ -181,7 +176,7 @@ if __name__ == "__main__":
     add("--images", type=int, default=200, help="of each type (default 200)")
     add("--workers", type=int, default=16, help="downloads at a time (default 16)")
     add("--kill", type=int, default=3, help="times that workers are killed (default 3)")
-    add("--var", type=Path, required=True, help="folder for everything; what it made there goes")
+    add("--var", type=Path, required=True, help="folder for everything made here")
     add("--photos", type=Path, help="folder of JPEG photographs to serve instead of drawings")
     OPTIONS = parser.parse_args()
     OPTIONS.var = OPTIONS.var.resolve()

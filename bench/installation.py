@@ -25,6 +25,7 @@ django.setup()
 from django.conf import settings  # noqa: E402
 from django.db.models import Max, Min  # noqa: E402
 
+from bench.web import cpu_seconds  # noqa: E402
 from curation.models import Collection, Hit, ShoeImage, ShoeType  # noqa: E402
 from shoeproject.jobs import OPEN_STATES  # noqa: E402
 from shoeproject.up import processes, ready  # noqa: E402
@@ -60,12 +61,6 @@ class Workers:
         for pid in [*(main if whole else ()), *pool]:
             os.kill(pid, signal.SIGKILL)
         return "the whole worker" if whole else f"its {len(pool)} processes"
-
-
-def cpu_seconds(pid: int) -> float:
-    """Seconds of processor time a process has used (man 5 proc_pid_stat, 14 and 15)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _line(pid: int) -> str:

@@ -31,7 +31,7 @@ class Result:
 
 
 def distinct(photos: Path | None) -> Iterator[bytes]:
-    """JPEG files no two of which are copies for the collector, whatever is made of them."""
+    """JPEG files no two of which are so alike that a copy of one could pass for the other."""
     hashes = np.empty(0, dtype=np.uint64)
     for data, value in _photographs(photos) if photos else _drawings():
         if np.bitwise_count(hashes ^ np.uint64(value)).min(initial=64) > APART:
