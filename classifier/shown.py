@@ -32,7 +32,9 @@ def images() -> QuerySet[ShoeImage]:
 
 def find(stored_sha256: str) -> ShoeImage | None:
     """The photograph with this file, if it may be shown."""
-    return images().filter(stored_sha256=stored_sha256).first() if stored_sha256 else None
+    # In two steps, because SQLite would rather walk over all confirmed images than by the digest.
+    rows = ShoeImage.objects.filter(stored_sha256=stored_sha256).order_by()
+    return images().filter(pk__in=list(rows.values_list("pk", flat=True))).first()
 
 
 def thumbnail(image: ShoeImage) -> bytes | None:
