@@ -5,7 +5,7 @@ import re
 
 from classifier import nearest, trust
 from classifier.calibrate import NOT_A_SHOE
-from classifier.class_map import evidence, laid_over, shares
+from classifier.class_map import beyond_average, laid_over, shares
 from classifier.guide import Guide
 from classifier.predict import Prediction
 from classifier.store import Served
@@ -55,7 +55,7 @@ def _map(answer: dict, prediction: Prediction, model, guide: Guide) -> dict | No
     if not members:
         return None
     mixed = shares([prediction.probabilities[c.slug] for c in model.classes], members)
-    found = evidence(prediction.features, model.head, mixed)
+    found = beyond_average(prediction.features, model.head, mixed)
     return laid_over(found, prediction.size, model.preprocess)
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from classifier import answer, store, trust
 from classifier.api.explained import ExplainShape
-from classifier.class_map import evidence, laid_over, shares
+from classifier.class_map import beyond_average, evidence, laid_over, shares
 from classifier.explain import explain
 from classifier.guide import Guide
 from classifier.models import ModelVersion
@@ -24,7 +24,7 @@ from tests import tiny_model
 from tests.drawing import encoded
 
 pytestmark = pytest.mark.django_db
-RED, BLUE, DARK, CHELSEA_OR_ARMY = (255, 0, 0), (0, 0, 255), (40, 0, 0), (228, 0, 0)
+RED, BLUE, CHELSEA_OR_ARMY = (255, 0, 0), (0, 0, 255), (228, 0, 0)
 SQUARE = (64, 64)  # twice what the network sees, so colours mix a little where they meet
 
 
@@ -71,6 +71,10 @@ def test_mean_of_a_map_and_bias_are_the_logit(version, which):
             assert found.mean() + model.head[column, -1] == pytest.approx(
                 logits[0, column], abs=1e-3
             )
+            found = beyond_average(features[0], model.head, one(column, model))
+            bias = model.head[column, -1] - model.head[:, -1].mean()
+            beyond = logits[0, column] - logits[0].mean()
+            assert found.mean() + bias == pytest.approx(beyond, abs=1e-3)
 
 
 @pytest.mark.parametrize("colours", [(RED, BLUE), (BLUE, RED)])
@@ -82,16 +86,32 @@ def test_map_lights_up_the_half_that_decides(version, colours):
     rows = np.array(shown["rows"])
     assert rows.shape == (4, 4)
     red, blue = (rows[:, :2], rows[:, 2:]) if colours[0] == RED else (rows[:, 2:], rows[:, :2])
-    assert (red > 0.95).all() and (blue < 0.05).all()
+    assert (red > 0.9).all() and (blue < 0.1).all()
 
 
-def test_background_of_a_padded_photo_is_no_part_of_the_map(version):
-    # The white around it has more red than anything in the photo.
-    shown = explained(halves(DARK, RED, size=(96, 48)))["explain"]["map"]
-    rows = np.array(shown["rows"])
+def test_background_of_a_padded_photo_is_no_part_of_the_map():
+    found = np.array([[9, 9, 9, 9], [1, 2, 3, 4], [-1, 0, 0, 4], [9, 9, 9, 9]], np.float32)
+    shown = laid_over(found, (96, 48), Preprocess(32))
     assert shown["box"] == [0, 0, 1, 1]
-    assert rows.shape == (2, 4)
-    assert (rows[:, 2:] > 0.95).all() and (rows[:, :2] < 0.2).all()
+    assert shown["rows"] == [[0.25, 0.5, 0.75, 1], [0, 0, 0, 1]]
+
+
+def test_what_speaks_for_every_class_alike_is_not_in_the_map(version):
+    served = store.active()
+    model = served.model
+    prediction = predict(encoded(halves(RED, BLUE), "PNG"), model, features=True)
+    mixed = one(2, model)
+    more = model.head + np.float32([0, 0, 500, 0])  # blue: as if it spoke for every class
+    assert np.allclose(
+        beyond_average(prediction.features, more, mixed),
+        beyond_average(prediction.features, model.head, mixed),
+        atol=0.1,
+    )
+    assert not np.allclose(
+        evidence(prediction.features, more, mixed),
+        evidence(prediction.features, model.head, mixed),
+        atol=9,
+    )
 
 
 def test_map_of_a_cropping_model_says_which_part_it_saw():
@@ -154,7 +174,7 @@ def test_merged_types_are_one_map_by_their_shares(version):
     assert mixed[members[0]] / mixed[members[1]] == pytest.approx(
         prediction.probabilities["chelsea-boots"] / prediction.probabilities["army-boots"], rel=1e-4
     )
-    found = evidence(prediction.features, served.model.head, mixed)
+    found = beyond_average(prediction.features, served.model.head, mixed)
     said = explained(image)
     assert said["top"][0]["slug"] == "chelsea-boots"
     assert said["explain"]["map"] == laid_over(found, SQUARE, served.model.preprocess)
