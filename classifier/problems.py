@@ -37,6 +37,15 @@ STATUS = {
     "image_too_many_pixels": 413,
     "image_side_too_long": 413,
     "image_unsupported": 415,
+    "snapshot_not_found": 404,
+    "image_unknown": 404,
+    "transition_refused": 409,
+    "decision_refused": 409,
+    "collection_refused": 409,
+    "snapshot_name_taken": 409,
+    "snapshot_empty": 409,
+    "idempotency_key_busy": 409,
+    "idempotency_key_reused": 422,
     "no_model": 503,
     "too_busy": 503,
 }
@@ -146,6 +155,9 @@ def _of_framework(error: exceptions.APIException, view) -> Problem:
     code, detail = error.default_code, str(error.detail)
     if isinstance(error, exceptions.ValidationError):
         code, detail, more = "invalid", "Some fields are not valid.", {"errors": error.detail}
+    elif isinstance(error, exceptions.Throttled):
+        seconds = headers.get("Retry-After", "some")
+        detail = f"Too many requests; try again in {seconds} seconds."
     elif isinstance(error, exceptions.UnsupportedMediaType) and view is not None:
         detail += f" Send {' or '.join(p.media_type for p in view.parser_classes)}."
     elif isinstance(error, exceptions.MethodNotAllowed) and view is not None:

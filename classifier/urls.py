@@ -3,7 +3,7 @@
 from django.urls import path
 
 from classifier import views
-from classifier.api import pictures
+from classifier.api import pictures, runs
 from classifier.api import views as api
 
 urlpatterns = [
@@ -18,6 +18,8 @@ urlpatterns = [
     path("api/v1/types/", api.TypesView.as_view(), name="api-types"),
     path("api/v1/types/<slug:slug>/", api.TypeView.as_view(), name="api-type"),
     path("api/v1/categories/", api.CategoriesView.as_view(), name="api-categories"),
+    path("api/v1/runs/", runs.RunsView.as_view(), name="api-runs"),
+    path("api/v1/runs/<int:pk>/", runs.RunView.as_view(), name="api-run"),
     path("api/v1/schema/", api.SchemaView.as_view(), name="api-schema"),
     path("api/v1/docs/", api.DocsView.as_view(), name="api-docs"),
 ]

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from classifier import answer, photo, problems, store, trust
 from classifier.guide import Guide
+from shoeproject.access import throttles
 
 # Everything from this host; blob: is the visitor's own photo, shown without being sent anywhere.
 POLICY = (
@@ -41,6 +42,7 @@ def home(request):
     if request.method != "POST":
         return _home(request)
     try:
+        throttles.check(request, "predict")
         photo.check_length(request)
         return _answer_form(request)
     except Exception as error:

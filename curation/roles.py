@@ -28,6 +28,8 @@ CURATOR = {
         "pretrainedembedder": "view add",
         "promotion": "view",
         "feedback": "view",
+        # Own tokens alone: who may view them sees everybody's.
+        "accesstoken": "add",
     },
 }
 TRAINER = {
@@ -48,6 +50,7 @@ TRAINER = {
         "pretrainedembedder": "view add change",
         "promotion": "view add",
         "feedback": "view",
+        "accesstoken": "add",
     },
 }
 

@@ -40,6 +40,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "shoeproject.access.throttles.rate_headers",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -389,10 +390,54 @@ X_FRAME_OPTIONS = "DENY"
 REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    # A token first: its 401 says so. A session, with CSRF protection, is for the admin's own pages.
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "classifier.access.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_THROTTLE_CLASSES": ["shoeproject.access.throttles.RateThrottle"],
     "EXCEPTION_HANDLER": "classifier.problems.handle",
 }
+# Requests that one address (IPv6: one /64), and that one token or account, may send; a number in a
+# period of s, min, hour or day. An empty text is no limit.
+THROTTLE_RATES = {
+    # Photos, sent to the API or on the page.
+    "predict": (
+        env("THROTTLE_PREDICT", default="60/min"),
+        env("THROTTLE_PREDICT_TOKEN", default="600/min"),
+    ),
+    "feedback": (
+        env("THROTTLE_FEEDBACK", default="10/min"),
+        env("THROTTLE_FEEDBACK_TOKEN", default="120/min"),
+    ),
+    # Everything else.
+    "read": (
+        env("THROTTLE_READ", default="300/min"),
+        env("THROTTLE_READ_TOKEN", default="1200/min"),
+    ),
+    "write": (
+        env("THROTTLE_WRITE", default="30/min"),
+        env("THROTTLE_WRITE_TOKEN", default="300/min"),
+    ),
+}
+# Networks of proxies whose X-Forwarded-For counts, such as 10.0.0.0/8; “unix” for one that connects
+# over a Unix socket. Behind a proxy that is not named here all visitors are one.
+TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
+# Days that a token lasts where nobody says otherwise (0: for ever), and at most (0: no limit).
+TOKEN_DAYS = env.int("TOKEN_DAYS", default=90)
+TOKEN_DAYS_MOST = env.int("TOKEN_DAYS_MOST", default=366)
+# Tokens that work which one account may have at a time.
+TOKENS_PER_USER = env.int("TOKENS_PER_USER", default=20)
+# Hours for which the answer to an Idempotency-Key is kept, and seconds for which a request that
+# never ended holds its key.
+IDEMPOTENCY_HOURS = env.int("IDEMPOTENCY_HOURS", default=24)
+IDEMPOTENCY_BUSY_SECONDS = env.int("IDEMPOTENCY_BUSY_SECONDS", default=300)
+# Seconds for which a web process counts nothing after the cache failed, before it asks it again.
+CACHE_RETRY_SECONDS = env.float("CACHE_RETRY_SECONDS", default=5.0)
+# Rows that one answer of the curators' API holds where nothing is asked for, and at most.
+API_PAGE = env.int("API_PAGE", default=100)
+API_PAGE_MOST = env.int("API_PAGE_MOST", default=1000)
 SPECTACULAR_SETTINGS = {
     "TITLE": "Shoe Type Recognizer",
     "DESCRIPTION": "Send a photo of a shoe, learn its type. And the guide to all types.",
@@ -402,6 +447,16 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "shoeproject.access.schema.always",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "JobState": "shoeproject.jobs.State",
+        "ImageState": "curation.models.ShoeImage.State",
+        "AccuracyState": "classifier.trust.STATES",
+        "FindingState": ["unreviewed", "confirmed"],
+    },
 }
 
 LOGGING = {

@@ -98,7 +98,7 @@ def test_schema_is_valid_and_names_every_door_and_error(client):
     response = client.get("/api/v1/schema/", HTTP_ACCEPT="application/vnd.oai.openapi+json")
     schema = response.json()
     validate_schema(schema)
-    assert set(schema["paths"]) == {
+    assert set(schema["paths"]) >= {
         "/api/v1/predictions/",
         "/api/v1/types/",
         "/api/v1/types/{slug}/",
@@ -106,7 +106,7 @@ def test_schema_is_valid_and_names_every_door_and_error(client):
         "/api/v1/findings/",
     }
     post = schema["paths"]["/api/v1/predictions/"]["post"]
-    assert set(post["responses"]) == {"200", "400", "411", "413", "415", "503"}
+    assert set(post["responses"]) >= {"200", "400", "411", "413", "415", "503"}
     form = post["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert form["properties"]["image"]["format"] == "binary"
     for status, response in post["responses"].items():

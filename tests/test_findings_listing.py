@@ -193,7 +193,7 @@ def test_what_makes_no_sense_is_a_problem_in_words(curator, asked, code):
 
 
 def test_only_those_who_may_see_findings(client, member):
-    assert client.get(URL).status_code == 403
+    assert client.get(URL).status_code == 401
     client.force_login(member(name="nobody"))
     response = client.get(URL)
     assert (response.status_code, response.json()["code"]) == (403, "permission_denied")
@@ -216,7 +216,7 @@ def test_an_answer_is_as_the_schema_says(curator):
     schema = curator.get("/api/v1/schema/", HTTP_ACCEPT="application/vnd.oai.openapi+json").json()
     door = schema["paths"]["/api/v1/findings/"]["get"]
     assert {p["name"] for p in door["parameters"]} == {"reason", "limit", "after"}
-    assert set(door["responses"]) == {"200", "400", "403"}
+    assert set(door["responses"]) == {"200", "400", "401", "403", "429"}
     shape = schema["components"]["schemas"]["FindingShape"]["properties"]
     (line,) = curator.get(URL).json()["results"]
     assert set(shape) == set(line)

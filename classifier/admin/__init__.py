@@ -1,5 +1,5 @@
 """Admin pages of the model: runs, versions, evaluations."""
 
-from classifier.admin import embedder, feedback, training, version
+from classifier.admin import embedder, feedback, token, training, version
 
-__all__ = ["embedder", "feedback", "training", "version"]
+__all__ = ["embedder", "feedback", "token", "training", "version"]

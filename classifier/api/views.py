@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from classifier import answer, photo, store, trust
+from classifier.access.authentication import TokenAuthentication
 from classifier.api import examples, explained, shapes
 from classifier.guide import Guide
 from curation.models import Category
@@ -29,8 +30,9 @@ DOCS_POLICY = (
 class PublicView(APIView):
     """Open to everybody. No session is read, so there is nothing for CSRF to protect."""
 
-    authentication_classes = []
+    authentication_classes = [TokenAuthentication]
     permission_classes = [AllowAny]
+    scope = "guide"
 
 
 class GuideView(PublicView):
@@ -57,6 +59,7 @@ class PredictionsView(PublicView):
     """`POST /api/v1/predictions/`."""
 
     parser_classes = [MultiPartParser]
+    scope = throttle_scope = "predict"
 
     @extend_schema(
         operation_id="predict",

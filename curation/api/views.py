@@ -3,28 +3,15 @@
 from itertools import islice
 
 from django.conf import settings
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
-from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from curation import findings, listing
+from curation.api import door
 from curation.models import ShoeImage
 from curation.reasons import BY_SLUG
 from curation.splits import Split
-
-# How the project answers errors; the schema's component of that name is drawn with the public API.
-PROBLEM = {"$ref": "#/components/schemas/ProblemShape"}
-PROBLEM_TYPE = "application/problem+json"
-
-
-class MaySeeFindings(BasePermission):
-    """Who may see findings in the admin may read them here."""
-
-    def has_permission(self, request, view):
-        """Whether the person has the permission."""
-        return request.user.has_perm("curation.view_finding")
 
 
 class Asked(serializers.Serializer):
@@ -71,28 +58,29 @@ class FindingsShape(serializers.Serializer):
     )
 
 
-class FindingsView(APIView):
+class FindingsView(door.CuratorView):
     """`GET /api/v1/findings/`."""
 
-    permission_classes = [IsAuthenticated, MaySeeFindings]
+    needs = {"GET": "curation.view_finding"}
 
     @extend_schema(
         operation_id="list_findings",
         summary="Images that something is said against",
-        description="In the order of the queue. Needs an account that may see findings.",
+        description="In the order of the queue. Scope `curation:read`, permission to view "
+        "findings.",
         tags=["findings"],
         parameters=[
             OpenApiParameter(
                 "reason", enum=list(BY_SLUG), many=True, description="Only these; may be repeated"
             ),
-            OpenApiParameter("limit", int, description="How many at most in this answer"),
+            OpenApiParameter(
+                "limit",
+                {"type": "integer", "minimum": 1, "maximum": settings.FINDINGS_PAGE_MOST},
+                description="How many at most in this answer",
+            ),
             OpenApiParameter("after", str, description="`next` of the answer before"),
         ],
-        responses={
-            200: FindingsShape,
-            (400, PROBLEM_TYPE): OpenApiResponse(PROBLEM, "Bad Request"),
-            (403, PROBLEM_TYPE): OpenApiResponse(PROBLEM, "Forbidden"),
-        },
+        responses={200: FindingsShape, **door.problems(door.INVALID)},
     )
     def get(self, request):
         """List a page."""
@@ -110,6 +98,5 @@ class FindingsView(APIView):
             {
                 "results": [row for _, row in shown],
                 "next": str(shown[-1][0]) if len(found) > limit else None,
-            },
-            headers={"Cache-Control": "private, no-store"},
+            }
         )
