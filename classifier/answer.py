@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -55,13 +56,14 @@ WORDING = {
 }
 
 
-def recognise(data: bytes, explained: bool = False) -> dict:
-    """Photo → answer, by the active version. The one function behind page, API and command line.
+def recognise(data: bytes, explained: bool = False, served: store.Served | None = None) -> dict:
+    """Photo → answer. The one function behind page, API and command line.
 
-    `explained`: with the key `explain`, see `classifier.explain`. Raises `NoActiveModel`, `TooBusy`
-    and what `curation.images.decode` raises.
+    By the active version, or by `served`. `explained`: with the key `explain`, see
+    `classifier.explain`. Raises `NoActiveModel`, `TooBusy` and what `curation.images.decode`
+    raises.
     """
-    served = store.active()
+    served = served or store.active()
     if served is None:
         raise NoActiveModel()
     with gate.turn():
@@ -77,24 +79,20 @@ def answer(prediction: Prediction, served: store.Served) -> dict:
     """
     guide = Guide()
     today = _today(prediction, served.model, guide)
-    entries = [_entry(slug, confidence, served.model, guide) for slug, confidence in today.top]
-    best = None
-    if today.type:
-        row = guide.survivor(today.type[0])
-        text = {field: getattr(row, field, []) for field in ("pros", "cons", "distinction")}
-        best = {**_entry(*today.type, served.model, guide), **text}
+    classes = served.model.classes
     return {
         "id": _sign(today, served),
         "verdict": today.verdict,
         "model": {"name": served.version.name, "version": served.version.short},
-        "type": best,
-        "category": today.category and _category(*today.category, guide),
-        "top": entries,
+        "type": today.type and with_text(entry(*today.type, guide, classes), guide),
+        "category": today.category and family(*today.category, guide),
+        "top": [entry(slug, confidence, guide, classes) for slug, confidence in today.top],
     }
 
 
 def read_id(token: str) -> dict:
-    """What an answer's id holds: version, at (Unix time), verdict, top [[slug, confidence], …].
+    """What an answer's id holds: version, at (Unix time), verdict, top [[slug, confidence], …],
+    category [slug, confidence] or None.
 
     Raises `AnswerExpired` after `ANSWER_ID_HOURS`, `AnswerUnknown` for anything not signed here.
     """
@@ -162,19 +160,27 @@ def _today(prediction: Prediction, model: Model, guide: Guide) -> Prediction:
     return judge(np.array(list(sums.values())), prediction.embedding, model)
 
 
-def _entry(slug: str, confidence: float, model: Model, guide: Guide) -> dict:
+def entry(slug: str, confidence: float, guide: Guide, classes: Iterable[ClassInfo] = ()) -> dict:
+    """One of an answer's `top`. `classes`: the model's, which may know what the guide does not."""
     row = guide.survivor(slug)
     if row is not None:
         name, category = row.name, row.category.slug
     else:
-        # A model from elsewhere may know a type that this guide does not have.
         name = _words(slug)
-        category = next((c.category for c in model.classes if c.slug == slug), "")
+        category = next((c.category for c in classes if c.slug == slug), "")
     rounded = round(confidence, DIGITS)
     return {"slug": slug, "name": name, "category": category, "confidence": rounded}
 
 
-def _category(slug: str, confidence: float, guide: Guide) -> dict:
+def with_text(best: dict, guide: Guide) -> dict:
+    """An entry as an answer's `type`: with the guide's text."""
+    row = guide.survivor(best["slug"])
+    text = {field: getattr(row, field, []) for field in ("pros", "cons", "distinction")}
+    return {**best, **text}
+
+
+def family(slug: str, confidence: float, guide: Guide) -> dict:
+    """An answer's `category`."""
     names = {row.category.slug: row.category.name for row in guide.types()}
     name = names.get(slug) or _words(slug)
     return {"slug": slug, "name": name, "confidence": round(confidence, DIGITS)}
@@ -184,12 +190,18 @@ def _words(slug: str) -> str:
     return slug.replace("-", " ").capitalize()
 
 
+def _rounded(pair: tuple[str, float]) -> list:
+    slug, confidence = pair
+    return [slug, round(confidence, DIGITS)]
+
+
 def _sign(prediction: Prediction, served: store.Served) -> str:
     payload = {
         "version": served.version.short,
         "at": int(time.time()),
         "verdict": prediction.verdict,
-        "top": [[slug, round(confidence, DIGITS)] for slug, confidence in prediction.top],
+        "top": [_rounded(pair) for pair in prediction.top],
+        "category": prediction.category and _rounded(prediction.category),
         # One answer, one feedback: two answers to one photo within a second are still two.
         "nonce": secrets.token_urlsafe(6),
     }

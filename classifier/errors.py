@@ -206,6 +206,36 @@ class NoActiveModel(ClassifierError):
     sentence = "No model is active yet, so photos cannot be recognised; please come back later."
 
 
+class ModelUnknown(ClassifierError):
+    """No version has this number or digest."""
+
+    code = "model_unknown"
+    sentence = (
+        "There is no such model; name one by its number, by at least twelve digits of its version, "
+        "or as 'active'."
+    )
+
+
+@dataclass(eq=False)
+class ModelUnloadable(ClassifierError):
+    """A version that was asked for by name cannot be served here; `version` is its short digest."""
+
+    version: str
+    code = "model_unloadable"
+    sentence = "Model {version} cannot be loaded here just now; leave it out to ask the active one."
+
+
+@dataclass(eq=False)
+class ModelBusy(ClassifierError):
+    """Another version is being loaded, or was just now; `retry_after` is in seconds."""
+
+    retry_after: int
+    code = "model_busy"
+    sentence = (
+        "Another model is being loaded; try again in {retry_after} seconds, or ask the active one."
+    )
+
+
 @dataclass(eq=False)
 class TooBusy(ClassifierError):
     """As many photos as allowed are being worked on and waiting; `retry_after` is in seconds."""
@@ -216,7 +246,7 @@ class TooBusy(ClassifierError):
 
 
 class PhotoMissing(ClassifierError):
-    """The form came without a file."""
+    """The request came without a photo."""
 
     code = "image_missing"
     sentence = "There is no photo in the request; send one as a file in the form field 'image'."
@@ -224,7 +254,7 @@ class PhotoMissing(ClassifierError):
 
 @dataclass(eq=False)
 class SeveralPhotos(ClassifierError):
-    """The form came with more than one file."""
+    """A form that takes one file came with more."""
 
     count: int
     code = "image_several"

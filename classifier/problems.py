@@ -24,6 +24,8 @@ STATUS = {
     "image_broken": 400,
     "image_missing": 400,
     "image_several": 400,
+    "image_not_base64": 400,
+    "request_malformed": 400,
     "answer_unknown": 400,
     "answer_expired": 410,
     "consent_missing": 400,
@@ -32,7 +34,10 @@ STATUS = {
     "type_unknown": 400,
     "withdrawal_unknown": 404,
     "photos_full": 503,
+    "model_unknown": 404,
     "length_required": 411,
+    "images_too_many": 413,
+    "request_too_large": 413,
     "image_too_large": 413,
     "image_too_many_pixels": 413,
     "image_side_too_long": 413,
@@ -48,6 +53,8 @@ STATUS = {
     "idempotency_key_reused": 422,
     "no_model": 503,
     "too_busy": 503,
+    "model_busy": 503,
+    "model_unloadable": 503,
 }
 # Django's own refusals of a request, first match first: status, code, sentence.
 DJANGO = [
@@ -126,7 +133,7 @@ def handle(error: Exception, context: dict) -> Response | None:
 
 def is_api(request) -> bool:
     """Whether this address is answered in JSON even when it does not exist."""
-    return request.path_info.startswith("/api/")
+    return request.path_info.startswith(("/api/", "/run/", "/models/"))
 
 
 def response(problem: Problem) -> JsonResponse:
@@ -139,10 +146,10 @@ def response(problem: Problem) -> JsonResponse:
 
 def _of_project(error) -> Problem:
     headers = {}
-    if error.code == "too_busy":
-        headers["Retry-After"] = str(error.retry_after)
-    elif error.code == "no_model":
+    if error.code in ("no_model", "model_unloadable"):
         headers["Retry-After"] = str(NO_MODEL_RETRY_SECONDS)
+    elif hasattr(error, "retry_after"):
+        headers["Retry-After"] = str(error.retry_after)
     return Problem(STATUS.get(error.code, 400), error.code, error.detail, headers)
 
 

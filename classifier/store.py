@@ -2,11 +2,15 @@
 
 import hashlib
 import logging
+import math
 import os
+import re
 import shutil
 import threading
 import time
 import uuid
+from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +18,13 @@ from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import storages
 
-from classifier.errors import BrokenVersion
+from classifier.errors import (
+    BrokenVersion,
+    ModelBusy,
+    ModelUnknown,
+    ModelUnloadable,
+    NoActiveModel,
+)
 from classifier.models import ModelVersion, PretrainedEmbedder
 from classifier.predict import CARD, Model
 
@@ -155,7 +165,89 @@ class _Active:
         self.__init__()
 
 
+class _Pinned:
+    """Versions besides the active one that were asked for by name: a few, and seldom another.
+
+    Loading one takes a second and its memory, and whoever asks is a stranger: so one at a time, and
+    once the places are taken one in MODEL_PINNED_SECONDS. Nobody waits for a load; who comes
+    meanwhile is told when to come back.
+    """
+
+    def __init__(self):
+        self._loading = threading.Lock()
+        self._held = OrderedDict()  # digest → Served, least recently used first
+        self._failed = {}  # digest → when it may be tried again
+        self._next = 0.0
+
+    def get(self, version: ModelVersion) -> Served:
+        served = self._held.get(version.digest)
+        if served is None:
+            if not self._loading.acquire(blocking=False):
+                raise ModelBusy(1)
+            try:
+                served = self._held.get(version.digest) or self._load(version)
+            finally:
+                self._loading.release()
+        with suppress(KeyError):  # another thread may have let it go
+            self._held.move_to_end(version.digest)
+        return served
+
+    def _load(self, version: ModelVersion) -> Served:
+        now, full = time.monotonic(), len(self._held) >= settings.MODEL_PINNED_KEPT
+        if settings.MODEL_PINNED_KEPT < 1 or now < self._failed.get(version.digest, 0.0):
+            raise ModelUnloadable(version.short)
+        if full and now < self._next:
+            raise ModelBusy(math.ceil(self._next - now))
+        self._next = now + settings.MODEL_PINNED_SECONDS
+        try:
+            served = Served(version, load(version))
+        except (BrokenVersion, OSError) as error:
+            self._failed[version.digest] = now + RETRY_SECONDS
+            logger.error("%s was asked for and cannot be loaded: %s", version, error)
+            raise ModelUnloadable(version.short) from error
+        while len(self._held) >= settings.MODEL_PINNED_KEPT:
+            self._held.popitem(last=False)
+        self._held[version.digest] = served
+        return served
+
+
 _active = _Active()
+_pinned = _Pinned()
+
+
+def find(ref: str) -> ModelVersion:
+    """The version that `ref` names: "active", its number, or twelve or more digits of its digest.
+
+    Raises `ModelUnknown`, and `NoActiveModel` where there is none.
+    """
+    if ref == "active":
+        version = ModelVersion.objects.filter(active=True).first()
+        if version is None:
+            raise NoActiveModel()
+        return version
+    if re.fullmatch("[0-9]{1,9}", ref):
+        found = list(ModelVersion.objects.filter(pk=int(ref)))
+    else:
+        is_digest = re.fullmatch("[0-9a-f]{12,64}", ref)
+        found = list(ModelVersion.objects.filter(digest__startswith=ref)[:2]) if is_digest else []
+    if len(found) != 1:
+        raise ModelUnknown()
+    return found[0]
+
+
+def pinned(ref: str) -> Served:
+    """The version that `ref` names, see `find`, loaded.
+
+    Raises `ModelUnknown`, `NoActiveModel`, `ModelUnloadable`, and `ModelBusy` where others were
+    loaded just now.
+    """
+    served = active()
+    version = None if ref == "active" else find(ref)
+    if served and version in (None, served.version):
+        return served
+    if version is None:
+        raise NoActiveModel()
+    return _pinned.get(version)
 
 
 def active() -> Served | None:
@@ -170,3 +262,4 @@ def active() -> Served | None:
 def forget() -> None:
     """Drop what this process holds."""
     _active.forget()
+    _pinned.__init__()

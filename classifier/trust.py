@@ -1,9 +1,10 @@
 """How far answers can be trusted: what was measured of a version, type by type and in words."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from classifier.calibrate import TYPE
+from classifier.calibrate import TYPE, ClassInfo
 from classifier.guide import Guide
 from classifier.metrics import MIN_GROUPS
 from classifier.models import Evaluation, ModelVersion
@@ -12,6 +13,19 @@ from curation.models import ShoeImage
 JUDGED, TOO_FEW, NOT_LEARNT, UNKNOWN = STATES = ("judged", "too-few", "not-learnt", "unknown")
 CATALOGUE, STREET = ShoeImage.Scene.CATALOGUE, ShoeImage.Scene.STREET
 ONE_SOURCE = 0.8  # share of a type's training photos from which on its figure needs a caveat
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What a version learnt, as its card says: enough for `by_type`, without loading a model."""
+
+    classes: tuple[ClassInfo, ...]
+
+    @classmethod
+    def of(cls, version: ModelVersion) -> "Learnt":
+        """Read the card."""
+        classes = version.card["classes"]
+        return cls(tuple(ClassInfo(c["slug"], c["kind"], c["category"]) for c in classes))
 
 
 @dataclass(frozen=True)
@@ -94,9 +108,20 @@ def figures(version: ModelVersion) -> dict:
     test photos: a few dozen of one's own say less about a model than the thousands it came judged
     on. Empty where there is neither. Those from long ago have fewer keys.
     """
-    done = version.evaluations.filter(state=Evaluation.State.DONE)
-    newest = done.values_list("metrics", flat=True).first()
-    return newest if newest and not card_says_more(version, newest) else on_card(version)
+    return figures_of([version])[version.pk]
+
+
+def figures_of(versions: Iterable[ModelVersion]) -> dict[int, dict]:
+    """The same for several, by primary key; one query."""
+    versions = list(versions)
+    done = Evaluation.objects.filter(version__in=versions, state=Evaluation.State.DONE)
+    newest = dict(done.order_by("pk").values_list("version", "metrics"))
+    return {
+        version.pk: found
+        if (found := newest.get(version.pk)) and not card_says_more(version, found)
+        else on_card(version)
+        for version in versions
+    }
 
 
 def card_says_more(version: ModelVersion, metrics: dict) -> bool:

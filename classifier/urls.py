@@ -3,7 +3,7 @@
 from django.urls import path
 
 from classifier import views
-from classifier.api import pictures, runs
+from classifier.api import feedback, gradio, huggingface, models, pictures, predictions, runs
 from classifier.api import views as api
 
 urlpatterns = [
@@ -12,9 +12,16 @@ urlpatterns = [
     path("guide/<slug:slug>/", views.guide_type, name="guide-type"),
     path("privacy/", views.privacy, name="privacy"),
     path("examples/<slug:digest>.jpg", pictures.example, name="example"),
-    path("api/v1/predictions/", api.PredictionsView.as_view(), name="api-predictions"),
+    path("api/v1/predictions/", predictions.PredictionsView.as_view(), name="api-predictions"),
     # A redirect to the slash would turn the POST into a GET and lose the photo.
-    path("api/v1/predictions", api.PredictionsView.as_view(schema=None)),
+    path("api/v1/predictions", predictions.PredictionsView.as_view(schema=None)),
+    path("api/v1/answers/<path:answer_id>/", predictions.AnswerView.as_view(), name="api-answer"),
+    path("api/v1/feedback/", feedback.FeedbackView.as_view(), name="api-feedback"),
+    path("api/v1/feedback", feedback.FeedbackView.as_view(schema=None)),
+    path("api/v1/feedback/withdraw/", feedback.WithdrawView.as_view(), name="api-withdraw"),
+    path("api/v1/feedback/withdraw", feedback.WithdrawView.as_view(schema=None)),
+    path("api/v1/models/", models.ModelsView.as_view(), name="api-models"),
+    path("api/v1/models/<str:version>/", models.ModelView.as_view(), name="api-model"),
     path("api/v1/types/", api.TypesView.as_view(), name="api-types"),
     path("api/v1/types/<slug:slug>/", api.TypeView.as_view(), name="api-type"),
     path("api/v1/categories/", api.CategoriesView.as_view(), name="api-categories"),
@@ -22,4 +29,10 @@ urlpatterns = [
     path("api/v1/runs/<int:pk>/", runs.RunView.as_view(), name="api-run"),
     path("api/v1/schema/", api.SchemaView.as_view(), name="api-schema"),
     path("api/v1/docs/", api.DocsView.as_view(), name="api-docs"),
+    # Where clients of other servers look; a redirect would lose what they post.
+    path("api/predict", gradio.GradioView.as_view(), name="gradio"),
+    path("api/predict/", gradio.GradioView.as_view(schema=None)),
+    path("run/predict", gradio.GradioView.as_view(schema=None)),
+    path("run/predict/", gradio.GradioView.as_view(schema=None)),
+    path("models/shoe-type-recognizer", huggingface.HuggingFaceView.as_view(), name="hugging-face"),
 ]

@@ -9,6 +9,7 @@ environment wins.
 from pathlib import Path
 
 import environ
+from corsheaders.defaults import default_headers
 
 from shoeproject import local
 
@@ -34,6 +35,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "corsheaders",
     "curation",
     "classifier",
 ]
@@ -42,6 +44,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "shoeproject.access.throttles.rate_headers",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -250,6 +253,15 @@ ANSWER_ID_HOURS = env.int("ANSWER_ID_HOURS", default=24 * 7)
 # Predictions one web process works on, and lets wait, at a time; more get 503.
 PREDICT_CONCURRENCY = env.int("PREDICT_CONCURRENCY", default=1)
 PREDICT_QUEUE = env.int("PREDICT_QUEUE", default=4)
+# Photos, and bytes, that one request for predictions may bring.
+PREDICT_MOST_PHOTOS = env.int("PREDICT_MOST_PHOTOS", default=16)
+PREDICT_MOST_BYTES = env.int("PREDICT_MOST_BYTES", default=48 * 1024**2)
+# Versions asked for by name that a web process holds besides the active one (0: none is answered),
+# and seconds between two loads once that many are held.
+MODEL_PINNED_KEPT = env.int("MODEL_PINNED_KEPT", default=2)
+MODEL_PINNED_SECONDS = env.float("MODEL_PINNED_SECONDS", default=10.0)
+# Versions that the list of models holds, the newest.
+MODELS_LISTED = env.int("MODELS_LISTED", default=50)
 # Photographs shown beside an explained answer.
 EXPLAIN_NEAREST = env.int("EXPLAIN_NEAREST", default=6)
 # Licences under which curators' photographs are shown to everybody, as stated with them, capitals
@@ -386,6 +398,17 @@ if BEHIND_TLS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
+# Sites whose pages may call the API from a browser, such as https://shop.example; "*" for all. No
+# cookie goes with such a call, so it is nobody's session.
+CORS_ORIGINS = env.list("CORS_ORIGINS", default=[])
+CORS_ALLOW_ALL_ORIGINS = "*" in CORS_ORIGINS
+CORS_ALLOWED_ORIGINS = [origin for origin in CORS_ORIGINS if origin != "*"]
+CORS_URLS_REGEX = r"^/(api|run|models)/"
+CORS_ALLOW_HEADERS = [*default_headers, "idempotency-key", "if-none-match"]
+CORS_EXPOSE_HEADERS = [
+    "ETag", "Retry-After", "Idempotency-Replayed", "RateLimit", "RateLimit-Policy",
+    "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset",
+]  # fmt: skip
 
 REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",

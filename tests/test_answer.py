@@ -176,13 +176,14 @@ def test_explanation_is_there_only_when_asked(version):
 # --- the id -----------------------------------------------------------------------------------
 
 
-def test_id_holds_version_time_verdict_and_top_five_and_nothing_else(version):
+def test_id_holds_version_time_verdict_top_five_and_family_and_nothing_else(version):
     said = answer.recognise(photo(CHELSEA))
     held = answer.read_id(said["id"])
-    assert set(held) == {"version", "at", "verdict", "top"}
+    assert set(held) == {"version", "at", "verdict", "top", "category"}
     assert held["version"] == version.short
     assert held["verdict"] == "type"
     assert held["top"] == [[entry["slug"], entry["confidence"]] for entry in said["top"]]
+    assert held["category"] == [said["category"]["slug"], said["category"]["confidence"]]
 
 
 def test_two_answers_to_one_photo_have_two_ids(version):

@@ -108,7 +108,7 @@ def test_schema_is_valid_and_names_every_door_and_error(client):
     post = schema["paths"]["/api/v1/predictions/"]["post"]
     assert set(post["responses"]) >= {"200", "400", "411", "413", "415", "503"}
     form = post["requestBody"]["content"]["multipart/form-data"]["schema"]
-    assert form["properties"]["image"]["format"] == "binary"
+    assert form["properties"]["image"]["items"]["format"] == "binary"
     for status, response in post["responses"].items():
         kind = "application/json" if status == "200" else "application/problem+json"
         assert response["content"][kind]["examples"], status

@@ -6,7 +6,8 @@ from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 
 from classifier import problems
 from classifier.api.shapes import ProblemShape
-from classifier.errors import LengthMissing, NoActiveModel, PhotoMissing, SeveralPhotos, TooBusy
+from classifier.errors import LengthMissing, NoActiveModel, PhotoMissing, TooBusy
+from classifier.photo import BadJson, BodyTooLarge, NotBase64, TooManyPhotos
 from curation.images import (
     BrokenImage,
     EmptyImage,
@@ -73,9 +74,47 @@ ANSWERS = [
         response_only=True,
     ),
 ]
+SEVERAL = OpenApiExample(
+    "Several photos",
+    {
+        "predictions": [
+            _ANSWER,
+            {"error": {"code": EmptyImage.code, "detail": EmptyImage().detail}},
+        ]
+    },
+    response_only=True,
+)
+PAST = OpenApiExample(
+    "A past answer", {**_ANSWER, "at": "2026-03-07T10:21:08Z"}, response_only=True
+)
+VERSION = {
+    "number": 7,
+    "version": "3f9c1d0a77e2",
+    "digest": "3f9c1d0a77e2" + "5b" * 26,
+    "name": "resnet34",
+    "active": True,
+    "created": "2026-03-02T14:05:31Z",
+    "classes": ["army-boots", "chelsea-boots"],
+    "metrics": {
+        "images": 1834,
+        "accuracy": 0.8921,
+        "interval": [0.877, 0.9056],
+        "macro_accuracy": 0.8613,
+        "top5": 0.9831,
+        "category_accuracy": 0.9618,
+        "ece": 0.0214,
+        "street": 0.7402,
+        "catalogue": 0.9213,
+        "sentences": ["89.2% right (1,636 of 1,834 test images, 95% interval 87.7% to 90.6%)"],
+    },
+}
+VERSION_IN_FULL = {**VERSION, "types": [{"slug": TYPE["slug"], **TYPE["accuracy"]}]}
 PHOTO_ERRORS = [
     PhotoMissing(),
-    SeveralPhotos(2),
+    TooManyPhotos(40, 16),
+    NotBase64(),
+    BadJson("it is not valid"),
+    BodyTooLarge(83_886_080, 50_331_648),
     EmptyImage(),
     BrokenImage("image file is truncated"),
     LengthMissing(),

@@ -1,11 +1,11 @@
 """The shapes of the API: the guide is written with them, and the schema is drawn from all."""
 
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
 from rest_framework import serializers
 
 from classifier.answer import DIGITS
 from classifier.api.explained import ExplainShape
-from classifier.trust import STATES
+from classifier.trust import STATES, TypeTrust
 from curation.models import Category, ShoeType
 
 VERDICTS = ["type", "category", "unsure", "not_a_shoe"]
@@ -62,16 +62,26 @@ class TypeShape(serializers.ModelSerializer):
     def get_accuracy(self, row):
         """What was measured of this type."""
         trust = self.context["trust"].get(row.slug)
-        return trust and {
-            "state": trust.state,
-            "accuracy": _rounded(trust.accuracy),
-            "interval": trust.interval and [_rounded(bound) for bound in trust.interval],
-            "images": trust.images,
-            "groups": trust.groups,
-        }
+        return trust and accuracy(trust)
 
 
-def _rounded(share: float | None) -> float | None:
+def _share(help_text: str) -> serializers.FloatField:
+    return serializers.FloatField(min_value=0, max_value=1, allow_null=True, help_text=help_text)
+
+
+def accuracy(trust: TypeTrust) -> dict:
+    """What was measured of a type, as `AccuracyShape` has it."""
+    return {
+        "state": trust.state,
+        "accuracy": rounded(trust.accuracy),
+        "interval": trust.interval and [rounded(bound) for bound in trust.interval],
+        "images": trust.images,
+        "groups": trust.groups,
+    }
+
+
+def rounded(share: float | None) -> float | None:
+    """A share with as many digits as a confidence has."""
     return share if share is None else round(share, DIGITS)
 
 
@@ -87,20 +97,6 @@ class CategoryShape(serializers.ModelSerializer):
     def get_types(self, row) -> list[str]:
         """Slugs of its types."""
         return self.context["types"].get(row.slug, [])
-
-
-# The form of a prediction. A FileField would be drawn as the address of a stored file.
-PHOTO_FORM = {
-    "type": "object",
-    "required": ["image"],
-    "properties": {
-        "image": {
-            "type": "string",
-            "format": "binary",
-            "description": "A photo as JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC",
-        }
-    },
-}
 
 
 class ModelShape(serializers.Serializer):
@@ -157,6 +153,91 @@ class AnswerShape(serializers.Serializer):
         many=True, help_text="Up to five types, likeliest first, whatever the verdict"
     )
     explain = ExplainShape(required=False, help_text="Only when asked for")
+
+
+class PastAnswerShape(AnswerShape):
+    """An answer read from its id. Merged types stand under the one that took them."""
+
+    explain = None
+    at = serializers.DateTimeField(help_text="When it was given")
+
+
+class ItemErrorShape(serializers.Serializer):
+    """Why one photo of several was not answered."""
+
+    code = serializers.SlugField(help_text="Stable, for programs: as in problems")
+    detail = serializers.CharField(help_text="What is wrong and what to do, for people")
+
+
+class FailedShape(serializers.Serializer):
+    """In the place of an answer."""
+
+    error = ItemErrorShape()
+
+
+@extend_schema_field(
+    PolymorphicProxySerializer(
+        "AnswerOrErrorShape", [AnswerShape, FailedShape], resource_type_field_name=None, many=True
+    )
+)
+class _EachField(serializers.ListField):
+    """Answers and errors."""
+
+
+class AnswersShape(serializers.Serializer):
+    """What several photos show, in their order."""
+
+    predictions = _EachField()
+
+
+class MetricsShape(serializers.Serializer):
+    """How good a version is, on test photos; null where something was not measured."""
+
+    images = serializers.IntegerField(min_value=0, help_text="Test photos")
+    accuracy = _share("Share of them that are right")
+    interval = serializers.ListField(
+        child=serializers.FloatField(min_value=0, max_value=1),
+        min_length=2,
+        max_length=2,
+        allow_null=True,
+        help_text="95 % interval of the accuracy",
+    )
+    macro_accuracy = _share("Mean of the types' accuracies")
+    top5 = _share("Share with the right type among the five likeliest")
+    category_accuracy = _share("Share whose category is right")
+    ece = _share("Expected calibration error of the confidences")
+    street = _share("Accuracy on photos as people take them")
+    catalogue = _share("Accuracy on catalogue photos")
+    sentences = serializers.ListField(
+        child=serializers.CharField(), help_text="The same for people, what says most first"
+    )
+
+
+class VersionShape(serializers.Serializer):
+    """A version of the model."""
+
+    number = serializers.IntegerField(min_value=1)
+    version = serializers.CharField(help_text="First twelve digits of the digest")
+    digest = serializers.CharField(help_text="SHA-256 of its card")
+    name = serializers.CharField()
+    active = serializers.BooleanField(help_text="Whether it answers where none is named")
+    created = serializers.DateTimeField()
+    classes = serializers.ListField(
+        child=serializers.SlugField(), help_text="Slugs of the types it learnt, as it knew them"
+    )
+    metrics = MetricsShape(allow_null=True, help_text="Null where it was never judged")
+
+
+class VersionTypeShape(AccuracyShape):
+    """How often a version is right about one type."""
+
+    slug = serializers.SlugField()
+
+
+class VersionInFullShape(VersionShape):
+    """A version, with its figures type by type."""
+
+    types = VersionTypeShape(many=True, help_text="Today's types that it can answer")
 
 
 class ProblemShape(serializers.Serializer):

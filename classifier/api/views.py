@@ -1,19 +1,20 @@
 """The doors of the public API. Thin: read the request, call one function, write the answer."""
 
+import hashlib
+
 from django.http import Http404
 from django.shortcuts import redirect
-from django.utils.cache import patch_cache_control
+from django.utils.cache import get_conditional_response, patch_cache_control
+from django.utils.http import quote_etag
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
-from rest_framework import exceptions
-from rest_framework.parsers import MultiPartParser
 from rest_framework.permissions import AllowAny
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from classifier import answer, photo, store, trust
+from classifier import store, trust
 from classifier.access.authentication import TokenAuthentication
-from classifier.api import examples, explained, shapes
+from classifier.api import examples, shapes
 from classifier.guide import Guide
 from curation.models import Category
 
@@ -39,11 +40,14 @@ class GuideView(PublicView):
     """A read-only door that caches may keep for a moment."""
 
     def finalize_response(self, request, response, *args, **kwargs):
-        """Say for how long a good answer may be kept."""
+        """Say for how long a good answer may be kept, and 304 to who has it still."""
         response = super().finalize_response(request, response, *args, **kwargs)
-        if response.status_code == 200:
-            patch_cache_control(response, public=True, max_age=GUIDE_SECONDS)
-        return response
+        if response.status_code != 200 or request.method == "OPTIONS":
+            return response
+        patch_cache_control(response, public=True, max_age=GUIDE_SECONDS)
+        digest = hashlib.sha256(response.render().content).hexdigest()
+        response["ETag"] = etag = quote_etag(digest[:32])
+        return get_conditional_response(request, etag=etag, response=response)
 
 
 def _known(guide: Guide) -> dict:
@@ -53,34 +57,6 @@ def _known(guide: Guide) -> dict:
         "learnt": guide.learnt(served and served.model),
         "trust": trust.by_type(served.version, guide, served.model) if served else {},
     }
-
-
-class PredictionsView(PublicView):
-    """`POST /api/v1/predictions/`."""
-
-    parser_classes = [MultiPartParser]
-    scope = throttle_scope = "predict"
-
-    @extend_schema(
-        operation_id="predict",
-        summary="Recognise the shoe in a photo",
-        description="The photo is read, answered and forgotten: nothing is stored.",
-        tags=["predictions"],
-        parameters=[explained.ASKED],
-        request={"multipart/form-data": shapes.PHOTO_FORM},
-        examples=examples.ANSWERS,
-        responses={
-            200: shapes.AnswerShape,
-            **examples.problem_responses(
-                *examples.PHOTO_ERRORS, exceptions.UnsupportedMediaType("application/json")
-            ),
-        },
-    )
-    def post(self, request):
-        """Answer one photo."""
-        photo.check_length(request)
-        result = answer.recognise(photo.read(request), explained.is_asked(request))
-        return Response(result, headers={"Cache-Control": "no-store"})
 
 
 class TypesView(GuideView):

@@ -1,0 +1,86 @@
+"""What a request may bring: a form, JSON, or a photo as it is. All in memory, all within limits."""
+
+from rest_framework.parsers import BaseParser, JSONParser, MultiPartParser
+from rest_framework.request import Request
+
+from classifier import photo
+
+
+class LengthFirst:
+    """For a view with a body: refuses it by its declared length, before any of it is read."""
+
+    def initial(self, request, *args, **kwargs):
+        """The length before anything else."""
+        photo.check_body(request)
+        super().initial(request, *args, **kwargs)
+
+
+class Form(MultiPartParser):
+    """multipart/form-data, with files in memory up to what the whole body may have."""
+
+    def parse(self, stream, media_type=None, parser_context=None):
+        """Fields and files. Raises `ParseError`, or what Django refuses a form for."""
+        plain = _plain(parser_context["request"])
+        plain.upload_handlers = [photo.AllInMemory(plain)]
+        return super().parse(stream, media_type, parser_context)
+
+
+class Json(JSONParser):
+    """application/json, an object with few values."""
+
+    def parse(self, stream, media_type=None, parser_context=None):
+        """The object. Raises `BadJson`."""
+        return photo.from_json(stream.read())
+
+
+class RawPhoto(BaseParser):
+    """A body that is the photo itself: image/jpeg and the like."""
+
+    media_type = "image/*"
+
+    def parse(self, stream, media_type=None, parser_context=None):
+        """The bytes. Raises `ImageTooLarge` for more than one photo may have."""
+        photo.check_length(_plain(parser_context["request"]))
+        return stream.read()
+
+
+class RawBytes(RawPhoto):
+    """The same from a client that does not say what it is."""
+
+    media_type = "application/octet-stream"
+
+
+def photos(request: Request) -> tuple[list, bool]:
+    """The photos of a request, and whether they were sent as several, which a form with two is.
+
+    Each is bytes, a file, or whatever JSON had in its place: `content` tells. Raises `PhotoMissing`
+    and `TooManyPhotos`.
+    """
+    data = request.data
+    if isinstance(data, bytes):
+        found, several = [data], False
+    elif request.FILES:
+        found = request.FILES.getlist(photo.FIELD)
+        several = len(found) > 1
+    elif "images" in data and not hasattr(data, "lists"):
+        found, several = data["images"], True
+        if not isinstance(found, list) or photo.FIELD in data:
+            raise photo.BadJson("it has either 'image', or 'images', which is a list")
+    else:
+        # A form's text is no photo.
+        found = [] if hasattr(data, "lists") or photo.FIELD not in data else [data[photo.FIELD]]
+        several = False
+    photo.check_number(found)
+    return found, several
+
+
+def content(sent) -> bytes:
+    """The bytes of one of `photos`. Raises `NotBase64` and `ImageTooLarge`."""
+    if isinstance(sent, bytes):
+        return sent
+    return sent.read() if hasattr(sent, "chunks") else photo.from_base64(sent)
+
+
+def _plain(request):
+    """Django's request inside REST framework's."""
+    return getattr(request, "_request", request)

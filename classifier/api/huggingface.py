@@ -1,0 +1,113 @@
+"""The door of Hugging Face's inference API for image classification."""
+
+from dataclasses import dataclass
+
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import serializers
+from rest_framework.parsers import BaseParser
+from rest_framework.response import Response
+
+from classifier.api.foreign import ForeignView, labelled
+from classifier.api.gradio import ERRORS
+from classifier.errors import ClassifierError, PhotoMissing
+from classifier.photo import check_length, from_base64, from_json
+
+MOST = 5  # labels of an answer
+IMAGE = {"type": "string", "format": "binary"}
+
+
+@dataclass(eq=False)
+class BadParameter(ClassifierError):
+    """A parameter has a value that cannot be meant."""
+
+    name: str
+    allowed: str
+    code = "parameter_invalid"
+    sentence = "The parameter {name} is {allowed}."
+
+
+class Anything(BaseParser):
+    """JSON where the type says so; else the photo itself: clients send any type, or none."""
+
+    media_type = "*/*"
+
+    def parse(self, stream, media_type=None, parser_context=None):
+        """A dict or bytes. Raises `BadJson` and `ImageTooLarge`."""
+        if (media_type or "").lower().startswith("application/json"):
+            return from_json(stream.read())
+        check_length(parser_context["request"])
+        return stream.read()
+
+
+class HuggingFaceParametersShape(serializers.Serializer):
+    """What may be asked for besides."""
+
+    top_k = serializers.IntegerField(min_value=1, required=False, help_text="Labels, five at most")
+    function_to_apply = serializers.ChoiceField(["softmax"], required=False)
+
+
+class HuggingFaceAskedShape(serializers.Serializer):
+    """A photo in JSON."""
+
+    inputs = serializers.CharField(help_text="The photo in base64")
+    parameters = HuggingFaceParametersShape(required=False)
+
+
+class HuggingFaceScoreShape(serializers.Serializer):
+    """One label."""
+
+    label = serializers.CharField()
+    score = serializers.FloatField(min_value=0, max_value=1)
+
+
+class HuggingFaceView(ForeignView):
+    """`POST /models/shoe-type-recognizer`."""
+
+    parser_classes = [Anything]
+
+    @extend_schema(
+        operation_id="huggingface_image_classification",
+        summary="As Hugging Face's inference API would answer",
+        description="For `huggingface_hub.InferenceClient(model=…).image_classification` and the "
+        "like. The likeliest types, five at most, whatever the verdict, under the first model's "
+        "class names.",
+        tags=["compatibility"],
+        request={
+            "image/*": IMAGE,
+            "application/octet-stream": IMAGE,
+            "application/json": HuggingFaceAskedShape,
+        },
+        responses={200: HuggingFaceScoreShape(many=True), **ERRORS},
+        examples=[
+            OpenApiExample(
+                "An answer", {"label": "Chelsea Boot", "score": 0.8713}, response_only=True
+            )
+        ],
+    )
+    def post(self, request):
+        """Answer one photo."""
+        number = MOST
+        photo = request.data
+        if not isinstance(photo, bytes):
+            if not photo.get("inputs"):
+                raise PhotoMissing()
+            number = _number(photo.get("parameters"))
+            photo = from_base64(photo["inputs"])
+        scores = [{"label": name, "score": share} for name, share in labelled(photo)[:number]]
+        return Response(scores, headers={"Cache-Control": "no-store"})
+
+
+def _number(parameters) -> int:
+    """How many labels are asked for, five at most. Raises `BadParameter`."""
+    if parameters is None:
+        return MOST
+    if not isinstance(parameters, dict):
+        raise BadParameter("parameters", "an object")
+    if parameters.get("function_to_apply") not in (None, "softmax"):
+        raise BadParameter("function_to_apply", "“softmax”, if it is there")
+    number = parameters.get("top_k")
+    if number is None:
+        return MOST
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        raise BadParameter("top_k", "a whole number from 1 on")
+    return min(number, MOST)
