@@ -18,15 +18,18 @@ if __name__ == "__main__":
     folder, workers = Path(sys.argv[1]), int(sys.argv[2])
     addresses = sys.stdin.read().split()
     shutil.rmtree(folder, ignore_errors=True)
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), time.process_time()
     download_images(folder, urls=addresses, n_workers=workers)
-    downloaded = time.perf_counter()
+    downloaded, cpu = time.perf_counter(), time.process_time() - cpu
     files = list(folder.iterdir())
     failed = verify_images(files)
     verified = time.perf_counter()
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    verifying = children.ru_utime + children.ru_stime
     megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     shutil.rmtree(folder)
     print(json.dumps({
         "asked": len(addresses), "files": len(files), "failed": len(failed), "peak": megabytes,
         "downloading": downloaded - began, "verifying": verified - downloaded,
+        "cpu": cpu, "cpu_verified": cpu + verifying,
     }))  # fmt: skip
