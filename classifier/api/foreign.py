@@ -1,13 +1,19 @@
 """Doors for clients that were written for other servers: what these doors share."""
 
+from rest_framework.authentication import get_authorization_header
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.response import Response
 from rest_framework.utils.mediatypes import media_type_matches
 
 from classifier import answer, problems
+from classifier.access.authentication import TokenAuthentication
+from classifier.access.tokens import PREFIX
 from classifier.api import bodies
 from classifier.api.views import PublicView
 from classifier.guide import Guide
+
+# For the schema: a token, or none.
+AUTH = [{"token": []}, {}]
 
 
 class AsItComes(BaseContentNegotiation):
@@ -23,9 +29,19 @@ class AsItComes(BaseContentNegotiation):
         return renderers[0], renderers[0].media_type
 
 
+class OwnTokens(TokenAuthentication):
+    """Tokens of this site alone: such clients send along what they have for another."""
+
+    def authenticate(self, request):
+        """(user, token), or None without a token of this site."""
+        shown = get_authorization_header(request).partition(b" ")[2].strip()
+        return super().authenticate(request) if shown.startswith(PREFIX.encode()) else None
+
+
 class ForeignView(bodies.LengthFirst, PublicView):
     """Errors are {"error": sentence}, with the status of the API's."""
 
+    authentication_classes = [OwnTokens]
     content_negotiation_class = AsItComes
     scope = throttle_scope = "predict"
 

@@ -8,7 +8,7 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from classifier.api import bodies
-from classifier.api.foreign import ForeignView, labelled
+from classifier.api.foreign import AUTH, ForeignView, labelled
 from classifier.photo import BadJson, check_number, from_base64
 
 
@@ -93,6 +93,7 @@ class GradioView(ForeignView):
         "use `/api/v1/predictions/`, which also says when it is not sure. `/run/predict` is the "
         "same.",
         tags=["compatibility"],
+        auth=AUTH,
         request=GradioAskedShape,
         responses={200: GradioSaidShape, **ERRORS},
         examples=[

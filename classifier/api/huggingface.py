@@ -7,7 +7,7 @@ from rest_framework import serializers
 from rest_framework.parsers import BaseParser
 from rest_framework.response import Response
 
-from classifier.api.foreign import ForeignView, labelled
+from classifier.api.foreign import AUTH, ForeignView, labelled
 from classifier.api.gradio import ERRORS
 from classifier.errors import ClassifierError, PhotoMissing
 from classifier.photo import check_length, from_base64, from_json
@@ -72,6 +72,7 @@ class HuggingFaceView(ForeignView):
         "like. The likeliest types, five at most, whatever the verdict, under the first model's "
         "class names.",
         tags=["compatibility"],
+        auth=AUTH,
         request={
             "image/*": IMAGE,
             "application/octet-stream": IMAGE,
