@@ -24,12 +24,12 @@ class Reason:
 # difference of two rows there): label-issue, loss, leakage, near-duplicate, outlier, not-a-shoe.
 # The others are guesses, which the first decisions outweigh.
 REASONS = (
-    Reason("label-issue", "probably another type", 0.76, 0),
-    Reason("loss", "the model is surprised by this label", 0.30, 1),
-    Reason("leakage", "a copy of it is in another split", 0.92, 2),
+    Reason("label-issue", "probably another type", 0.77, 0),
+    Reason("loss", "the model is surprised by this label", 0.33, 1),
+    Reason("leakage", "a copy of it is in another split", 0.97, 2),
     Reason("exact-duplicate", "the same picture is here twice", 0.98, 3),
-    Reason("near-duplicate", "a copy: cut, scaled, mirrored or saved again", 0.90, 4),
-    Reason("outlier", "unlike everything else here", 0.50, 5),
+    Reason("near-duplicate", "a copy: cut, scaled, mirrored or saved again", 0.95, 4),
+    Reason("outlier", "unlike everything else here", 0.48, 5),
     Reason("not-a-shoe", "probably not a shoe", 0.97, 6),
     Reason("uncertain", "the model hesitates between types", 0.20, 7),
     Reason("feedback", "feedback from a visitor", 0.50, 8),
