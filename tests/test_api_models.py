@@ -267,7 +267,7 @@ def test_changed_guide_has_another_etag(client, versions):
 def test_head_has_the_headers_and_no_body(client, versions, address):
     got, head = client.get(f"/api/v1/{address}"), client.head(f"/api/v1/{address}")
     assert (head.status_code, head.content) == (200, b"")
-    for name in ("ETag", "Cache-Control", "Content-Type"):
+    for name in ("ETag", "Cache-Control", "Content-Type", "Content-Length"):
         assert head[name] == got[name]
     known = client.head(f"/api/v1/{address}", HTTP_IF_NONE_MATCH=got["ETag"])
     assert known.status_code == 304

@@ -45,8 +45,11 @@ class GuideView(PublicView):
         if response.status_code != 200 or request.method == "OPTIONS":
             return response
         patch_cache_control(response, public=True, max_age=GUIDE_SECONDS)
-        digest = hashlib.sha256(response.render().content).hexdigest()
-        response["ETag"] = etag = quote_etag(digest[:32])
+        content = response.render().content
+        response["ETag"] = etag = quote_etag(hashlib.sha256(content).hexdigest()[:32])
+        if request.method == "HEAD":
+            response["Content-Length"] = str(len(content))
+            response.content = b""
         return get_conditional_response(request, etag=etag, response=response)
 
 
