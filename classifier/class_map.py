@@ -8,6 +8,7 @@ for Discriminative Localization).
 import numpy as np
 from PIL import Image
 
+from classifier import map_words
 from classifier.preprocess import Preprocess, window
 
 DIGITS = 3
@@ -50,7 +51,8 @@ def laid_over(found: np.ndarray, size: tuple[int, int], spec: Preprocess) -> dic
 
     `rows`: 0 (nothing, or it speaks against the class) to 1 (the place that says most), rows from
     top to bottom; `box`: which part of the picture they cover, left, top, right and bottom in
-    shares of its sides. Cells over the background of a padded picture are cut away.
+    shares of its sides; `where`: the same in words, see `map_words`. Cells over the background of
+    a padded picture are cut away.
     """
     box, (left, top, right, bottom) = window(size, spec)
     height, width = found.shape
@@ -66,4 +68,5 @@ def laid_over(found: np.ndarray, size: tuple[int, int], spec: Preprocess) -> dic
     return {
         "rows": [[round(float(cell), DIGITS) for cell in row] for row in rows],
         "box": [round(edge, DIGITS + 1) for edge in box],
+        "where": map_words.where(rows, box),
     }

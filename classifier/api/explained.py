@@ -31,6 +31,9 @@ class MapShape(serializers.Serializer):
         help_text="The part of the upright photo that the rows cover: left, top, right and bottom "
         "in shares of its sides",
     )
+    where = serializers.CharField(
+        help_text="The same in words, as the end of a sentence: “mostly in the lower left”"
+    )
 
 
 class NearestPhotoShape(serializers.Serializer):
