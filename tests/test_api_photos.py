@@ -213,3 +213,10 @@ def test_several_that_find_no_place_at_all_are_told_when_to_come_back(client, mo
         response = send_files(client, picture(), picture())
     assert_problem(response, 503, "too_busy")
     assert int(response["Retry-After"]) > 0
+
+
+def test_each_photo_counts_for_the_rate(client, settings):
+    settings.THROTTLE_RATES = {**settings.THROTTLE_RATES, "predict": ("3/min", "")}
+    found = slugs(send_files(client, *[picture()] * 5))
+    assert found == ["chelsea-boots"] * 3 + ["throttled"] * 2
+    assert send_files(client, picture()).status_code == 429

@@ -16,6 +16,7 @@ from classifier.errors import (
     ModelUnloadable,
     TooBusy,
 )
+from shoeproject.access import throttles
 from shoeproject.errors import ProjectError
 
 MODEL = OpenApiParameter(
@@ -36,8 +37,8 @@ The answer to one photo is an answer. That to several (`images`, or a form with 
 is a list in their order, in which a photo that cannot be answered has an error in its place.
 
 A photo may have {settings.IMAGE_MAX_BYTES // _MB} MB, a request {settings.PREDICT_MOST_PHOTOS}
-photos and {settings.PREDICT_MOST_BYTES // _MB} MB as it is sent. The photos are read, answered and
-forgotten: nothing is stored.
+photos and {settings.PREDICT_MOST_BYTES // _MB} MB as it is sent; each photo counts for the rate.
+The photos are read, answered and forgotten: nothing is stored.
 """
 _PICTURE = {
     "type": "string",
@@ -103,19 +104,22 @@ class PredictionsView(bodies.LengthFirst, PublicView):
         served = store.pinned(request.query_params.get("model") or "active")
         why = explained.is_asked(request)
         if several:
-            body = {"predictions": _each(photos, why, served)}
+            body = {"predictions": _each(request, photos, why, served)}
         else:
             body = answer.recognise(bodies.content(photos[0]), why, served)
         return Response(body, headers={"Cache-Control": "no-store"})
 
 
-def _each(photos: list, why: bool, served: store.Served) -> list[dict]:
-    """An answer or an error for each. Where even the first finds no place, none is kept waiting."""
+def _each(request, photos: list, why: bool, served: store.Served) -> list[dict]:
+    """An answer or an error for each. Every photo counts for the rate, the first did already. Where
+    even that one finds no place, the whole request is refused."""
     results = []
     for sent in photos:
         try:
+            if results:
+                throttles.check(request, PredictionsView.throttle_scope)
             results.append(answer.recognise(bodies.content(sent), why, served))
-        except ProjectError as error:
+        except (ProjectError, exceptions.Throttled) as error:
             if isinstance(error, TooBusy) and not results:
                 raise
             problem = problems.describe(error)
