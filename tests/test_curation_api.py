@@ -119,6 +119,8 @@ def test_only_the_fields_asked_for(curator, images):
         {"after": "x"},
         {"after": str(2**63)},
         {"label": "\0"},
+        {"label": ""},
+        {"source": ""},
     ],
 )
 def test_what_cannot_be_asked_is_a_problem(curator, asked):

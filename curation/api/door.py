@@ -44,6 +44,8 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 KEY = OpenApiParameter(
     "id", {"type": "integer", "minimum": 0, "maximum": BIGGEST}, OpenApiParameter.PATH
 )
+# A text that is compared with a column as it is.
+TEXT = {"type": "string", "minLength": 1, "pattern": r"^[^\x00]+$"}
 PAGE = [
     OpenApiParameter(
         "limit", {"type": "integer", "minimum": 1, "maximum": settings.API_PAGE_MOST},
@@ -83,6 +85,13 @@ class CuratorView(IdempotentMixin, APIView):
         return response
 
 
+class Text(serializers.CharField):
+    """A text that is compared with a column as it is."""
+
+    def __init__(self):
+        super().__init__(required=False, trim_whitespace=False)
+
+
 class PageAsked(serializers.Serializer):
     """What part of a list is asked for. A list by it asks for its own filters, too."""
 
@@ -98,8 +107,12 @@ class PageAsked(serializers.Serializer):
 
 
 def asked(shape: type, data) -> dict:
-    """What a request says, checked by the shape; raises REST framework's ValidationError."""
-    read = shape(data=data)
+    """What a request says, checked by the shape; raises REST framework's ValidationError.
+
+    A parameter of an address that is left empty is refused: a script whose variable was empty would
+    get everything.
+    """
+    read = shape(data=data.dict() if hasattr(data, "dict") else data)
     read.is_valid(raise_exception=True)
     return read.validated_data
 

@@ -30,12 +30,12 @@ class ImagesAsked(door.PageAsked):
     """Which images, and what of them."""
 
     state = serializers.ChoiceField(ShoeImage.State.choices, required=False)
-    label = serializers.CharField(required=False, help_text="Slug of a type")
+    label = door.Text()
     split = serializers.ChoiceField([split.value for split in Split], required=False)
-    source = serializers.CharField(required=False)
+    source = door.Text()
     collection = serializers.IntegerField(min_value=0, max_value=door.BIGGEST, required=False)
-    domain = serializers.CharField(required=False)
-    licence = serializers.CharField(required=False)
+    domain = door.Text()
+    licence = door.Text()
     min_side = serializers.IntegerField(
         min_value=0, max_value=2**31 - 1, required=False,
         help_text="Pixels of the shorter side, at least",
@@ -88,10 +88,10 @@ class ImagesView(door.CuratorView):
         tags=["images"],
         parameters=[
             OpenApiParameter("state", enum=ShoeImage.State.values),
-            OpenApiParameter("label", {"type": "string", "minLength": 1, "pattern": "^[-\\w]+$"}),
+            OpenApiParameter("label", door.TEXT),
             OpenApiParameter("split", enum=[split.value for split in Split]),
             *(
-                OpenApiParameter(name, {"type": "string", "minLength": 1, "pattern": r"^[!-~]+$"})
+                OpenApiParameter(name, door.TEXT)
                 for name in ("source", "domain", "licence")
             ),
             OpenApiParameter(
@@ -102,7 +102,9 @@ class ImagesView(door.CuratorView):
                 description="Pixels of the shorter side, at least",
             ),
             OpenApiParameter(
-                "fields", enum=FIELDS, many=True, explode=False,
+                "fields",
+                {"type": "array", "minItems": 1, "items": {"type": "string", "enum": FIELDS}},
+                explode=False,
                 description="Only these, separated by commas",
             ),
             *door.PAGE,

@@ -35,8 +35,8 @@ class ImageUnknown(CurationError):
 class ReviewsAsked(door.PageAsked):
     """Which decisions."""
 
-    image = serializers.CharField(required=False)
-    by = serializers.CharField(required=False)
+    image = serializers.RegexField(HEX64, required=False)
+    by = door.Text()
     since = serializers.DateTimeField(required=False)
 
 
@@ -108,7 +108,7 @@ class ReviewsView(door.CuratorView):
         parameters=[
             OpenApiParameter("image", DIGEST, description="On this image"),
             OpenApiParameter(
-                "by", {"type": "string", "minLength": 1, "pattern": "^[\\w.@+-]+$"},
+                "by", door.TEXT,
                 description="By this account",
             ),
             OpenApiParameter("since", {"type": "string", "format": "date-time"}),

@@ -18,8 +18,10 @@ def slug(**options):
 
 
 def person():
-    """An account by its name."""
-    return serializers.SlugRelatedField("username", read_only=True)
+    """An account by its name; null where no person did it, or the account is gone."""
+    return serializers.SlugRelatedField(
+        "username", read_only=True, allow_null=True, help_text="Name of an account, or null"
+    )
 
 
 class ImageShape(serializers.ModelSerializer):
@@ -65,11 +67,12 @@ class ImageShape(serializers.ModelSerializer):
 class ImagePartShape(ImageShape):
     """An image in a list, with the fields asked for."""
 
+    # For the schema alone, which takes what is read only for what is always there.
     def get_fields(self):
         """None of them is sure to be there."""
         fields = super().get_fields()
         for field in fields.values():
-            field.required = False
+            field.required = field.read_only = False
         return fields
 
 

@@ -84,10 +84,8 @@ class FindingsView(door.CuratorView):
     )
     def get(self, request):
         """List a page."""
-        asked = Asked(data=request.query_params)
-        asked.is_valid(raise_exception=True)
-        limit = asked.validated_data.get("limit", settings.FINDINGS_PAGE)
-        after = asked.validated_data.get("after")
+        said = door.asked(Asked, request.query_params)
+        limit, after = said.get("limit", settings.FINDINGS_PAGE), said.get("after")
         place = listing.Place.parse(after) if after else None
         # One more than is shown tells whether there is more.
         part = min(limit + 1, findings.BATCH)
