@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 from django.core.cache import cache
+from django.core.exceptions import ImproperlyConfigured
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connections
 from django.test import Client, RequestFactory
 
 from classifier import store
 from classifier.access import tokens
-from shoeproject.access import rates, reach
+from shoeproject.access import rates, reach, throttles
 from shoeproject.access.address import client_address, counted_as
 from tests import tiny_model
 from tests.caches import at, dead_cache, real_cache, valkey  # noqa: F401  (fixtures)
@@ -275,9 +276,17 @@ def test_address_of_a_client(settings, remote, forwarded, proxies, client):
     assert seen(remote, forwarded, proxies, settings) == client
 
 
-def test_a_proxy_that_is_no_network_is_not_passed_over_in_silence(settings):
-    with pytest.raises(ValueError, match="proxy.internal"):
-        seen("10.0.0.1", "1.1.1.1", ["proxy.internal"], settings)
+def test_a_proxy_that_is_no_network_stops_the_site_at_its_start(settings):
+    settings.TRUSTED_PROXIES = ["proxy.internal"]
+    with pytest.raises(ImproperlyConfigured, match="proxy.internal"):
+        throttles.rate_headers(None)
+
+
+@pytest.mark.parametrize("rate", ["60", "many/min", "60/", "60/fortnight", "6/0/min"])
+def test_a_rate_that_is_none_stops_the_site_at_its_start(settings, rate):
+    settings.THROTTLE_RATES = {"read": ("", rate)}
+    with pytest.raises(ImproperlyConfigured, match="THROTTLE_READ"):
+        throttles.rate_headers(None)
 
 
 def test_ipv6_counts_by_its_network():

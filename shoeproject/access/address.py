@@ -19,7 +19,7 @@ def client_address(request) -> str:
     whatever stands to the left of it may be made up.
     """
     found = _parsed(request.META.get("REMOTE_ADDR", ""))
-    networks, unix = _trusted(tuple(settings.TRUSTED_PROXIES))
+    networks, unix = trusted_proxies()
     if not (unix if found is None else _within(found, networks)):
         return str(found or "")
     for hop in reversed(request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")):
@@ -38,6 +38,11 @@ def counted_as(address: str) -> str:
     if parsed is None or parsed.version == 4:
         return str(parsed or "unknown")
     return str(ipaddress.ip_network((parsed, IPV6_PREFIX), strict=False))
+
+
+def trusted_proxies() -> tuple[list, bool]:
+    """Their networks, and whether Unix sockets are trusted. ValueError for what is no network."""
+    return _trusted(tuple(settings.TRUSTED_PROXIES))
 
 
 def _parsed(text: str):
@@ -59,7 +64,6 @@ def _parsed(text: str):
 
 @lru_cache(maxsize=8)
 def _trusted(proxies: tuple[str, ...]):
-    """Networks, and whether Unix sockets are trusted. Raises ValueError for what is no network."""
     names = [name.strip() for name in proxies if name.strip()]
     networks = [ipaddress.ip_network(name, strict=False) for name in names if name != UNIX]
     return networks, UNIX in names

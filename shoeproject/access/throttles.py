@@ -1,11 +1,12 @@
 """Refusing who asks too often: REST framework's throttle, and the same for the site's pages."""
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from rest_framework.exceptions import Throttled
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.throttling import SimpleRateThrottle
 
-from shoeproject.access import clients, rates, reach
+from shoeproject.access import address, clients, rates, reach
 
 NOT_COUNTED = "requests are not counted, and nobody is asked to wait"
 
@@ -63,7 +64,9 @@ def rate_headers(get_response):
 
     In the form of draft-ietf-httpapi-ratelimit-headers-10, and the three fields of its earlier
     versions, which more clients know. Where the cache is down, a field says that nobody counted.
+    Settings that make no sense stop the site here, at its start, and not at every request.
     """
+    _check_settings()
 
     def answer(request):
         response = get_response(request)
@@ -79,3 +82,17 @@ def rate_headers(get_response):
         return response
 
     return answer
+
+
+def _check_settings() -> None:
+    try:
+        address.trusted_proxies()
+    except ValueError as error:
+        raise ImproperlyConfigured(f"TRUSTED_PROXIES: {error}") from error
+    for scope, both in settings.THROTTLE_RATES.items():
+        for rate in filter(None, both):
+            try:
+                RateThrottle().parse_rate(rate)
+            except (ValueError, LookupError) as error:
+                said = f"THROTTLE_{scope.upper()}: {rate!r} is no rate such as 60/min."
+                raise ImproperlyConfigured(said) from error
