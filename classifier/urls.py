@@ -9,7 +9,10 @@ from classifier.api import views as api
 urlpatterns = [
     path("", views.home, name="home"),
     path("guide/", views.guide, name="guide"),
+    path("guide/category/<slug:slug>/", views.guide_category, name="guide-category"),
     path("guide/<slug:slug>/", views.guide_type, name="guide-type"),
+    path("a/<str:answer_id>/", views.past_answer, name="past-answer"),
+    path("withdraw/", views.withdraw, name="withdraw"),
     path("privacy/", views.privacy, name="privacy"),
     path("examples/<slug:digest>.jpg", pictures.example, name="example"),
     path("api/v1/predictions/", predictions.PredictionsView.as_view(), name="api-predictions"),

@@ -1,0 +1,45 @@
+"""What is kept, and pages for what went wrong."""
+
+from django.conf import settings
+from django.http import Http404
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from classifier import problems
+from classifier.feedback import CONSENT
+from classifier.views.page import site_page
+
+
+@require_safe
+@site_page
+def privacy(request):
+    """What is kept of a visit."""
+    days, hours = divmod(settings.ANSWER_ID_HOURS, 24)
+    validity = f"{days} days" if days > 1 and not hours else f"{settings.ANSWER_ID_HOURS} hours"
+    return render(request, "site/privacy.html", {"validity": validity, "consent": CONSENT})
+
+
+@site_page
+def not_found(request, exception):
+    """Handler of 404: a problem under `/api/`, a page elsewhere."""
+    if problems.is_api(request):
+        return problems.response(problems.describe(Http404()))
+    return render(request, "404.html", status=404)
+
+
+@site_page
+def bad_request(request, exception):
+    """Handler of 400: a request that Django refuses before any view sees it."""
+    problem = problems.describe(exception) or problems.BAD_REQUEST
+    if problems.is_api(request):
+        return problems.response(problem)
+    return render(request, "400.html", {"problem": problem}, status=problem.status)
+
+
+@site_page
+def server_error(request):
+    """Handler of 500. The log has the traceback; nobody else gets it."""
+    if problems.is_api(request):
+        return problems.response(problems.SERVER_ERROR)
+    # Without the request: what failed may be what the context processors need.
+    return render(None, "500.html", status=500)

@@ -1,0 +1,24 @@
+// What the scripts of the recogniser's page share.
+export const form = document.querySelector("[data-recogniser]");
+
+export const mould = (name) => document.getElementById(`mould-${name}`).content.cloneNode(true);
+export const part = (root, name) => root.querySelector(`[data-part="${name}"]`);
+export const fill = (pattern, facts) => pattern.replace(/\{(\w+)\}/g, (_, key) => facts[key]);
+
+// What a screen reader is told.
+export function say(text) {
+  document.querySelector("[data-status]").textContent = text;
+}
+
+export function percent(confidence) {
+  if (confidence < 0.005) return "<1%";
+  return confidence < 0.995 ? `${Math.floor(confidence * 100 + 0.5)}%` : ">99%";
+}
+
+export function sentences(list, texts, tag = "li") {
+  for (const text of texts) {
+    const item = document.createElement(tag);
+    item.textContent = text;
+    list.append(item);
+  }
+}

@@ -1,0 +1,51 @@
+// Where photos come from: the two inputs, a drop anywhere on the page, the clipboard.
+const LINK = "That was a link to a picture, not the picture. Save it first, or copy and paste it.";
+
+// `add` is given files, `note` a sentence where something else came.
+export function takePhotos(form, add, note) {
+  for (const input of form.querySelectorAll("input[type=file]")) {
+    if (!input.hasAttribute("capture")) input.multiple = true;
+    input.addEventListener("change", () => {
+      add(input.files);
+      input.value = "";
+    });
+  }
+  form.addEventListener("submit", (event) => event.preventDefault());
+  takeDrops(form, add, note);
+  document.addEventListener("paste", (event) => {
+    const files = event.clipboardData?.files;
+    if (!files?.length) return;
+    event.preventDefault();
+    add(files);
+  });
+}
+
+// The whole page takes a drop: beside the zone a browser would leave the page for the photo, and
+// the answers would be gone. What is dragged from this page itself is none of our business.
+function takeDrops(form, add, note) {
+  let own = false;
+  let depth = 0;
+  const carries = (event, kind) => !own && event.dataTransfer?.types.includes(kind);
+  const wanted = (event) => carries(event, "Files") || carries(event, "text/uri-list");
+  const light = (now) => {
+    depth = Math.max(0, now);
+    form.classList.toggle("over", depth > 0);
+  };
+  document.addEventListener("dragstart", () => { own = true; });
+  document.addEventListener("dragend", () => { own = false; });
+  document.addEventListener("dragenter", (event) => { if (wanted(event)) light(depth + 1); });
+  document.addEventListener("dragleave", (event) => { if (wanted(event)) light(depth - 1); });
+  document.addEventListener("dragover", (event) => {
+    if (!wanted(event)) return;
+    event.preventDefault();
+    event.dataTransfer.dropEffect = "copy";
+  });
+  document.addEventListener("drop", (event) => {
+    light(0);
+    if (!wanted(event)) return;
+    event.preventDefault();
+    const { files } = event.dataTransfer;
+    if (files.length) add(files);
+    else note(LINK);
+  });
+}

@@ -1,0 +1,134 @@
+// “Why this answer?”: the same photo is sent once more, with the wish to have the answer explained.
+import { fill, form, mould, part, percent, say, sentences } from "./page.js";
+import { ask } from "./send.js";
+
+const VEIL = 0.82; // how dark a place becomes that does not count
+const MAP_SIDE = 240; // pixels of the longer side that the map is drawn with
+
+export function offerWhy(card, answer, photo) {
+  const details = part(card, "why");
+  let asked = false;
+  details.addEventListener("toggle", () => {
+    if (!details.open || asked) return;
+    asked = true;
+    explain(card, answer, photo);
+  });
+}
+
+async function explain(card, answer, photo) {
+  const reason = part(card, "reason");
+  const busy = mould("busy");
+  const doing = (text) => { part(reason, "doing").textContent = text; };
+  part(busy, "cancel").remove();
+  part(busy, "doing").textContent = "Looking at the photo once more …";
+  reason.replaceChildren(busy);
+  const data = new FormData();
+  data.append("image", photo, "photo");
+  try {
+    const { explain: found } = await ask(`${form.dataset.api}?explain=1`, data, { doing });
+    const body = mould("explained");
+    show(body, card, answer, found);
+    reason.replaceChildren(body);
+    say(`Explained. ${part(reason, "where")?.textContent ?? ""}`);
+  } catch (problem) {
+    const failed = mould("why-failed");
+    part(failed, "detail").textContent = problem.message;
+    part(failed, "again").addEventListener("click", () => explain(card, answer, photo));
+    reason.replaceChildren(failed);
+    say(problem.message);
+    if (problem.name !== "Error") console.error(problem);
+  }
+}
+
+function show(body, card, answer, found) {
+  const refused = answer.verdict === "not_a_shoe";
+  const about = answer.top[0]?.name ?? "";
+  if (found.map) showMap(body, card, found.map, refused, about);
+  else part(body, "seen").remove();
+  if (found.runner_up) showSecond(body, answer, found.runner_up);
+  else part(body, "second").remove();
+  if (found.trust?.sentence) {
+    part(body, "about").textContent = about;
+    part(body, "sentence").textContent = found.trust.sentence;
+  } else {
+    part(body, "trust").remove();
+  }
+  if (refused) part(body, "nearest").remove();
+  else showNearest(part(body, "nearest"), found.nearest);
+}
+
+// --- the map over the photo -------------------------------------------------------------------
+
+function showMap(body, card, map, refused, about) {
+  const line = part(body, "where");
+  const pattern = refused ? line.dataset.noShoe : line.dataset.shoe;
+  line.textContent = fill(pattern, { about, where: map.where });
+  const photo = part(body, "map-photo");
+  const canvas = part(body, "canvas");
+  const figure = part(body, "map");
+  canvas.setAttribute("aria-label", line.textContent);
+  photo.addEventListener("load", () => drawMap(canvas, photo, map));
+  photo.addEventListener("error", () => figure.remove());
+  photo.src = part(card, "photo").src;
+}
+
+// A veil over the whole photo, thinner where more counts. What the model did not see has all of it.
+function drawMap(canvas, photo, { rows, box }) {
+  const scale = MAP_SIDE / Math.max(photo.naturalWidth, photo.naturalHeight);
+  canvas.width = Math.max(1, Math.round(photo.naturalWidth * scale));
+  canvas.height = Math.max(1, Math.round(photo.naturalHeight * scale));
+  const cells = Object.assign(document.createElement("canvas"), {
+    width: rows[0].length, height: rows.length,
+  });
+  const pixels = new ImageData(cells.width, cells.height);
+  rows.flat().forEach((value, i) => { pixels.data[4 * i + 3] = 255 * VEIL * (1 - value); });
+  cells.getContext("2d").putImageData(pixels, 0, 0);
+  const pen = canvas.getContext("2d");
+  const [left, top, right, bottom] = box;
+  const at = [left * canvas.width, top * canvas.height,
+    (right - left) * canvas.width, (bottom - top) * canvas.height];
+  pen.fillStyle = `rgb(0 0 0 / ${VEIL})`;
+  pen.fillRect(0, 0, canvas.width, canvas.height);
+  pen.clearRect(...at);
+  pen.imageSmoothingQuality = "high";
+  pen.drawImage(cells, ...at);
+}
+
+// --- the runner-up and photographs ------------------------------------------------------------
+
+function showSecond(body, answer, second) {
+  part(body, "second-name").textContent = second.name;
+  part(body, "second-percent").textContent = percent(second.confidence);
+  const names = Object.fromEntries(answer.top.map((entry) => [entry.slug, entry.name]));
+  const list = part(body, "apart");
+  for (const slug of new Set(second.about)) {
+    const group = document.createElement("div");
+    sentences(group, [names[slug] ?? ""], "dt");
+    sentences(group, second.differs.filter((_, i) => second.about[i] === slug), "dd");
+    list.append(group);
+  }
+}
+
+function showNearest(section, nearest) {
+  for (const line of section.querySelectorAll("[data-when]")) {
+    line.hidden = line.dataset.when !== nearest.state;
+  }
+  part(section, "examples").append(...nearest.photos.map(example));
+}
+
+function example(photo) {
+  const item = mould("example");
+  const picture = part(item, "picture");
+  picture.alt = photo.title ? `${photo.name}: ${photo.title}` : photo.name;
+  picture.src = photo.url;
+  part(item, "title").textContent = photo.title;
+  part(item, "licence").textContent = photo.licence;
+  const source = part(item, "source");
+  if (photo.page_url) {
+    source.href = photo.page_url;
+    part(source, "source-of").textContent = ` of ${photo.title || photo.name}`;
+  } else {
+    source.remove();
+  }
+  return item;
+}
