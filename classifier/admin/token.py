@@ -56,7 +56,7 @@ class AccessTokenAdmin(admin.ModelAdmin):
     search_fields = ["name", "start", "user__username"]
 
     class Media:
-        css = {"all": ["admin/job-progress.css"]}
+        css = {"all": ["admin/job-progress.css", "admin/token.css"]}
 
     def get_queryset(self, request):
         """Everybody's for operators, else one's own."""
@@ -137,6 +137,11 @@ class AccessTokenAdmin(admin.ModelAdmin):
         response = TemplateResponse(request, "admin/classifier/accesstoken/made.html", context)
         add_never_cache_headers(response)
         return response
+
+    def add_view(self, request, form_url="", extra_context=None):
+        """One button: whichever it is, the token is shown next."""
+        one = {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().add_view(request, form_url, {**(extra_context or {}), **one})
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
         """The token's page, with a button that revokes it."""
