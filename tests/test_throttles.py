@@ -125,6 +125,13 @@ def test_counters_go_away_by_themselves(real_cache):  # noqa: F811
     assert 60 < real_cache.ttl(key) <= 121
 
 
+def test_no_address_is_kept(client, few, real_cache):  # noqa: F811
+    client.get(TYPES, REMOTE_ADDR="192.0.2.77")
+    keys = real_cache.keys("*")
+    assert len(keys) == 1
+    assert b"192.0.2.77" not in keys[0]
+
+
 # --- the API ----------------------------------------------------------------------------------
 
 

@@ -1,5 +1,7 @@
 """Who asks, as one short text to count and remember by."""
 
+from django.utils.crypto import salted_hmac
+
 from shoeproject.access.address import client_address, counted_as
 
 
@@ -17,5 +19,9 @@ def known(request) -> str:
 
 
 def name(request) -> str:
-    """The token, else the account, else the address."""
-    return known(request) or f"address:{counted_as(client_address(request))}"
+    """The token, else the account, else the address: under a digest that only this site can make,
+    for the cache may write to a disk, and visitors' addresses are not kept."""
+    if found := known(request):
+        return found
+    address = counted_as(client_address(request))
+    return f"address:{salted_hmac('client', address, algorithm='sha256').hexdigest()[:32]}"
