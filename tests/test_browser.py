@@ -362,11 +362,22 @@ def test_waiting_can_be_cancelled(visit, version, tmp_path):
 
 
 def test_without_javascript_the_form_is_answered(visit, version, tmp_path):
-    v = visit(java_script_enabled=False).open()
+    v = visit(java_script_enabled=False, viewport={"width": 320, "height": 640}).open()
     v.page.set_input_files("#gallery", picture(tmp_path))
+    v.page.get_by_label("Explain the answer").check()
     v.page.get_by_role("button", name="Recognise").click()
     assert v.page.locator(".answer h2").inner_text() == "Chelsea boots"
     assert v.page.get_by_text("nothing of it was kept").is_visible()
+    assert v.page.get_by_text("What speaks for Chelsea boots lies").is_visible()
+    v.page.get_by_role("radio", name="No").check()
+    v.page.get_by_label("What is it?").select_option("Loafers")
+    v.page.get_by_label("Give the photo too.").check()
+    v.page.get_by_label("The photo once more").set_input_files(picture(tmp_path))
+    # Without scripts a page cannot be measured from within.
+    assert v.page.locator(".feedback").bounding_box()["width"] < 320
+    assert v.page.locator(".again input").bounding_box()["width"] < 320
+    v.page.get_by_role("button", name="Send feedback").click()
+    v.page.get_by_role("link", name="have the photo removed").wait_for()
 
 
 @pytest.mark.parametrize("width", [320, 360])

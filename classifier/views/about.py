@@ -16,7 +16,12 @@ def privacy(request):
     """What is kept of a visit."""
     days, hours = divmod(settings.ANSWER_ID_HOURS, 24)
     validity = f"{days} days" if days > 1 and not hours else f"{settings.ANSWER_ID_HOURS} hours"
-    return render(request, "site/privacy.html", {"validity": validity, "consent": CONSENT})
+    context = {
+        "validity": validity,
+        "consent": CONSENT,
+        "reply_hours": settings.IDEMPOTENCY_HOURS,
+    }
+    return render(request, "site/privacy.html", context)
 
 
 @site_page

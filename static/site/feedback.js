@@ -16,18 +16,22 @@ export function offerFeedback(card, answer, photo, sent) {
     event.preventDefault();
     const button = part(form, "send");
     if (button.getAttribute("aria-disabled") === "true") return;
+    const label = button.textContent;
+    const progress = (share) => { button.textContent = `Sending … ${Math.round(100 * share)}%`; };
     tell(form, "");
     button.setAttribute("aria-disabled", "true");
+    button.textContent = "Sending …";
     try {
       const data = said(form, answer, photo, sent);
       const headers = { "Idempotency-Key": `${key}-${fingerprint(data)}` };
-      const given = await ask(recogniser.dataset.feedback, data, { headers, doing: say });
+      const given = await ask(recogniser.dataset.feedback, data, { headers, progress, doing: say });
       thank(form, given);
     } catch (problem) {
       tell(form, problem.message);
       if (!(problem instanceof Problem)) console.error(problem);
     } finally {
       button.removeAttribute("aria-disabled");
+      button.textContent = label;
     }
   });
 }
