@@ -240,6 +240,9 @@ def test_several_photos_of_which_one_fails_and_is_tried_again(visit, version, tm
     failed.get_by_role("button", name="Try again").click()
     assert v.headlines() == ["This does not look like a shoe", "Chelsea boots"]
     assert overview.is_hidden()
+    assert v.page.evaluate("document.activeElement.dataset.verdict") == "not_a_shoe"
+    answered.get_by_text("Pros, cons and how to tell").click()
+    assert answered.locator(".pros").is_visible()
 
 
 def test_the_rest_can_be_cancelled(visit, version, tmp_path):

@@ -14,6 +14,12 @@ from curation.models import ShoeImage, ShoeType
 from tests import tiny_model
 from tests.drawing import encoded
 from tests.factories import jpeg
+from tests.test_nearest import (  # noqa: F401  (fixtures among them)
+    add,
+    assess,
+    kim,
+    no_files_of_other_tests,
+)
 from tests.test_pages import picture, text
 
 pytestmark = pytest.mark.django_db
@@ -57,6 +63,19 @@ def test_runner_up_is_told_apart_by_the_guide(client):
     for slug in ("chelsea-boots", "army-boots"):
         assert said.count(ShoeType.objects.get(slug=slug).distinction[0]) >= 1
     assert "How often the model is right about" in said
+
+
+def test_similar_photographs_are_shown_with_licence_and_source(client, kim):  # noqa: F811
+    there = add(kim, title="Red <boots>", page_url="https://shop.example/red")
+    add(kim, seed=2, licence="unknown")
+    assess()
+    response = client.post("/", {"image": picture(), "explain": "1"})
+    page = response.content.decode().partition("<template")[0]
+    assert page.count("/examples/") == 1
+    assert f'src="/examples/{there.stored_sha256}.jpg"' in page
+    assert 'alt="Chelsea boots: Red &lt;boots&gt;"' in page
+    assert 'href="https://shop.example/red"' in page and 'rel="noopener noreferrer"' in page
+    assert "CC0 1.0" in text(response)
 
 
 def test_without_the_tick_nothing_is_explained(client):

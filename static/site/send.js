@@ -31,11 +31,17 @@ function post(address, data, { signal, progress, headers }) {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) { reject(aborted()); return; }
     const request = new XMLHttpRequest();
+    // A slow line may take as long as it needs; one on which nothing moves any more is given up.
+    let watch;
+    const moved = () => {
+      clearTimeout(watch);
+      watch = setTimeout(() => request.abort(), SILENCE_SECONDS * 1000);
+    };
     request.open("POST", address);
-    request.timeout = SILENCE_SECONDS * 1000;
     request.setRequestHeader("Accept", "application/json");
     for (const [name, value] of Object.entries(headers ?? {})) request.setRequestHeader(name, value);
     request.upload.onprogress = (event) => {
+      moved();
       if (event.lengthComputable && event.total) progress?.(event.loaded / event.total);
     };
     request.onload = () => {
@@ -44,9 +50,11 @@ function post(address, data, { signal, progress, headers }) {
       const seconds = Number(request.getResponseHeader("Retry-After"));
       resolve({ status: request.status, body, retryAfter: Math.max(1, seconds || 1) });
     };
-    request.onerror = request.ontimeout = () => resolve(null);
-    request.onabort = () => reject(aborted());
+    request.onerror = () => resolve(null);
+    request.onabort = () => (signal?.aborted ? reject(aborted()) : resolve(null));
+    request.onloadend = () => clearTimeout(watch);
     signal?.addEventListener("abort", () => request.abort());
+    moved();
     request.send(data);
   });
 }

@@ -40,9 +40,15 @@ function worded(answer) {
 // --- a card and what it shows -----------------------------------------------------------------
 
 function show(card, body, kind) {
+  const focused = card.contains(document.activeElement);
   card.className = `answer ${kind}`;
   card.setAttribute("aria-busy", String(kind === "waiting"));
   part(card, "body").replaceChildren(body);
+  // The button that had the focus is gone with what was shown before.
+  if (focused) {
+    card.tabIndex = -1;
+    card.focus({ preventScroll: true });
+  }
 }
 
 function showAnswer(card, answer, photo, sent) {
@@ -56,8 +62,10 @@ function showAnswer(card, answer, photo, sent) {
       sentences(list, answer.type[name]);
       list.closest("section").hidden = answer.type[name].length === 0;
     }
+    // Of several photos each has a short answer, and all the rest on demand.
+    part(body, "reading").open = batch.length === 1;
   } else {
-    part(body, "traits").remove();
+    part(body, "reading").remove();
   }
   const link = form.dataset.answer.replace("ID", answer.id);
   part(body, "link").href = link;
@@ -91,10 +99,7 @@ function showFailure(card, file, problem) {
   part(body, "file").textContent = file?.name ?? "";
   const again = part(body, "again");
   if (problem.again) {
-    again.addEventListener("click", () => {
-      enqueue(card, file);
-      part(card, "cancel").focus();
-    });
+    again.addEventListener("click", () => enqueue(card, file));
   } else {
     again.remove();
   }

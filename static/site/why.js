@@ -21,23 +21,31 @@ async function explain(card, answer, photo) {
   const doing = (text) => { part(reason, "doing").textContent = text; };
   part(busy, "cancel").remove();
   part(busy, "doing").textContent = "Looking at the photo once more …";
-  reason.replaceChildren(busy);
+  put(card, busy);
   const data = new FormData();
   data.append("image", photo, "photo");
   try {
     const { explain: found } = await ask(`${form.dataset.api}?explain=1`, data, { doing });
     const body = mould("explained");
     show(body, card, answer, found);
-    reason.replaceChildren(body);
+    put(card, body);
     say(`Explained. ${part(reason, "where")?.textContent ?? ""}`);
   } catch (problem) {
     const failed = mould("why-failed");
     part(failed, "detail").textContent = problem.message;
     part(failed, "again").addEventListener("click", () => explain(card, answer, photo));
-    reason.replaceChildren(failed);
+    put(card, failed);
     say(problem.message);
     if (problem.name !== "Error") console.error(problem);
   }
+}
+
+// What had the focus goes; the heading above it stays.
+function put(card, body) {
+  const reason = part(card, "reason");
+  const focused = reason.contains(document.activeElement);
+  reason.replaceChildren(body);
+  if (focused) part(card, "why").querySelector("summary").focus({ preventScroll: true });
 }
 
 function show(body, card, answer, found) {
