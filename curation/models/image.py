@@ -71,7 +71,12 @@ class ShoeImage(models.Model):
     )
     source = models.CharField(max_length=200, blank=True, help_text="Who it came from")
     collection = models.ForeignKey(
-        "Collection", models.PROTECT, null=True, blank=True, related_name="images"
+        "Collection",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="images",
+        db_index=False,  # `image_facet_collection` starts with it
     )
     imported_by = models.ForeignKey(
         "Import", models.PROTECT, null=True, blank=True, related_name="images"
@@ -141,7 +146,10 @@ class ShoeImage(models.Model):
             models.Index(fields=["state", "-priority", "id"], name="image_queue"),
             models.Index(fields=["label", "state", "-priority", "id"], name="image_queue_by_label"),
             models.Index(fields=["state", "label", "split"], name="image_facets"),
-            models.Index(fields=["state", "source"], name="image_facet_source"),
+            # Facets of many values are counted each in its own order, without sorting.
+            models.Index(fields=["source", "state", "reasons"], name="image_facet_source"),
+            models.Index(fields=["domain", "state", "reasons"], name="image_facet_domain"),
+            models.Index(fields=["collection", "state", "reasons"], name="image_facet_collection"),
             models.Index(fields=["-priority", "id"], name="image_queue_open"),
             # All that the facets of the queue count by, so that one walk over the index counts;
             # last, as they are not part of that walk's groups, the two that take many values.
