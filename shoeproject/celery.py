@@ -20,6 +20,14 @@ def ring_due():
     jobs.ring_due()
 
 
+@app.task(name="shoeproject.look_at_tables")
+def look_at_tables():
+    """Tell the database what its tables hold by now. Beat calls this now and then."""
+    from shoeproject import planner
+
+    planner.look()
+
+
 @worker_ready.connect
 def _ring_on_start(**kwargs):
     # What a stopped worker handed back should not wait for beat's first round.

@@ -18,6 +18,7 @@ from django.contrib.staticfiles.finders import get_finders
 from django.core.management import CommandError, call_command, get_commands
 from django.db import DatabaseError, connection
 
+from shoeproject import planner
 from shoeproject.errors import ProjectError
 from shoeproject.up.checks import CannotStart
 
@@ -73,9 +74,10 @@ def database_reachable() -> None:
 
 
 def database() -> None:
-    """Apply the migrations that are missing."""
+    """Apply the migrations that are missing, and have SQLite look at its tables."""
     with _step("the database"):
         call_command("migrate", interactive=False, verbosity=0)
+        planner.look()
 
 
 def _static_state() -> str:

@@ -1,0 +1,27 @@
+"""The database learns what its tables hold."""
+
+import pytest
+from django.db import connection
+from django.db.models import Count
+
+from curation.models import ShoeImage
+from shoeproject import planner
+from shoeproject.celery import look_at_tables
+from tests.factories import row
+
+pytestmark = pytest.mark.django_db
+
+
+def test_facets_of_many_values_are_counted_from_their_own_index():
+    if connection.vendor != "sqlite":
+        pytest.skip("only SQLite has to be told")
+    ShoeImage.objects.bulk_create(row(n, domain=f"shop{n % 40}.example") for n in range(2000))
+    states = ShoeImage.objects.filter(state__in=["unreviewed", "confirmed"]).order_by()
+    counts = states.values_list("domain").annotate(times=Count("pk"))
+    planner.look()
+    assert "image_facet_domain" in counts.explain()
+
+
+def test_looking_is_harmless_everywhere():
+    look_at_tables()
+    planner.look()
