@@ -2,10 +2,10 @@
 
     .venv/bin/python -m bench.queue_rows --images 100000 --var /tmp/queue-rows
 
-Makes a scratch installation in the folder named (SQLite, files, everything), or takes the one that
-an earlier call left there: drawn pictures, shared by many rows each, 38 labels, 25 sources, 500
-sites, 300 collections, 8 licences, a history of decisions, an assessment of every image, and
-findings on every eighth. Then asks for the pages as a browser does, through Django's test client:
+Makes a scratch installation in the folder named (SQLite, or the database that DATABASE_URL names), or
+takes the one that an earlier call left there: drawn pictures, shared by many rows each, 38 labels,
+25 sources, 500 sites, 300 collections, 8 licences, a history of decisions, an assessment of every
+image, and findings on every eighth. Then asks for the pages as a browser does, through Django's test client:
 queries, templates and middleware count, the network and the browser do not. Prints medians.
 
 Nothing is sent from anywhere else meanwhile, and the disk's cache is warm. The decisions that are
@@ -35,7 +35,6 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=15, help="requests that a median is over")
     OPTIONS = parser.parse_args()
     os.environ["VAR_DIR"] = str(OPTIONS.var)
-    os.environ.pop("DATABASE_URL", None)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shoeproject.settings")
 django.setup()

@@ -136,7 +136,7 @@ def _count(chosen: Filter, names: _Names) -> tuple[int, int, dict[str, Counter]]
 def _alone(chosen: Filter, name: str) -> Counter:
     """Value → images of one facet of ALONE, under the other facets' choices."""
     images = ShoeImage.objects.filter(chosen.condition(but=name, counted=True)).order_by()
-    counts = dict(images.values_list(name).annotate(times=Count("pk")))
+    counts = dict(images.values_list(name).annotate(times=Count("*")))
     if name == "collection":
         return Counter({str(pk): times for pk, times in counts.items() if pk is not None})
     return Counter(counts)
@@ -174,7 +174,7 @@ def _walk(chosen: Filter):
         listed = WorkList.images.through.objects.filter(worklist__in=chosen.list)
         images = images.filter(pk__in=listed.values("shoeimage"))
     grouped = images.order_by().values_list(*COLUMNS)
-    return grouped.annotate(times=Count("pk")).iterator(chunk_size=5000)
+    return grouped.annotate(times=Count("*")).iterator(chunk_size=5000)
 
 
 def _doubtful(group, slug_of) -> bool:
@@ -226,7 +226,7 @@ def _lists(chosen: Filter) -> Counter:
     somewhere = replace(chosen, list=chosen.list or ("0",))  # a list is not cut down to open images
     held = ShoeImage.objects.filter(somewhere.condition(but="list"), pk=OuterRef("shoeimage"))
     rows = WorkList.images.through.objects.filter(Exists(held)).order_by()
-    rows = rows.values_list("worklist").annotate(times=Count("pk"))
+    rows = rows.values_list("worklist").annotate(times=Count("*"))
     return Counter({str(pk): times for pk, times in rows})
 
 
