@@ -2,11 +2,12 @@
 
     .venv/bin/python -m bench.queue_rows --images 100000 --var /tmp/queue-rows
 
-Makes a scratch installation in the folder named (SQLite, or the database that DATABASE_URL names), or
-takes the one that an earlier call left there: drawn pictures, shared by many rows each, 38 labels,
-25 sources, 500 sites, 300 collections, 8 licences, a history of decisions, an assessment of every
-image, and findings on every eighth. Then asks for the pages as a browser does, through Django's test client:
-queries, templates and middleware count, the network and the browser do not. Prints medians.
+Makes a scratch installation in the folder named (SQLite, or the database that DATABASE_URL names),
+or takes the one that an earlier call left there: drawn pictures, shared by many rows each, 38
+labels, 25 sources, 500 sites, 300 collections, 8 licences, a history of decisions, an assessment of
+every image, and findings on every eighth. Then asks for the pages as a browser does, through
+Django's test client: queries, templates and middleware count, the network and the browser do not.
+Prints medians.
 
 Nothing is sent from anywhere else meanwhile, and the disk's cache is warm. The decisions that are
 measured stay in the installation.
