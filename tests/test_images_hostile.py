@@ -84,7 +84,7 @@ def test_what_is_no_picture_is_named(data, found):
     assert "HEIC" in error.detail
 
 
-@pytest.mark.parametrize("format", set(FORMATS) - {"MPO"})
+@pytest.mark.parametrize("format", sorted(set(FORMATS) - {"MPO"}))
 @pytest.mark.parametrize("share", [0.4, 0.9])
 def test_half_a_picture_is_refused(format, share):
     data = encoded(shoe(), format)
