@@ -187,7 +187,7 @@ def photos(installation):
         for number in range(60):
             large = draw(shape, number).resize((288, 240), Image.Resampling.LANCZOS)
             large.save(folder / label / f"{number}.jpg", quality=90)
-    assert "180 added" in installation.manage("import_images", str(folder))
+    assert "180 added" in installation.manage("import_images", str(folder), "--keep-copies")
     installation.manage("snapshot", "drawn", "--min-size", "100")
     return folder
 

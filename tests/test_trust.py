@@ -92,7 +92,7 @@ def text(response) -> str:
 def entry(page, slug: str) -> str:
     """What the guide's list says of a type, before it is unfolded."""
     source = page.content.decode()
-    summary = re.search(rf'id="{slug}">\s*<summary>(.*?)</summary>', source, re.DOTALL)[1]
+    summary = re.search(rf'id="{slug}"[^>]*>\s*<summary>(.*?)</summary>', source, re.DOTALL)[1]
     return " ".join(re.sub(r"<[^>]+>", " ", summary).split())
 
 
@@ -326,12 +326,12 @@ def test_without_a_model_nothing_is_said_about_it(client):
         assert words not in said
 
 
-@pytest.mark.parametrize("path", ["/", "/guide/", "/guide/uggs/"])
+@pytest.mark.parametrize("path, most", [("/", 3), ("/guide/", 4), ("/guide/uggs/", 3)])
 def test_pages_of_a_judged_version_take_few_queries(
-    client, version, django_assert_max_num_queries, path
+    client, version, django_assert_max_num_queries, path, most
 ):
     judge(version, {"uggs": CHELSEA}, **NEW)
-    with django_assert_max_num_queries(3):
+    with django_assert_max_num_queries(most):
         assert client.get(path).status_code == 200
 
 
