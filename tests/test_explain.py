@@ -275,11 +275,18 @@ def test_api_and_command_line_explain_alike(version, client, tmp_path):
     assert set(by_api["explain"]) == set(shape.fields)
 
 
-@pytest.mark.parametrize("query", ["", "?explain=0", "?explain="])
+@pytest.mark.parametrize("query", ["", "?explain=0"])
 def test_nothing_is_explained_unasked(version, client, query):
     data = encoded(plain(RED), "PNG")
     address = f"/api/v1/predictions/{query}"
     assert "explain" not in client.post(address, {"image": SimpleUploadedFile("s", data)}).json()
+
+
+@pytest.mark.parametrize("query", ["?explain=", "?explain=maybe", "?explain=true"])
+def test_only_yes_or_no_is_understood(version, client, query):
+    data = encoded(plain(RED), "PNG")
+    said = client.post(f"/api/v1/predictions/{query}", {"image": SimpleUploadedFile("s", data)})
+    assert (said.status_code, said.json()["code"]) == (400, "request_malformed")
 
 
 def test_unasked_costs_no_query(version, django_assert_num_queries):

@@ -1,20 +1,24 @@
 """The shape of an answer's explanation, for the schema."""
 
 from drf_spectacular.utils import OpenApiParameter
-from rest_framework import serializers
+from rest_framework import exceptions, serializers
 
 from classifier import nearest, trust
 
+WORDS = ("1", "0")
 ASKED = OpenApiParameter(
     "explain",
-    enum=["1", "0"],
+    enum=WORDS,
     description="1: with the key `explain`, why the answer is what it is",
 )
 
 
 def is_asked(request) -> bool:
-    """Whether the address asks for an explanation."""
-    return request.query_params.get("explain", "").lower() in ("1", "true", "yes")
+    """Whether the address asks for an explanation. Raises `ParseError` for what is no answer."""
+    said = request.query_params.get("explain", "0")
+    if said not in WORDS:
+        raise exceptions.ParseError("explain is 1 or 0")
+    return said == "1"
 
 
 class MapShape(serializers.Serializer):
