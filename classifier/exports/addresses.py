@@ -1,0 +1,52 @@
+"""The addresses that an exported page is given."""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from classifier.errors import ClassifierError
+
+# Written into the page's policy and its markup: nothing that could end either.
+_HOST = re.compile(r"[a-z0-9.-]+|\[[0-9a-f:]+\]")
+_PATH = re.compile(r"(/[\w.~-]+)*", re.ASCII)
+_LOCAL = {"localhost", "127.0.0.1", "[::1]"}
+
+
+@dataclass(eq=False)
+class BadAddress(ClassifierError):
+    """An address cannot be used in an exported page."""
+
+    address: str
+    why: str
+    code = "bad_address"
+    sentence = "The address {address!r} cannot be used: {why}. Give one like https://shoes.example."
+
+
+@dataclass(frozen=True)
+class Address:
+    """`origin`: scheme, host and port. `path`: empty, or begins with a slash and ends without."""
+
+    origin: str
+    path: str
+
+    def __str__(self) -> str:
+        return self.origin + self.path
+
+
+def read(text: str) -> Address:
+    """An address of a site, https or on this machine. Raises BadAddress."""
+    try:
+        parts = urlsplit(text.strip())
+        port = parts.port
+    except ValueError as error:
+        raise BadAddress(text, str(error)) from error
+    host = parts.netloc.lower()
+    name = host.removesuffix(f":{port}") if port is not None else host
+    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(name):
+        raise BadAddress(text, "it is no address of a site")
+    if parts.scheme == "http" and name not in _LOCAL:
+        raise BadAddress(text, "pages on https may not ask a site on http")
+    path = parts.path.rstrip("/")
+    if parts.query or parts.fragment or not _PATH.fullmatch(path):
+        raise BadAddress(text, "only a host, a port and a plain path are understood")
+    return Address(f"{parts.scheme}://{host}", path)

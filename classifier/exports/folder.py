@@ -1,0 +1,83 @@
+"""An export's files → its folder, none of them half-written."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from classifier.errors import ClassifierError
+
+# What may lie in the folder beforehand: it is often the clone of the repository it is for.
+IGNORED = {".git"}
+
+
+@dataclass(eq=False)
+class FolderNotEmpty(ClassifierError):
+    """There is something in the folder already."""
+
+    folder: str
+    code = "folder_not_empty"
+    sentence = (
+        "{folder} is not empty; choose another folder, or --force, which replaces the files that "
+        "an export writes and leaves all others."
+    )
+
+
+@dataclass(eq=False)
+class FolderUnusable(ClassifierError):
+    """The folder cannot be written."""
+
+    folder: str
+    why: str
+    code = "folder_unusable"
+    sentence = "{folder} cannot be written: {why}."
+
+
+def check(folder: Path, force: bool) -> None:
+    """Refuse a folder that holds something, unless `force`, before any work is done for it.
+
+    Raises FolderNotEmpty, FolderUnusable.
+    """
+    try:
+        if not folder.exists():
+            return
+        if not folder.is_dir():
+            raise FolderUnusable(str(folder), "it is a file")
+        if not force and {path.name for path in folder.iterdir()} - IGNORED:
+            raise FolderNotEmpty(str(folder))
+    except OSError as error:
+        raise FolderUnusable(str(folder), error.strerror or str(error)) from error
+
+
+def write(folder: Path, files: Mapping[str, bytes | Path], force: bool, progress=None) -> int:
+    """Write files (path in the folder → content, or a file to copy) and return their bytes.
+
+    All are written beside their places first and then renamed, so that a full disk leaves what was
+    there. Other files in the folder stay. `progress(done, of)` is told of each file written.
+    Raises what `check` raises.
+    """
+    check(folder, force)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Within the folder: beside it may be another disk.
+        with tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as scratch:
+            for done, (name, content) in enumerate(files.items(), 1):
+                _put(Path(scratch) / name, content)
+                if progress:
+                    progress(done, len(files))
+            for name in files:
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                os.replace(Path(scratch) / name, folder / name)
+    except OSError as error:
+        raise FolderUnusable(str(folder), error.strerror or str(error)) from error
+    return sum((folder / name).stat().st_size for name in files)
+
+
+def _put(path: Path, content: bytes | Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(content, Path):
+        shutil.copyfile(content, path)
+    else:
+        path.write_bytes(content)

@@ -1,0 +1,2 @@
+// Explanations show photographs of the installation; they are on its own pages alone.
+export function offerWhy() {}
