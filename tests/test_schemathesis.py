@@ -2,13 +2,12 @@
 
 import pytest
 import schemathesis
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
 from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck
 from hypothesis import settings as limits
-from schemathesis.checks import (
-    load_all_checks,
-    positive_data_acceptance,
-)
+from schemathesis.checks import load_all_checks, positive_data_acceptance
 from schemathesis.config import GenerationConfig, ProjectConfig, ProjectsConfig, SchemathesisConfig
 
 from classifier import store
@@ -37,6 +36,16 @@ LISTS = [
     f"/api/v1/{name}/"
     for name in ("images", "reviews", "collections", "snapshots", "runs", "assess-runs")
 ]
+
+
+@pytest.fixture(autouse=True)
+def one_connection():
+    """The requests stay within the test's transaction, as those of Django's own client do."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
 
 
 @pytest.fixture
