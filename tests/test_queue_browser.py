@@ -471,6 +471,8 @@ def test_nothing_keeps_people_out(curator, photos, scheme):
         v.press("Escape")
     v.press("Delete")
     v.page.wait_for_selector('[data-verdict="done"]')
+    v.sent()
+    v.page.wait_for_function("document.activeElement.matches('.card:not([data-verdict])')")
     v.page.route("**/queue/decide/", lambda route: route.abort())
     v.press("Delete")
     v.page.wait_for_selector("#unsent:not([hidden])")
