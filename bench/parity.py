@@ -1,11 +1,13 @@
 """Do page, form, API and command line give the same answer to the same photograph?
 
-Against a running installation (`make run`) with an active model, over photographs of yours:
+Against a running installation with an active model that counts nobody's requests, over photographs
+of yours:
 
+    THROTTLE_PREDICT= THROTTLE_READ= make run
     .venv/bin/python -m bench.parity photos/ --count 200
 
-The page is driven in Chromium, which sends each photo as its script does; the form is what a
-browser without JavaScript sends. Prints, for each door against the API, on how many photographs the
+The page is driven in Chromium, which sends each photo as its script does, large ones made smaller;
+the form is what a browser without JavaScript sends. Prints, for each door against the API, on how many photographs the
 likeliest type is the same, and the largest difference of any of the five confidences.
 """
 
