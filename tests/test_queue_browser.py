@@ -105,6 +105,8 @@ def curator(browser, live_server, django_user_model):
     visits = []
 
     def make(name="kim", **options):
+        for each in visits:  # an answer that is being written locks the tables
+            each.page.wait_for_function(QUIET)
         user = django_user_model.objects.filter(username=name).first()
         if user is None:
             user = django_user_model.objects.create_user(name, password="x", is_staff=True)
@@ -218,7 +220,7 @@ def test_address_is_the_filter(curator, photos):
 def test_two_people_see_different_images_and_who_came_first(curator, photos, settings):
     settings.QUEUE_PAGE_SIZE = 2
     kim = curator().start()
-    kim.page.wait_for_function("fetch && true")
+    kim.page.wait_for_function(QUIET)
     QueueClaim.objects.all().delete()  # as if they had run out
     ana = curator("ana").start()
     assert ana.order() == kim.order()
