@@ -7,8 +7,9 @@ of yours:
     .venv/bin/python -m bench.parity photos/ --count 200
 
 The page is driven in Chromium, which sends each photo as its script does, large ones made smaller;
-the form is what a browser without JavaScript sends. Prints, for each door against the API, on how many photographs the
-likeliest type is the same, and the largest difference of any of the five confidences.
+the form is what a browser without JavaScript sends. Prints, for each door against the API, on how
+many photographs the likeliest type is the same, and the largest difference of any of the five
+confidences.
 """
 
 import argparse
