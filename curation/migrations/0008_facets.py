@@ -40,4 +40,23 @@ class Migration(migrations.Migration):
                 fields=["collection", "state", "reasons"], name="image_facet_collection"
             ),
         ),
+        # Anew, because some installations made it while its columns had another order.
+        migrations.RemoveIndex(model_name="shoeimage", name="image_facets_all"),
+        migrations.AddIndex(
+            model_name="shoeimage",
+            index=models.Index(
+                fields=[
+                    "state",
+                    "given_key",
+                    "split",
+                    "licence",
+                    "suggested",
+                    "reasons",
+                    "collection",
+                    "source",
+                    "domain",
+                ],
+                name="image_facets_all",
+            ),
+        ),
     ]
