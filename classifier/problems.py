@@ -1,8 +1,5 @@
 """Errors as HTTP: one table of statuses, one shape (RFC 9457), for the API and for the page."""
 
-from dataclasses import dataclass, field
-from http import HTTPStatus
-
 from django.core.exceptions import (
     BadRequest,
     PermissionDenied,
@@ -15,8 +12,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from shoeproject.errors import ProjectError
-
-CONTENT_TYPE = "application/problem+json"
+from shoeproject.problem import CONTENT_TYPE, Problem
 
 # The project's errors by their code; what is not here is the request's fault in general.
 STATUS = {
@@ -82,28 +78,6 @@ DJANGO = [
 ]
 # Seconds after which a site without a model is worth another try.
 NO_MODEL_RETRY_SECONDS = 60
-
-
-@dataclass(frozen=True)
-class Problem:
-    """An error as HTTP tells it."""
-
-    status: int
-    code: str
-    detail: str
-    headers: dict[str, str] = field(default_factory=dict)
-    more: dict = field(default_factory=dict)
-
-    def body(self) -> dict:
-        """The members of RFC 9457, and `code`: stable, for programs."""
-        return {
-            "type": "about:blank",
-            "title": HTTPStatus(self.status).phrase,
-            "status": self.status,
-            "detail": self.detail,
-            "code": self.code,
-            **self.more,
-        }
 
 
 BAD_REQUEST = Problem(400, "request_refused", "The request is malformed; check it and try again.")

@@ -37,14 +37,8 @@ class NothingToRollBack(ClassifierError):
 def find(text: str) -> ModelVersion:
     """The version with this number, this start of a digest, or “active”."""
     text = text.strip().lower()
-    if text == "active":
-        found = ModelVersion.objects.filter(active=True)
-    elif text.isdecimal() and len(text) < 8:
-        found = ModelVersion.objects.filter(pk=int(text))
-    else:
-        found = ModelVersion.objects.filter(digest__startswith=text)
-    rows = list(found[:2])
-    if len(rows) != 1 or not text:
+    rows = store.named(text)
+    if len(rows) != 1:
         raise VersionNotFound(text, "more than one version" if rows else "no version")
     return rows[0]
 

@@ -31,6 +31,8 @@ from classifier.predict import CARD, Model
 logger = logging.getLogger(__name__)
 # Seconds before a version that could not be loaded is tried again: its storage may be back.
 RETRY_SECONDS = 30
+NUMBER, DIGEST = re.compile("[0-9]{1,7}"), re.compile("[0-9a-f]{1,64}")
+FEWEST_DIGITS = 12  # of a digest, where strangers name a version
 
 
 @dataclass(frozen=True)
@@ -215,21 +217,28 @@ _active = _Active()
 _pinned = _Pinned()
 
 
+def named(ref: str) -> list[ModelVersion]:
+    """Up to two versions that `ref` names: "active", a number, or the start of a digest."""
+    if ref == "active":
+        rows = ModelVersion.objects.filter(active=True)
+    elif NUMBER.fullmatch(ref):
+        rows = ModelVersion.objects.filter(pk=int(ref))
+    elif DIGEST.fullmatch(ref):
+        rows = ModelVersion.objects.filter(digest__startswith=ref)
+    else:
+        return []
+    return list(rows[:2])
+
+
 def find(ref: str) -> ModelVersion:
-    """The version that `ref` names: "active", its number, or twelve or more digits of its digest.
+    """The version that a stranger names: as `named`, with FEWEST_DIGITS of a digest at least.
 
     Raises `ModelUnknown`, and `NoActiveModel` where there is none.
     """
-    if ref == "active":
-        version = ModelVersion.objects.filter(active=True).first()
-        if version is None:
-            raise NoActiveModel()
-        return version
-    if re.fullmatch("[0-9]{1,9}", ref):
-        found = list(ModelVersion.objects.filter(pk=int(ref)))
-    else:
-        is_digest = re.fullmatch("[0-9a-f]{12,64}", ref)
-        found = list(ModelVersion.objects.filter(digest__startswith=ref)[:2]) if is_digest else []
+    short = not NUMBER.fullmatch(ref) and len(ref) < FEWEST_DIGITS
+    found = [] if short and ref != "active" else named(ref)
+    if ref == "active" and not found:
+        raise NoActiveModel()
     if len(found) != 1:
         raise ModelUnknown()
     return found[0]

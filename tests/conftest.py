@@ -5,8 +5,10 @@ from django.contrib.auth.models import Group
 from django.core.cache import cache
 
 from classifier import nearest, store
+from curation.download import Downloader
 from shoeproject import jobs
 from tests.browsing import browser  # noqa: F401  (one browser for all files)
+from tests.shady import Shady
 
 
 @pytest.fixture(autouse=True)
@@ -29,3 +31,24 @@ def member(django_user_model):
         return user
 
     return make
+
+
+@pytest.fixture(scope="module")
+def shady():
+    """A web server on this machine that plays tricks."""
+    with Shady() as server:
+        yield server
+
+
+@pytest.fixture
+def downloader(shady):
+    """What fetches from it, without much patience."""
+    with Downloader(shady.limits(seconds=0.8), 4) as made:
+        yield made
+
+
+@pytest.fixture
+def patient(shady):
+    """As `downloader`, with time for a second try."""
+    with Downloader(shady.limits(), 4) as made:
+        yield made

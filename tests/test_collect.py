@@ -1,5 +1,6 @@
 """Collections: real searches and real downloads from servers on this machine, into the database."""
 
+import tempfile
 from dataclasses import asdict
 from datetime import timedelta
 
@@ -375,6 +376,17 @@ def test_a_quota_pauses_with_a_sentence(engines, web, settings):
     settings.MEDIA_QUOTA_MB = 100
     job.resume()
     assert run(job).images.count() == 20
+
+
+def test_a_full_disk_pauses_with_a_sentence(engines, web, monkeypatch):
+    engines.put(TERM, shoes(web, range(3)))
+    monkeypatch.setattr(tempfile, "tempdir", "/there/is/no/such/folder")
+    job = run(ask(3))
+    assert (job.state, job.images.count()) == ("paused", 0)
+    assert "Make room, then resume." in job.error
+    monkeypatch.undo()
+    job.resume()
+    assert run(job).images.count() == 3
 
 
 # --- asking -------------------------------------------------------------------------------------

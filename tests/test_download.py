@@ -15,19 +15,6 @@ import pytest
 from curation.download import Downloader, HttpError, Stopped, TooLarge, fetch
 from tests.shady import SOON, Shady, names, outcome, picture
 
-
-@pytest.fixture(scope="module")
-def shady():
-    with Shady() as server:
-        yield server
-
-
-@pytest.fixture
-def downloader(shady):
-    with Downloader(shady.limits(seconds=0.8), 4) as made:
-        yield made
-
-
 TRICKS = {
     "image/7.jpg": "fetched",
     "redirect/4": "fetched",

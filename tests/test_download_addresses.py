@@ -10,26 +10,6 @@ import urllib3.util.connection
 from curation.download import Downloader, DownloadError, addresses
 from tests.shady import SOON, Shady, names, outcome
 
-
-@pytest.fixture(scope="module")
-def shady():
-    with Shady() as server:
-        yield server
-
-
-@pytest.fixture
-def downloader(shady):
-    with Downloader(shady.limits(seconds=0.8), 4) as made:
-        yield made
-
-
-@pytest.fixture
-def patient(shady):
-    """As `downloader`, with time for a second try."""
-    with Downloader(shady.limits(), 4) as made:
-        yield made
-
-
 PRIVATE = [
     "127.0.0.1", "127.0.0.2", "127.1", "127.0.1", "2130706433", "0x7f000001", "0x7f.1",
     "0x7f.0.0.1", "017700000001", "0177.0.0.1", "0177.1", "127.0.0.01", "0", "0.0.0.0",

@@ -8,25 +8,6 @@ from curation.download import Downloader, DownloadError
 from tests.shady import Shady, outcome, picture
 
 
-@pytest.fixture(scope="module")
-def shady():
-    with Shady() as server:
-        yield server
-
-
-@pytest.fixture
-def downloader(shady):
-    with Downloader(shady.limits(seconds=0.8), 4) as made:
-        yield made
-
-
-@pytest.fixture
-def patient(shady):
-    """As `downloader`, with time for a second try."""
-    with Downloader(shady.limits(), 4) as made:
-        yield made
-
-
 @pytest.mark.parametrize(
     ("path", "code", "asked"),
     [

@@ -10,27 +10,17 @@ from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from shoeproject.access.idempotency import IdempotentMixin
+from shoeproject.access.idempotency import IdempotentMixin, KeyBusy, KeyReused
+from shoeproject.problem import CONTENT_TYPE, SCHEMA, Problem
 
-# How the project answers errors; the schema's component of that name is drawn with the public API.
-PROBLEM = {"$ref": "#/components/schemas/ProblemShape"}
-PROBLEM_TYPE = "application/problem+json"
 BIGGEST = 2**63 - 1  # what a database takes as a primary key
 
 INVALID = (400, "invalid", "Some fields are not valid.")
 MALFORMED = (400, "request_malformed", "The request is malformed; send it as the schema says.")
 NOT_JSON = (415, "unsupported_media_type", "Send application/json.")
 NOT_FOUND = (404, "not_found", "There is nothing at this address.")
-KEY_BUSY = (
-    409,
-    "idempotency_key_busy",
-    "The first request with this Idempotency-Key is not finished; try again in a second.",
-)
-KEY_REUSED = (
-    422,
-    "idempotency_key_reused",
-    "This Idempotency-Key was sent with another body before; use a new key for it.",
-)
+KEY_BUSY = (409, KeyBusy.code, KeyBusy.detail)
+KEY_REUSED = (422, KeyReused.code, KeyReused.detail)
 CREATING = (INVALID, MALFORMED, NOT_JSON, KEY_BUSY, KEY_REUSED)
 
 IDEMPOTENCY_KEY = OpenApiParameter(
@@ -147,8 +137,8 @@ def problems(*listed: tuple[int, str, str]) -> dict:
     for status, code, detail in listed:
         by_status.setdefault(status, {})[code] = detail
     return {
-        (status, PROBLEM_TYPE): OpenApiResponse(
-            PROBLEM,
+        (status, CONTENT_TYPE): OpenApiResponse(
+            SCHEMA,
             HTTPStatus(status).phrase,
             [_example(status, code, detail) for code, detail in found.items()],
         )
@@ -157,10 +147,7 @@ def problems(*listed: tuple[int, str, str]) -> dict:
 
 
 def _example(status: int, code: str, detail: str) -> OpenApiExample:
-    body = {
-        "type": "about:blank", "title": HTTPStatus(status).phrase, "status": status,
-        "detail": detail, "code": code,
-    }  # fmt: skip
+    body = Problem(status, code, detail).body()
     return OpenApiExample(
-        code, body, media_type=PROBLEM_TYPE, response_only=True, status_codes=[str(status)]
+        code, body, media_type=CONTENT_TYPE, response_only=True, status_codes=[str(status)]
     )

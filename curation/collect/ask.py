@@ -41,7 +41,7 @@ def ask(
         raise CollectionRefused("Search terms belong to one type; choose one, or leave them empty.")
     if any(len(term) > 200 for term in own):
         raise CollectionRefused("A search term has 200 characters at most.")
-    asked = check_filters(filters or {})
+    asked = _check_filters(filters or {})
     with transaction.atomic():
         _refuse_twice(types)
         made = [
@@ -56,7 +56,7 @@ def ask(
     return made
 
 
-def check_filters(filters: Mapping[str, str]) -> dict[str, str]:
+def _check_filters(filters: Mapping[str, str]) -> dict[str, str]:
     """The filters that are set; raises `CollectionRefused` for one that nobody knows."""
     for name, value in filters.items():
         if name not in search.FILTERS:

@@ -4,8 +4,6 @@ So the same results give the same images however often workers die: a hit is dec
 it are, and what a dead worker had only fetched is fetched again.
 """
 
-import os
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -14,11 +12,10 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from curation import ingest
-from curation.collect.limits import downloader_limits
+from curation.collect.fetching import Fetching
 from curation.collect.outcomes import Tally
 from curation.collect.room import Room
 from curation.collect.searching import Searching
-from curation.download import Downloader, ahead
 from curation.errors import CurationError
 from curation.models import Collection, Hit, ShoeImage
 from shoeproject.jobs import Claim, Halted, Postponed
@@ -29,8 +26,8 @@ GONE = (ShoeImage.State.REJECTED, ShoeImage.State.PURGED)
 
 def run(claim: Claim) -> None:
     """Perform a collection job."""
-    with Downloader(downloader_limits(), settings.COLLECT_WORKERS) as downloader:
-        Collecting(claim, downloader).run()
+    with Fetching() as fetching:
+        Collecting(claim, fetching).run()
 
 
 @dataclass(frozen=True)
@@ -43,14 +40,11 @@ class Stopped:
 class Collecting:
     """One worker's work on a collection."""
 
-    def __init__(self, claim: Claim, downloader: Downloader):
-        self.claim, self.job, self.downloader = claim, claim.job, downloader
+    def __init__(self, claim: Claim, fetching: Fetching):
+        self.claim, self.job, self.fetching = claim, claim.job, fetching
         self.tally, self.room = Tally.of(self.job), Room()
         self.began, self.before = time.monotonic(), self.tally.accepted
         self.searching = Searching(claim, self.tick)
-        self.limits = ingest.limits()
-        # Whatever the number of downloads: a decoded picture may take hundreds of megabytes.
-        self.decoding = threading.BoundedSemaphore(os.cpu_count() or 1)
         self.in_flight = 0
         self.stopped: Stopped | None = None
 
@@ -83,11 +77,7 @@ class Collecting:
     def _round(self) -> None:
         """Fetch and decide hits until enough is in, or no more should be fetched undecided."""
         self.in_flight = 0
-        results = ahead(
-            self._hits(), self._fetch, host=lambda hit: ingest.domain_of(hit.file_url),
-            workers=settings.COLLECT_WORKERS, per_host=settings.COLLECT_PER_HOST,
-            window=settings.COLLECT_WINDOW, idle=self.tick, stop=self.downloader.close,
-        )  # fmt: skip
+        results = self.fetching.ahead(self._hits(), lambda hit: hit.file_url, self.tick)
         with closing(results):
             for hit, found in results:
                 self.in_flight -= 1
@@ -118,27 +108,15 @@ class Collecting:
         except (Postponed, Halted, CurationError) as error:
             self.stopped = Stopped(error)
             return False
-        self.tally.found = self.job.hits.count()
-        if not new:
-            self.stopped = Stopped(None)
-        else:
+        if new:
             self.tally = Tally.of(self.job)
+        else:
+            self.stopped = Stopped(None)
         return bool(new)
 
-    def _fetch(self, hit: Hit) -> ingest.Prepared:
-        """In a thread of its own, without the database."""
-        with self.downloader.fetch(hit.file_url) as fetched:
-            data = fetched.read()
-        with self.decoding:
-            return ingest.prepare(data, self.limits)
-
-    def _decide(self, hit: Hit, found: ingest.Prepared | Exception) -> None:
+    def _decide(self, hit: Hit, found: ingest.Prepared | CurationError) -> None:
         if isinstance(found, CurationError):
             return self._refuse(hit, found.code, found.detail)
-        if isinstance(found, OSError):
-            raise Halted(f"A picture could not be kept: {found}. Make room, then resume.")
-        if isinstance(found, Exception):
-            raise found
         self.room.check()
         try:
             taken = self._take_in(hit, found)

@@ -163,8 +163,8 @@ class Searching:
             licence = search.FILTERS["licence"][self.job.filters["licence"]]
         row = Hit(
             collection=self.job, provider=provider.name, query=self.job.terms[self.at.term][:200],
-            rank=hit.rank, file_url=printable(hit.file_url), page_url=printable(hit.page_url),
-            title=printable(hit.title)[:300], licence=licence, width=hit.width, height=hit.height,
+            rank=hit.rank, file_url=hit.file_url, page_url=hit.page_url, title=hit.title[:300],
+            licence=licence, width=hit.width, height=hit.height,
         )  # fmt: skip
         row.url_sha256 = hashlib.sha256(row.file_url.encode()).hexdigest()
         if self._down(row.page_url, row.file_url):
@@ -190,11 +190,6 @@ class _Limited(CurationError):
     def __init__(self, why):
         super().__init__(why)
         self.why = why
-
-
-def printable(text: str) -> str:
-    """What a database can keep of a stranger's text: no control characters, no half characters."""
-    return "".join(filter(str.isprintable, text))
 
 
 def _refuse(row: Hit, reason: str) -> None:

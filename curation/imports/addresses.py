@@ -1,18 +1,10 @@
 """A CSV of web addresses: downloaded ahead, handed out in its order."""
 
 import io
-import os
-import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
 from typing import BinaryIO
 
-from django.conf import settings
-
-from curation import ingest
-from curation.collect import downloader_limits
-from curation.download import Downloader, ahead
-from curation.errors import CurationError
+from curation.collect import Fetching
 from curation.imports.entries import Entry, limited, read_rows, told, with_columns
 from curation.imports.source import Found, Source, Wanted
 
@@ -36,27 +28,8 @@ class Addresses(Source):
         self, wanted: Iterable[Wanted], idle: Callable[[], None]
     ) -> Iterator[tuple[Wanted, Found]]:
         """Each downloaded and prepared, in a bounded number of threads."""
-        within = ingest.limits()
-        # A decoded picture takes far more memory than its file, and decoding no waiting.
-        decoding = threading.BoundedSemaphore(os.cpu_count() or 1)
-
-        def work(item: Wanted) -> ingest.Prepared:
-            with downloader.fetch(item.entry.file_url) as fetched:
-                data = fetched.read()
-            with decoding:
-                return ingest.prepare(data, within)
-
-        with Downloader(downloader_limits(), settings.COLLECT_WORKERS) as downloader:
-            results = ahead(
-                wanted, work, host=lambda item: ingest.domain_of(item.entry.file_url),
-                workers=settings.COLLECT_WORKERS, per_host=settings.COLLECT_PER_HOST,
-                window=settings.COLLECT_WINDOW, idle=idle, stop=downloader.close,
-            )  # fmt: skip
-            with closing(results):
-                for item, found in results:
-                    if isinstance(found, Exception) and not isinstance(found, CurationError):
-                        raise found
-                    yield item, found
+        with Fetching() as fetching:
+            yield from fetching.ahead(wanted, lambda item: item.entry.file_url, idle)
 
 
 def _entry(row: dict[str, str]) -> Entry:

@@ -1,7 +1,7 @@
 """What the schema says of every door: that it counts, and whom it lets in."""
 
-PROBLEM = {"$ref": "#/components/schemas/ProblemShape"}
-PROBLEM_TYPE = "application/problem+json"
+from shoeproject.problem import CONTENT_TYPE, SCHEMA, Problem
+
 SIGNED_OUT = {
     "not_authenticated": "Authentication credentials were not provided.",
     "token_unknown": "This token is not known here; check that it was copied whole, or make a new "
@@ -44,13 +44,10 @@ def _complete(door: dict) -> None:
         listed |= {"401": ("Unauthorized", signed_out), "403": ("Forbidden", refused)}
     for status, (title, details) in listed.items():
         said = door["responses"].setdefault(status, {"content": {}, "description": title})
-        kind = said.setdefault("content", {}).setdefault(PROBLEM_TYPE, {"schema": PROBLEM})
+        kind = said.setdefault("content", {}).setdefault(CONTENT_TYPE, {"schema": SCHEMA})
         examples = kind.setdefault("examples", {})
         for code, detail in details.items():
-            value = {
-                "type": "about:blank", "title": title, "status": int(status), "detail": detail,
-                "code": code,
-            }  # fmt: skip
+            value = Problem(int(status), code, detail).body()
             examples.setdefault(code, {"value": value})
     door["responses"]["429"]["headers"] = {
         name: {"schema": {"type": kind}, "description": words}
