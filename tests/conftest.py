@@ -3,8 +3,10 @@
 import pytest
 from django.contrib.auth.models import Group
 from django.core.cache import cache
+from django.core.files.storage import storages
 
 from classifier import nearest, store
+from classifier.assess import table
 from curation.download import Downloader
 from shoeproject import jobs
 from tests.browsing import browser  # noqa: F401  (one browser for all files)
@@ -52,3 +54,12 @@ def patient(shady):
     """As `downloader`, with time for a second try."""
     with Downloader(shady.limits(), 4) as made:
         yield made
+
+
+@pytest.fixture
+def no_assess_files():
+    """Takes away what assessments stored: primary keys start anew, the storage does not."""
+    yield
+    if storages["models"].exists("assess"):
+        for run in storages["models"].listdir("assess")[0]:
+            table.drop(int(run))

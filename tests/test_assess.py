@@ -27,19 +27,10 @@ from shoeproject.jobs import State
 from tests import tiny_model
 from tests.factories import shoe_type
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_assess_files")]
 # The model of these tests goes by the mean colour.
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 KINDS = {"chelsea-boots": RED, "brogues": BLUE, "running-shoes": GREEN}
-
-
-@pytest.fixture(autouse=True)
-def no_files_of_other_tests():
-    """Primary keys start anew in each test, the storage does not."""
-    yield
-    if storages["models"].exists("assess"):
-        for run in storages["models"].listdir("assess")[0]:
-            table.drop(int(run))
 
 
 @pytest.fixture

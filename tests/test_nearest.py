@@ -19,18 +19,9 @@ from tests import tiny_model
 from tests.drawing import encoded
 from tests.factories import row, shoe_type
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_assess_files")]
 RED, DARK_RED, BLUE, GREEN = (255, 0, 0), (200, 0, 0), (0, 0, 255), (0, 255, 0)
 FREE = "CC0 1.0"
-
-
-@pytest.fixture(autouse=True)
-def no_files_of_other_tests():
-    """Primary keys start anew in each test, the storage does not."""
-    yield
-    if storages["models"].exists("assess"):
-        for run in storages["models"].listdir("assess")[0]:
-            table.drop(int(run))
 
 
 @pytest.fixture

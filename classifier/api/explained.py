@@ -3,7 +3,8 @@
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import exceptions, serializers
 
-from classifier import nearest, trust
+from classifier import nearest
+from classifier.api.accuracy import AccuracyShape
 
 WORDS = ("1", "0")
 ASKED = OpenApiParameter(
@@ -80,20 +81,9 @@ class RunnerUpShape(serializers.Serializer):
     )
 
 
-class TrustShape(serializers.Serializer):
+class TrustShape(AccuracyShape):
     """How often the model is right about the first of `top`, on test photos."""
 
-    state = serializers.ChoiceField(trust.STATES)
-    accuracy = serializers.FloatField(min_value=0, max_value=1, allow_null=True)
-    interval = serializers.ListField(
-        child=serializers.FloatField(min_value=0, max_value=1),
-        min_length=2,
-        max_length=2,
-        allow_null=True,
-        help_text="95 % interval",
-    )
-    images = serializers.IntegerField(min_value=0)
-    groups = serializers.IntegerField(min_value=0)
     sentence = serializers.CharField(help_text="The same for people; may be empty")
 
 
