@@ -18,11 +18,10 @@ from tests.test_nearest import (  # noqa: F401  (fixtures among them)
     add,
     assess,
     kim,
-    no_files_of_other_tests,
 )
 from tests.test_pages import picture, text
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_assess_files")]
 
 RED, DARK, BLACK = (255, 0, 0), (228, 0, 0), (0, 0, 0)
 CODE = re.compile(r"\b[2-9A-Z]{5}(?:-[2-9A-Z]{5}){3}\b")
