@@ -120,7 +120,7 @@ def _curator(var: Path, scratch: Path, browser):
     user = User.objects.create_user(NAME, password=PASSWORD, is_staff=True)
     user.groups.set(Group.objects.filter(name="Curator"))
     before = Review.objects.aggregate(newest=Max("pk"))["newest"] or 0
-    with _server() as address:
+    with web_server() as address:
         context = browser.new_context(viewport={"width": 1280, "height": 800})
         page = context.new_page()
         page.add_init_script(WATCH)
@@ -135,7 +135,7 @@ def _curator(var: Path, scratch: Path, browser):
 
 
 @contextmanager
-def _server():
+def web_server():
     """The web server of `make run` on a free port; yields its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
