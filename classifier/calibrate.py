@@ -140,6 +140,20 @@ def is_refused(
     return (mine >= threshold) & (mine >= probabilities.max(axis=1))
 
 
+def answerable(confidence: np.ndarray, right: np.ndarray, precision: float) -> int:
+    """How many rows can be answered, the surest first, with the share `precision` of them right.
+
+    The largest such number, 0 where there is none. Rows of equal confidence are answered together.
+    """
+    order = np.argsort(-confidence, kind="stable")
+    confidence, right = confidence[order], right[order].astype(bool)
+    share = np.cumsum(right) / np.arange(1, len(right) + 1)
+    # A threshold lets all rows of one confidence through, so only the last of them may be the end.
+    last = np.append(confidence[1:] < confidence[:-1], True)
+    good = np.flatnonzero(last & (share >= precision))
+    return int(good[-1]) + 1 if len(good) else 0
+
+
 def _fit_refusal(probabilities, targets, classes, refused: float) -> float | None:
     column = next((i for i, c in enumerate(classes) if c.kind == NOT_A_SHOE), None)
     if column is None:
@@ -161,14 +175,8 @@ def _smallest_precise(confidence: np.ndarray, right: np.ndarray, precision: floa
     """
     if len(confidence) < MIN_ROWS:
         return DEFAULT_THRESHOLD
-    order = np.argsort(-confidence, kind="stable")
-    confidence, right = confidence[order], right[order].astype(bool)
-    answers = np.arange(1, len(right) + 1)
-    share = np.cumsum(right) / answers
-    # Equal confidences are answered together: only the last of them may be a threshold.
-    last = np.append(confidence[1:] < confidence[:-1], True)
-    good = np.flatnonzero(last & (share >= precision))
-    if len(good) == 0:
+    answers = answerable(confidence, right, precision)
+    if not answers:
         return CEILING
-    threshold = float(confidence[good[-1]])
-    return max(threshold, CEILING if answers[good[-1]] < MIN_ROWS else FLOOR)
+    threshold = float(np.sort(confidence)[-answers])
+    return max(threshold, CEILING if answers < MIN_ROWS else FLOOR)

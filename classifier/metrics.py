@@ -7,11 +7,11 @@ of eight products prove far less than a hundred products: every interval here is
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from classifier.calibrate import NOT_A_SHOE, OTHER_SHOE, TYPE, ClassInfo
+from classifier.calibrate import NOT_A_SHOE, OTHER_SHOE, TYPE, ClassInfo, answerable
 from classifier.predict import Prediction
 from curation.intervals import wilson
 
@@ -19,6 +19,9 @@ VERDICTS = ("type", "category", "unsure", "not_a_shoe")
 MIN_GROUPS = 8  # test groups below which an accuracy is called too small to judge
 BINS = 15  # of the calibration error
 KEPT = 0.95  # share of shoes kept, at which refusals are compared
+PRECISION = 0.95  # share of answers right, at which coverage is compared
+RESAMPLES = 1000  # of the bootstrap
+MIN_RESAMPLED = 100  # groups below which a bootstrap of coverage is far too sure
 
 
 class Line(Protocol):
@@ -29,6 +32,16 @@ class Line(Protocol):
     group: str
     source: str
     scene: str
+
+
+class _Seen(NamedTuple):
+    """A picture of a learnt type: the likeliest type's confidence, whether that is right, and
+    whether the verdict was "type"."""
+
+    confidence: float
+    right: bool
+    named: bool
+    group: str
 
 
 @dataclass
@@ -68,32 +81,35 @@ def measure(
     test groups. `verdicts` counts what a visitor would have read, by the kind of label.
     `answered_right` is the share of verdicts "type" that name the label. Rows per type, category,
     source and scene hold images, right, groups, accuracy and interval; those per scene also `ece`,
-    `answered` (share of verdict "type") and `wrong_confident` (share of verdict "type" with another
-    type). `ece` is `calibration_error` of the likeliest type's confidence. `refused`: for labels
-    that are no type, how often each verdict was given; for not-a-shoe also the share refused by a
-    threshold at which KEPT of all shoes stay (`at_kept`).
+    `answered` (share of verdict "type"), `wrong_confident` (share of verdict "type" with another
+    type), `answers` and `coverage`. `ece` is `calibration_error`, `coverage` is `coverage`, both of
+    the likeliest type's confidence, whatever the verdict. `answers` is what the version's own
+    thresholds do: the `share` of the pictures answered with a type, its interval, and `right`, a
+    row of those; on the whole also `right_of_all`, a row that counts the pictures of no learnt type
+    too, as wrong. `refused`: for labels that are no type, how often each verdict was given; for
+    not-a-shoe also the share refused by a threshold at which KEPT of all shoes stay (`at_kept`).
     """
     infos = {info.slug: info for info in classes}
     learnt = {slug for slug, info in infos.items() if info.kind == TYPE}
     total, by_category_right = _Tally(), _Tally()
     tables = {name: defaultdict(_Tally) for name in ("type", "category", "source", "scene")}
-    scenes: dict[str, list[tuple[float, bool, bool]]] = defaultdict(list)
+    scenes: dict[str, list[_Seen]] = defaultdict(list)
     verdicts = {kind: dict.fromkeys(VERDICTS, 0) for kind in ("learnt", "other")}
     others: dict[str, dict[str, int]] = {}
     confusion: dict[tuple[str, str], int] = defaultdict(int)
-    top5 = answers = answers_right = 0
+    top5, answers = 0, _Tally()
     for line, prediction in zip(lines, predictions, strict=True):
-        known = line.label in learnt
+        known, group = line.label in learnt, line.group or line.sha256
         verdicts["learnt" if known else "other"][prediction.verdict] += 1
         named = prediction.verdict == "type"
-        answers += named
-        answers_right += named and prediction.type[0] == line.label
+        if named:
+            answers.add(group, prediction.type[0] == line.label)
         if not known:
             given = others.setdefault(line.label, dict.fromkeys(VERDICTS, 0))
             given[prediction.verdict] += 1
             continue
         guess, confidence = prediction.top[0]
-        right, group = guess == line.label, line.group or line.sha256
+        right = guess == line.label
         category, guessed = infos[line.label].category, infos[guess].category
         top5 += line.label in [slug for slug, _ in prediction.top]
         total.add(group, right)
@@ -101,21 +117,23 @@ def measure(
         keys = (line.label, category, line.source or "unknown", line.scene or "unknown")
         for table, key in zip(tables.values(), keys, strict=True):
             table[key].add(group, right)
-        scenes[keys[-1]].append((confidence, right, named))
+        scenes[keys[-1]].append(_Seen(confidence, right, named, group))
         if not right:
             confusion[line.label, guess] += 1
     rows = {name: _rows(table) for name, table in tables.items()}
     for scene, seen in scenes.items():
         rows["scene"][scene] |= _scene(seen)
     everything = [one for seen in scenes.values() for one in seen]
-    images = len(everything)
+    images, whole = len(everything), _scene(everything)
     return {
         **total.row(),
         "macro_accuracy": _mean(row["accuracy"] for row in rows["type"].values()),
         "category_accuracy": by_category_right.row()["accuracy"],
         "category_interval": by_category_right.row()["interval"],
         "top5": top5 / images if images else 0.0,
-        "ece": _scene(everything)["ece"],
+        "ece": whole["ece"],
+        "coverage": whole["coverage"],
+        "answers": {**whole["answers"], "right_of_all": answers.row()},
         "judged": _judged(lines, predictions, rows["type"]),
         **{f"per_{name}": table for name, table in rows.items()},
         "confusion": [
@@ -123,7 +141,7 @@ def measure(
             for (label, guess), number in sorted(confusion.items(), key=lambda c: (-c[1], c[0]))
         ],
         "verdicts": verdicts,
-        "answered_right": answers_right / answers if answers else None,
+        "answered_right": answers.row()["accuracy"] if answers.groups else None,
         "refused": _refused(lines, predictions, infos, others),
     }
 
@@ -137,14 +155,30 @@ def _mean(values: Iterable[float]) -> float:
     return sum(values) / len(values) if values else 0.0
 
 
-def _scene(seen: Sequence[tuple[float, bool, bool]]) -> dict:
-    if not seen:
-        return {"ece": 0.0, "answered": 0.0, "wrong_confident": 0.0}
-    confidence, right, named = (np.array(column) for column in zip(*seen, strict=True))
+def _scene(seen: Sequence[_Seen]) -> dict:
+    columns = list(zip(*seen, strict=True)) or [()] * 4
+    confidence = np.array(columns[0], dtype=np.float64)
+    right, named = (np.array(column, dtype=bool) for column in columns[1:3])
     return {
-        "ece": calibration_error(confidence, right),
-        "answered": float(named.mean()),
-        "wrong_confident": float((named & ~right).mean()),
+        "ece": calibration_error(confidence, right) if seen else 0.0,
+        "answered": float(named.mean()) if seen else 0.0,
+        "wrong_confident": float((named & ~right).mean()) if seen else 0.0,
+        "answers": _answers(seen),
+        "coverage": coverage(confidence, right, columns[3]),
+    }
+
+
+def _answers(seen: Sequence[_Seen]) -> dict:
+    given, right = _Tally(), _Tally()
+    for one in seen:
+        given.add(one.group, one.named)
+        if one.named:
+            right.add(one.group, one.right)
+    answered = given.row()
+    return {
+        "share": answered["accuracy"],
+        "interval": answered["interval"],
+        "right": right.row(),
     }
 
 
@@ -154,7 +188,7 @@ def _judged(lines, predictions, per_type: Mapping[str, dict]) -> dict:
     for line, prediction in zip(lines, predictions, strict=True):
         if line.label in enough:
             tally.add(line.group or line.sha256, prediction.top[0][0] == line.label)
-    macro = _mean(per_type[slug]["accuracy"] for slug in enough)
+    macro = _mean(row["accuracy"] for slug, row in per_type.items() if slug in enough)
     return {**tally.row(), "types": len(enough), "min_groups": MIN_GROUPS, "macro_accuracy": macro}
 
 
@@ -187,6 +221,49 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = BIN
     parts = np.array_split(order, min(bins, len(order)))
     gaps = [abs(right[part].mean() - confidence[part].mean()) * len(part) for part in parts]
     return float(sum(gaps) / len(order))
+
+
+def coverage(
+    confidence: np.ndarray,
+    right: np.ndarray,
+    groups: Sequence[str],
+    precision: float = PRECISION,
+) -> dict:
+    """How many pictures can be answered so that the share `precision` of the answers is right.
+
+    A point of the risk-coverage curve (El-Yaniv & Wiener 2010, On the foundations of noise-free
+    selective classification), with the likeliest class's probability as the order of answering
+    (Geifman & El-Yaniv 2017, Selective classification for deep neural networks). Arguments, one
+    for each picture: its `confidence`, whether the likeliest class is `right`, its group.
+
+    `share`: the largest share that some threshold leaves to be answered, pictures of equal
+    confidence together; `answered` and `right` count them, `threshold` is the smallest confidence
+    among them (None: there are none). The threshold is chosen on the very pictures that it is
+    judged on, so the next ones will do a little worse: it says how well confidence sorts right from
+    wrong, not what to set. `interval`: of the share, by a bootstrap of groups (Efron & Tibshirani
+    1993, An introduction to the bootstrap: percentiles); [0, 1] below MIN_RESAMPLED groups. On
+    drawn data with 100 to 1000 groups it held the truth 9 times in 10 rather than 19 in 20.
+    """
+    order = np.argsort(-confidence, kind="stable")
+    confidence, right = confidence[order], right[order]
+    answered, images = answerable(confidence, right, precision), len(confidence)
+    names, group = np.unique(np.asarray(groups, dtype=str)[order], return_inverse=True)
+    interval = [0.0, 1.0]
+    if len(names) >= MIN_RESAMPLED:
+        dice, shares = np.random.default_rng(0), []
+        for _ in range(RESAMPLES):
+            drawn = np.bincount(dice.integers(len(names), size=len(names)), minlength=len(names))
+            rows = np.repeat(np.arange(images), drawn[group])
+            shares.append(answerable(confidence[rows], right[rows], precision) / len(rows))
+        interval = np.quantile(shares, (0.025, 0.975)).tolist()
+    return {
+        "precision": precision,
+        "share": answered / images if images else 0.0,
+        "interval": interval,
+        "answered": answered,
+        "right": int(right[:answered].sum()),
+        "threshold": float(confidence[answered - 1]) if answered else None,
+    }
 
 
 def grouped_interval(pairs: Sequence[Sequence[int]]) -> list[float]:

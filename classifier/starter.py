@@ -98,12 +98,14 @@ def _metrics(version: ModelVersion, frozen: Snapshot) -> dict:
 def _compared(version: ModelVersion, metrics: dict) -> dict:
     """What a reader needs to weigh another model against the starter."""
     kept = ("images", "accuracy", "interval", "macro_accuracy", "category_accuracy", "ece")
+    newer = ("coverage", "answers")  # old evaluations lack them
     return {
         "name": version.name,
         "arch": version.card["arch"],
         "size": version.card["preprocess"]["size"],
         "precision": version.card["precision"],
         **{key: metrics[key] for key in kept},
+        **{key: metrics[key] for key in newer if key in metrics},
         "judged": metrics["judged"],
         "per_scene": metrics["per_scene"],
     }

@@ -230,7 +230,35 @@ def headlines(measured: dict) -> list[str]:
         )
     if "ece" in measured:
         lines.append(f"calibration error {share(measured['ece'], 1)}")
+    if "answers" in measured:
+        lines.append(_answered(measured["answers"]))
+    if "coverage" in measured:
+        lines.append(_coverable(measured["coverage"]))
     return lines
+
+
+def _answered(answers: dict) -> str:
+    """What the version's own thresholds do, as in `metrics.measure`."""
+    words = (
+        f"{share(answers['share'], 1)} answered with a type by its own threshold "
+        f"(95% interval {between(answers['interval'], 1)})"
+    )
+    for key, what in (("right", "of these right"), ("right_of_all", "counting what is no type")):
+        row = answers[key]
+        if row["images"]:
+            right, interval = share(row["accuracy"], 1), between(row["interval"], 1)
+            words += f", {right} {what} (95% interval {interval})"
+    return words
+
+
+def _coverable(coverage: dict) -> str:
+    """The best that any threshold could do, as in `metrics.coverage`."""
+    threshold = coverage["threshold"]
+    at = "" if threshold is None else f", answering from a confidence of {threshold:.3f}"
+    return (
+        f"{share(coverage['share'], 1)} coverage at {share(coverage['precision'])} precision "
+        f"(95% interval {between(coverage['interval'], 1)}){at}"
+    )
 
 
 def _overall(measured: dict) -> str:

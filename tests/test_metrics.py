@@ -107,6 +107,68 @@ def test_calibration_error_over_bins_of_equally_many():
     assert metrics.calibration_error(confidence, np.ones(20, bool), 2) == pytest.approx(0.3)
 
 
+def covered(*seen, precision=0.95) -> dict:
+    """Coverage of single pictures, given as (confidence, right)."""
+    confidence, right = (np.array(column) for column in zip(*seen, strict=True))
+    return metrics.coverage(confidence, right, [str(n) for n in range(len(seen))], precision)
+
+
+def test_coverage_is_the_largest_share_that_is_right_often_enough():
+    sure = [(0.99 - n / 100, n != 4) for n in range(20)]  # 19 of 20 right: 95 %
+    found = covered((0.1, False), *sure, (0.2, False))
+    assert (found["answered"], found["right"]) == (20, 19)
+    assert found["share"] == 20 / 22 and found["threshold"] == pytest.approx(0.8)
+    # The five surest alone are too often wrong, and a curve that dips may rise again.
+    assert covered(*sure[:5])["answered"] == 4
+    assert covered(*sure, precision=0.96)["answered"] == 4
+
+
+def test_pictures_of_one_confidence_are_answered_together():
+    assert covered((0.9, True), (0.8, True), (0.8, False))["answered"] == 1
+    assert covered((0.9, False), (0.9, True))["answered"] == 0
+
+
+def test_nothing_is_covered_where_the_surest_answer_is_wrong():
+    found = covered((0.9, False), (0.8, True))
+    assert (found["share"], found["threshold"], found["interval"]) == (0, None, [0.0, 1.0])
+
+
+def test_answers_by_the_versions_own_threshold_are_counted_apart():
+    figures = measured(
+        *[(Line(f"a{n}", "uggs"), says("uggs", 0.9)) for n in range(6)],
+        (Line("b", "uggs"), says("brogues", 0.8)),
+        (Line("c", "uggs", scene="street"), says("uggs", 0.4, "unsure")),
+        (Line("d", "other-shoe"), says("uggs", 0.9)),
+    )
+    answers = figures["answers"]
+    assert answers["share"] == 7 / 8 and answers["interval"] == metrics.wilson(7, 8)
+    assert (answers["right"]["right"], answers["right"]["images"]) == (6, 7)
+    assert (answers["right_of_all"]["right"], answers["right_of_all"]["images"]) == (6, 8)
+    # The other shoe is no picture of a learnt type; 0.9 answers six pictures, all right.
+    assert (figures["coverage"]["answered"], figures["coverage"]["share"]) == (6, 6 / 8)
+    street = figures["per_scene"]["street"]
+    assert street["answers"]["share"] == 0 and street["answers"]["right"]["images"] == 0
+    assert street["coverage"]["share"] == 1.0 and street["coverage"]["threshold"] == 0.4
+
+
+def test_the_interval_of_coverage_holds_the_truth_about_as_often_as_it_says(monkeypatch):
+    monkeypatch.setattr(metrics, "RESAMPLES", 200)
+    dice = np.random.default_rng(7)
+
+    def draw(products: int) -> dict:
+        """Three views each, right together; confidence is the chance of that, 0.8 to 1."""
+        chance = dice.uniform(0.8, 1, products)
+        columns = chance, dice.random(products) < chance, np.arange(products).astype(str)
+        return metrics.coverage(*(np.repeat(column, 3) for column in columns))
+
+    # Answering all from 0.9 on is right 95 times in a hundred, and that is half of them.
+    intervals = [draw(150)["interval"] for _ in range(100)]
+    assert sum(low <= 0.5 <= high for low, high in intervals) >= 85
+    (low, high), (lower, higher) = intervals[0], draw(5000)["interval"]
+    assert higher - lower < (high - low) / 2
+    assert draw(99)["interval"] == [0.0, 1.0]
+
+
 def test_wilsons_interval():
     # Newcombe (1998), table I: 81 of 263 gives 0.2553 to 0.3662.
     assert metrics.wilson(81, 263) == pytest.approx([0.2553, 0.3662], abs=1e-4)

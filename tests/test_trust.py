@@ -37,17 +37,33 @@ def row(right: int, images: int, groups: int, interval=(0.87, 0.96), **more) -> 
     return {**figures, **({"interval": list(interval)} if interval else {}), **more}
 
 
+NONE = {"images": 0, "right": 0, "groups": 0, "accuracy": 0.0, "interval": [0.0, 1.0]}
 CHELSEA = row(121, 130, 72)
 NEW = {
     **OLD,
     "category_accuracy": 0.97,
     "category_interval": [0.95, 0.98],
     "ece": 0.021,
+    "answers": {
+        "share": 0.8, "interval": [0.7, 0.86],
+        "right": row(100, 104, 60), "right_of_all": row(100, 108, 62),
+    },
+    "coverage": {
+        "precision": 0.95, "share": 0.9, "interval": [0.71, 0.94], "answered": 117, "right": 112,
+        "threshold": 0.71234,
+    },
     "judged": row(121, 130, 72, types=1, min_groups=MIN_GROUPS, macro_accuracy=0.93),
     "per_category": {"boots": CHELSEA},
     "per_scene": {
         "catalogue": row(93, 100, 60, ece=0.02, answered=0.9, wrong_confident=0.01),
-        "street": row(18, 30, 20, ece=0.08, answered=0.5, wrong_confident=0.123),
+        "street": row(
+            18, 30, 20, ece=0.08, answered=0.5, wrong_confident=0.123,
+            answers={"share": 0.0, "interval": [0.0, 0.1], "right": NONE},
+            coverage={
+                "precision": 0.95, "share": 0.0, "interval": [0.0, 0.27], "answered": 0, "right": 0,
+                "threshold": None,
+            },
+        ),
     },
     "refused": {
         "not-a-shoe": {
@@ -396,13 +412,16 @@ def test_an_evaluations_page_shows_every_table(admin_client, version):
     assert "shop 93% – 121 130 72" in said
     assert "street 60% 87% to 96% 18 30 20 8.0% 50.0% 12.3%" in said
     assert "not-a-shoe 40 5.0% 0% 20.0% 75.0% 93.4% while 95% of shoes stay" in said
+    assert "coverage at 95% precision 95% interval from a confidence of" in said
+    assert "all 130 80.0% 70% to 86% 96.2% 87% to 96% 90.0% 71% to 94% 0.712" in said
+    assert "street 30 0% 0% to 10% – – 0% 0% to 27% –" in said
 
 
 def test_an_old_or_unfinished_evaluations_page_opens(admin_client, version):
     old = judge(version, {"uggs": row(19, 20, 10, interval=None)})
     said = admin_page(admin_client, old)
     assert "93.1% right (121 of 130 test images" in said
-    assert "uggs 95% – 19 20 10" in said
+    assert "uggs 95% – 19 20 10" in said and "coverage" not in said
     Evaluation.objects.filter(pk=old.pk).update(metrics={}, state="queued")
     assert "Result: –" in admin_page(admin_client, old)
 
@@ -454,11 +473,31 @@ def test_a_terminal_gets_what_says_most_first():
     lines = summary({**NEW, "per_type": {"uggs": row(5, 5, 3), "chelsea-boots": CHELSEA}})
     assert lines[0].startswith("93.1% right over the 1 type with at least 8 test groups")
     assert lines[1].startswith("93.1% right (121 of 130 test images, 95% interval 87.0% to 96.0%)")
-    words = ["category (95%", "calibration", "catalogue", "street", "not-a-shoe", "boots", "uggs"]
+    words = [
+        "category (95%",
+        "calibration",
+        "by its own",
+        "coverage at",
+        "catalogue",
+        "street",
+        "not-a-shoe",
+        "boots",
+        "uggs",
+    ]
     found = [next(n for n, line in enumerate(lines) if word in line) for word in words]
     assert found == sorted(found)
     (street,) = [line for line in lines if "street" in line]
     assert "calibration error 8.0%, answered with a type 50.0%, with a wrong type 12.3%" in street
+    assert street.endswith(", coverage at 95% precision 0% (0% to 27%)")
+    assert lines[4] == (
+        "80.0% answered with a type by its own threshold (95% interval 70.0% to 86.0%), "
+        "96.2% of these right (95% interval 87.0% to 96.0%), "
+        "92.6% counting what is no type (95% interval 87.0% to 96.0%)"
+    )
+    assert lines[5] == (
+        "90.0% coverage at 95% precision (95% interval 71.0% to 94.0%), "
+        "answering from a confidence of 0.712"
+    )
     (uggs,) = [line for line in lines if "uggs" in line]
     assert uggs.endswith("(too few to judge)")
 

@@ -17,6 +17,7 @@ class FigureFields:
     figure_fields = (
         "headlines",
         "per_scene",
+        "answers",
         "refused",
         "per_category",
         "per_type",
@@ -68,6 +69,11 @@ class FigureFields:
             },
         )
 
+    @admin.display(description="answered with a type")
+    def answers(self, row):
+        """By the version's own threshold, and by the best there could be."""
+        return answers_table(self.measured(row))
+
     @admin.display(description="what is no type of the guide")
     def refused(self, row):
         """How each kind was answered."""
@@ -113,6 +119,27 @@ def rows_table(what: str, rows: dict | None, more: dict[str, str] | None = None)
         [(name, *_cells(row), *(_share(row.get(key)) for key in more.values()))
          for name, row in ordered],
     )  # fmt: skip
+
+
+def answers_table(measured: dict):
+    """How many photos of learnt types get a type, and how right that is: all, and by scene."""
+    rows = {"all": measured, **(measured.get("per_scene") or {})}
+    newer = {name: row for name, row in rows.items() if "answers" in row and "coverage" in row}
+    asked = ", ".join({share(row["coverage"]["precision"]) for row in newer.values()})
+    answered = ("answered", "95% interval", "right of these", "95% interval")
+    best = (f"coverage at {asked} precision", "95% interval", "from a confidence of")
+    return table(
+        ["scene", "images", *answered, *best],
+        [
+            (
+                name,
+                f"{row['images']:,}",
+                *_answers_cells(row["answers"]),
+                *_coverage_cells(row["coverage"]),
+            )
+            for name, row in newer.items()
+        ],
+    )
 
 
 def refused_table(refused: dict | None):
@@ -182,6 +209,20 @@ def _cells(row: dict) -> tuple:
     few = " (too few to judge)" if row["groups"] < MIN_GROUPS else ""
     images = (f"{row['right']:,}", f"{row['images']:,}", f"{row['groups']:,}{few}")
     return (share(row["accuracy"]), interval, *images)
+
+
+def _answers_cells(answers: dict) -> tuple:
+    right = answers["right"]
+    cells = (_share(answers["share"]), between(answers["interval"]))
+    if not right["images"]:
+        return (*cells, "–", "–")
+    return (*cells, _share(right["accuracy"]), between(right["interval"]))
+
+
+def _coverage_cells(coverage: dict) -> tuple:
+    threshold = coverage["threshold"]
+    confidence = "–" if threshold is None else f"{threshold:.3f}"
+    return (_share(coverage["share"]), between(coverage["interval"]), confidence)
 
 
 def _share(value: float | None) -> str:

@@ -44,7 +44,7 @@ def summary(measured: dict) -> list[str]:
         shares = ", ".join(
             f"{what} {trust.share(row[key], 1)}" for key, what in SCENE_SHARES.items() if key in row
         )
-        lines.append(f"  scene {_row(scene, row, 18)}; {shares}")
+        lines.append(f"  scene {_row(scene, row, 18)}; {shares}{_coverage(row)}")
     for label, row in (measured.get("refused") or {}).items():
         given = ", ".join(
             f"{trust.share(row[verdict])} {words}" for verdict, words in VERDICTS.items()
@@ -56,6 +56,14 @@ def summary(measured: dict) -> list[str]:
         few = "  (too few to judge)" if row["groups"] < MIN_GROUPS else ""
         lines.append(f"  {_row(slug, row)}{few}")
     return lines
+
+
+def _coverage(row: dict) -> str:
+    if "coverage" not in row:
+        return ""
+    found = row["coverage"]
+    at, share = trust.share(found["precision"]), trust.share(found["share"], 1)
+    return f", coverage at {at} precision {share} ({trust.between(found['interval'])})"
 
 
 def _row(name: str, row: dict, width: int = 24) -> str:
