@@ -32,7 +32,7 @@ USER shoes
 EXPOSE 8000
 # The number of processes is gunicorn's WEB_CONCURRENCY.
 CMD ["gunicorn", "shoeproject.wsgi", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", \
-     "--threads", "8", "--timeout", "60", "--worker-tmp-dir", "/dev/shm", "--no-control-socket"]
+     "--threads", "16", "--timeout", "60", "--worker-tmp-dir", "/dev/shm", "--no-control-socket"]
 
 FROM train-packages AS train
 ENV VAR_DIR=/srv/var

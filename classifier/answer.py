@@ -12,7 +12,7 @@ from django.core import signing
 from classifier import explain, gate, store
 from classifier.calibrate import ClassInfo
 from classifier.errors import AnswerExpired, AnswerUnknown, NoActiveModel
-from classifier.guide import Guide
+from classifier.guide import Guide, current
 from classifier.predict import Model, Prediction, judge, predict
 from curation import ingest
 
@@ -73,11 +73,11 @@ def recognise(data: bytes, explained: bool = False, served: store.Served | None 
 
 
 def answer(prediction: Prediction, served: store.Served) -> dict:
-    """The prediction in the words of today's guide; one query.
+    """The prediction in the words of today's guide.
 
     `category` of a type is the category's slug.
     """
-    guide = Guide()
+    guide = current()
     today = _today(prediction, served.model, guide)
     classes = served.model.classes
     return {

@@ -34,6 +34,14 @@ class Gate:
         finally:
             self._leave()
 
+    def check(self) -> None:
+        """Raises `TooBusy` where there is no place at this moment; holds none.
+
+        For before a photo is read: saying no then costs a fraction.
+        """
+        if self._running >= self.concurrency and len(self._waiting) >= self.queue:
+            raise TooBusy(RETRY_AFTER_SECONDS)
+
     def _enter(self) -> None:
         with self._lock:
             if self._running < self.concurrency:
@@ -60,3 +68,8 @@ _gate = Gate(settings.PREDICT_CONCURRENCY, settings.PREDICT_QUEUE)
 def turn():
     """This process's gate: `with gate.turn(): …`. Raises `TooBusy`."""
     return _gate.turn()
+
+
+def check() -> None:
+    """Raises `TooBusy` where this process's gate has no place at this moment."""
+    _gate.check()

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.core.files.uploadhandler import MemoryFileUploadHandler
 
-from classifier.errors import ClassifierError, LengthMissing, PhotoMissing, SeveralPhotos
+from classifier import gate
+from classifier.errors import ClassifierError, LengthMissing, PhotoMissing, SeveralPhotos, TooBusy
 from curation.images import ImageTooLarge
 
 FIELD = "image"
 # Values that the JSON of a request may have: a few keys and options besides the photos.
 MOST_VALUES = 200
+PART = 64 * 1024  # bytes of a body in memory that is thrown away
 DATA_URL = re.compile(r"data:([^,]{0,200}),", re.IGNORECASE)
 BLANK = re.compile(r"\s+")
 
@@ -82,6 +84,21 @@ def check_body(request) -> None:
     """The same for a body that may hold several. Raises `BodyTooLarge` or `LengthMissing`."""
     if _declared(request) > settings.PREDICT_MOST_BYTES:
         raise BodyTooLarge(_declared(request), settings.PREDICT_MOST_BYTES)
+
+
+def check_room(request) -> None:
+    """Refuse a body before it is held in memory where nobody could look at it now: `TooBusy`.
+
+    What the client is sending is read and thrown away, up to what a request may have: a server that
+    answers and hangs up while somebody still sends is not heard.
+    """
+    try:
+        gate.check()
+    except TooBusy:
+        left = settings.PREDICT_MOST_BYTES
+        while left > 0 and (part := request.read(min(left, PART))):
+            left -= len(part)
+        raise
 
 
 def read(request) -> bytes:

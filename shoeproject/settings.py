@@ -247,13 +247,14 @@ TRAIN_DEVICE = env("TRAIN_DEVICE", default="auto")
 TRAIN_DECODED_BYTES = env.int("TRAIN_DECODED_BYTES", default=8 * 1024**3)
 # Accuracy (0 to 1) that a version may lose against the active one and still be promoted.
 PROMOTE_MAX_LOSS = env.float("PROMOTE_MAX_LOSS", default=0.01)
-# Seconds between two looks of a web process at which version is active.
+# Seconds between two looks of a web process at which version is active, and at the guide's words.
 MODEL_POLL_SECONDS = env.float("MODEL_POLL_SECONDS", default=2.0)
 # Hours for which the id of an answer can be handed back with feedback.
 ANSWER_ID_HOURS = env.int("ANSWER_ID_HOURS", default=24 * 7)
-# Predictions one web process works on, and lets wait, at a time; more get 503.
+# Predictions one web process works on, and lets wait, at a time; more get 503. WEB_THREADS, which
+# hold a photo each, have to be some more than both together, to say so.
 PREDICT_CONCURRENCY = env.int("PREDICT_CONCURRENCY", default=1)
-PREDICT_QUEUE = env.int("PREDICT_QUEUE", default=4)
+PREDICT_QUEUE = env.int("PREDICT_QUEUE", default=10)
 # Photos, and bytes, that one request for predictions may bring.
 PREDICT_MOST_PHOTOS = env.int("PREDICT_MOST_PHOTOS", default=16)
 PREDICT_MOST_BYTES = env.int("PREDICT_MOST_BYTES", default=48 * 1024**2)

@@ -36,6 +36,15 @@ def merge(slug: str, into: str) -> None:
     ShoeType.objects.filter(slug=slug).update(merged_into=ShoeType.objects.get(slug=into))
 
 
+def test_guide_of_a_moment_ago_will_do(version, settings):
+    answer.recognise(photo(CHELSEA))
+    settings.MODEL_POLL_SECONDS = 60
+    ShoeType.objects.filter(slug="chelsea-boots").update(name="Ankle boots")
+    assert answer.recognise(photo(CHELSEA))["type"]["name"] == "Chelsea boots"
+    settings.MODEL_POLL_SECONDS = 0
+    assert answer.recognise(photo(CHELSEA))["type"]["name"] == "Ankle boots"
+
+
 # --- the four verdicts ------------------------------------------------------------------------
 
 

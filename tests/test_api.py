@@ -5,6 +5,7 @@ import logging
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.test.client import FakePayload
 from PIL import Image
 
 from classifier import gate, store
@@ -255,3 +256,18 @@ def test_full_queue_is_refused_with_the_time_to_wait(client, version, monkeypatc
         assert_problem(response, 503, "too_busy")
         assert int(response["Retry-After"]) > 0
     assert send(client, red()).status_code == 200
+
+
+def test_busy_site_hears_a_photo_out_and_does_not_count_it(client, version, settings, monkeypatch):
+    settings.THROTTLE_RATES = {**settings.THROTTLE_RATES, "predict": ("1/min", "")}
+    guard = gate.Gate(concurrency=1, queue=0)
+    monkeypatch.setattr(gate, "_gate", guard)
+    coming = FakePayload(b"x" * 300_000)
+    with guard.turn():
+        response = client.generic(
+            "POST", "/api/v1/predictions/", bytes(300_000), "image/jpeg", **{"wsgi.input": coming}
+        )
+    assert_problem(response, 503, "too_busy")
+    assert len(coming) == 0, "nobody hears an answer while still sending"
+    assert send(client, red()).status_code == 200
+    assert send(client, red()).status_code == 429

@@ -177,9 +177,10 @@ def test_each_queue_has_its_worker(tmp_path, monkeypatch):
 
 def test_numbers_of_processes_come_from_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("WEB_PROCESSES", "5")
+    monkeypatch.setenv("WEB_THREADS", "9")
     monkeypatch.setenv("SHORT_PROCESSES", "3")
     read = supervisor_reads(tmp_path, monkeypatch)
-    assert "--workers 5 --threads 8" in read["web"][1].command
+    assert "--workers 5 --threads 9" in read["web"][1].command
     assert "-c 3 " in read["short"][1].command
 
 

@@ -15,6 +15,15 @@ class LengthFirst:
         super().initial(request, *args, **kwargs)
 
 
+class RoomFirst(LengthFirst):
+    """For a view that predicts: says that there is no place before it reads a photo."""
+
+    def initial(self, request, *args, **kwargs):
+        """The place first; a request that found none does not count for the rate."""
+        photo.check_room(_plain(request))
+        super().initial(request, *args, **kwargs)
+
+
 class Form(MultiPartParser):
     """multipart/form-data, with files in memory up to what the whole body may have."""
 

@@ -10,7 +10,7 @@ from classifier.access.authentication import TokenAuthentication
 from classifier.access.tokens import PREFIX
 from classifier.api import bodies
 from classifier.api.views import PublicView
-from classifier.guide import Guide
+from classifier.guide import current
 
 # For the schema: a token, or none.
 AUTH = [{"token": []}, {}]
@@ -38,7 +38,7 @@ class OwnTokens(TokenAuthentication):
         return super().authenticate(request) if shown.startswith(PREFIX.encode()) else None
 
 
-class ForeignView(bodies.LengthFirst, PublicView):
+class ForeignView(bodies.RoomFirst, PublicView):
     """Errors are {"error": sentence}, with the status of the API's."""
 
     authentication_classes = [OwnTokens]
@@ -62,7 +62,7 @@ def _handle(error: Exception, context: dict) -> Response | None:
 def labelled(photo: bytes) -> list[tuple[str, float]]:
     """The five likeliest types of a photo under the first model's class names, letter for letter,
     likeliest first; a type that it did not have under its own name."""
-    guide = Guide()
+    guide = current()
     names = {row.slug: row.original_label or row.name for row in guide.types()}
     top = answer.recognise(photo)["top"]
     return [(names.get(entry["slug"], entry["name"]), entry["confidence"]) for entry in top]

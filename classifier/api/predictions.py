@@ -69,7 +69,7 @@ BODIES = {
 }
 
 
-class PredictionsView(bodies.LengthFirst, PublicView):
+class PredictionsView(bodies.RoomFirst, PublicView):
     """`POST /api/v1/predictions/`."""
 
     parser_classes = [bodies.Form, bodies.Json, bodies.RawPhoto, bodies.RawBytes]

@@ -26,6 +26,7 @@ def home(request):
     if request.method != "POST":
         return _home(request)
     try:
+        photo.check_room(request)
         throttles.check(request, "predict")
         photo.check_length(request)
         return _answer_form(request)

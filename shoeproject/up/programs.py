@@ -112,7 +112,8 @@ def parts(embedded_broker: bool) -> list[Part]:
             "web",
             "web server",
             '"%(ENV_UP_PYTHON)s" -m gunicorn shoeproject.wsgi --bind "%(ENV_UP_BIND)s"'
-            " --worker-class gthread --workers %(ENV_UP_WEB_PROCESSES)s --threads 8 --timeout 60"
+            " --worker-class gthread --workers %(ENV_UP_WEB_PROCESSES)s"
+            " --threads %(ENV_UP_WEB_THREADS)s --timeout 60"
             ' --graceful-timeout 6 --worker-tmp-dir "%(ENV_UP_HEARTBEATS)s" --no-control-socket',
         ),
     ]
@@ -133,8 +134,9 @@ def configuration(embedded_broker: bool) -> str:
 def environment(var: Path, sockets: Path, host: str, port: int, valkey: Path | None) -> dict:
     """What the configuration refers to, on top of this process's environment.
 
-    WEB_PROCESSES (default: one per core) and SHORT_PROCESSES (default: 2, so that an assessment of
-    many images leaves one free) are read from there.
+    WEB_PROCESSES (default: one per core), WEB_THREADS (of each process; default: 16) and
+    SHORT_PROCESSES (default: 2, so that an assessment of many images leaves one free) are read from
+    there.
     """
     shared_memory = Path("/dev/shm")
     return os.environ | {
@@ -146,6 +148,7 @@ def environment(var: Path, sockets: Path, host: str, port: int, valkey: Path | N
         "UP_VALKEY": str(valkey or ""),
         "UP_BIND": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
         "UP_WEB_PROCESSES": os.environ.get("WEB_PROCESSES") or str(_cores()),
+        "UP_WEB_THREADS": os.environ.get("WEB_THREADS") or "16",
         "UP_SHORT_PROCESSES": os.environ.get("SHORT_PROCESSES") or "2",
         # Web processes touch a file every second; on a busy disk that can stall them.
         "UP_HEARTBEATS": str(shared_memory if shared_memory.is_dir() else var / "run"),
