@@ -96,7 +96,7 @@ def main(slugs: list[str], count: int, kill: int) -> dict:
 
 @contextlib.contextmanager
 def running():
-    """Everything that `make run` starts, for as long as the block lasts."""
+    """Everything that `make run` starts, for as long as the block lasts; yields its address."""
     with socket.create_server(("127.0.0.1", 0)) as door:
         port = door.getsockname()[1]
     settings.VAR_DIR.mkdir(parents=True, exist_ok=True)
@@ -108,7 +108,7 @@ def running():
                 if run.poll() is not None:
                     raise SystemExit(Path(log.name).read_text())
                 time.sleep(LOOK_SECONDS)
-            yield
+            yield f"http://127.0.0.1:{port}"
         finally:
             run.terminate()
             run.wait()

@@ -133,14 +133,19 @@ class _Active:
         self._looked = float("-inf")
 
     def get(self) -> Served | None:
-        if time.monotonic() - self._looked >= settings.MODEL_POLL_SECONDS:
-            # One thread looks and loads; the others go on with what is served.
+        if self._served is None or self._is_due():
+            # One thread looks and loads; the others go on with what is served. Where nothing is yet
+            # they wait: to say that there is no version would be wrong.
             if self._lock.acquire(blocking=self._served is None):
                 try:
-                    self._look()
+                    if self._is_due():
+                        self._look()
                 finally:
                     self._lock.release()
         return self._served
+
+    def _is_due(self) -> bool:
+        return time.monotonic() - self._looked >= settings.MODEL_POLL_SECONDS
 
     def _look(self) -> None:
         self._looked = time.monotonic()

@@ -2,6 +2,7 @@
 
 import io
 import json
+import threading
 
 import numpy as np
 import pytest
@@ -60,6 +61,24 @@ def test_a_promotion_is_followed_and_a_rollback_too(make):
         ("promote", second.pk, first.pk),
         ("rollback", first.pk, second.pk),
     ]
+
+
+def test_who_comes_while_the_first_version_is_loaded_waits_for_it(make, settings, monkeypatch):
+    settings.MODEL_POLL_SECONDS = 60  # only the first of the two threads has the database
+    version, load, answers = make("a"), store.load, []
+    promote.promote(version)
+    other = threading.Thread(target=lambda: answers.append(store.active()))
+
+    def slowly(*args):
+        other.start()
+        other.join(0.5)
+        return load(*args)
+
+    monkeypatch.setattr(store, "load", slowly)
+    served = store.active()
+    other.join()
+    assert served.version == version
+    assert answers == [served]
 
 
 def test_there_is_nothing_before_the_first(make):
