@@ -199,6 +199,16 @@ class BrokenVersion(ClassifierError):
     sentence = "This model version cannot be used: {why}; fetch or export it again."
 
 
+@dataclass(eq=False)
+class DeviceUnusable(ClassifierError):
+    """Predictions were asked to run on a device that is not there."""
+
+    device: str
+    why: str
+    code = "device_unusable"
+    sentence = "PREDICT_DEVICE={device} is not possible here: {why}."
+
+
 class NoActiveModel(ClassifierError):
     """No version is active, so nothing can be recognised."""
 

@@ -42,6 +42,12 @@ class Gate:
         if self._running >= self.concurrency and len(self._waiting) >= self.queue:
             raise TooBusy(RETRY_AFTER_SECONDS)
 
+    def resize(self, concurrency: int, queue: int) -> None:
+        """Other bounds from now on. Who is in or waits already stays."""
+        with self._lock:
+            self.concurrency, self.queue = concurrency, queue
+            self._call()
+
     def _enter(self) -> None:
         with self._lock:
             if self._running < self.concurrency:
@@ -55,14 +61,28 @@ class Gate:
 
     def _leave(self) -> None:
         with self._lock:
-            # The place is handed over rather than freed, so that no newcomer can jump the queue.
-            if self._waiting:
-                self._waiting.popleft().set()
-            else:
-                self._running -= 1
+            self._running -= 1
+            self._call()
+
+    def _call(self) -> None:
+        # Places are handed over rather than freed, so that no newcomer can jump the queue.
+        while self._waiting and self._running < self.concurrency:
+            self._running += 1
+            self._waiting.popleft().set()
 
 
-_gate = Gate(settings.PREDICT_CONCURRENCY, settings.PREDICT_QUEUE)
+_gate = Gate(settings.PREDICT_CONCURRENCY or 1, settings.PREDICT_QUEUE)
+
+
+def widen() -> int:
+    """For a GPU: who would wait comes in too, unless PREDICT_CONCURRENCY says how many may.
+
+    Photos have to be decoded beside each other to be computed together. Returns how many are let
+    in; as many as before are refused.
+    """
+    if not settings.PREDICT_CONCURRENCY:
+        _gate.resize(1 + settings.PREDICT_QUEUE, 0)
+    return _gate.concurrency
 
 
 def turn():

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,13 +12,18 @@ import onnxruntime
 from PIL import Image
 
 from classifier.calibrate import TYPE, ClassInfo, Thresholds, category_sums, is_refused, softmax
-from classifier.errors import BrokenVersion
+from classifier.errors import BrokenVersion, DeviceUnusable
 from classifier.preprocess import Preprocess, to_array
 from curation.images import LIMITS, Limits, decode
 
+logger = logging.getLogger(__name__)
 FORMAT = 1
 CARD, GRAPH, WEIGHTS, HEAD = "card.json", "model.onnx", "weights.safetensors", "head.npy"
 OUTPUTS = ["logits", "embedding", "features"]
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+# TF32 would round what convolutions multiply to 10 bits, further than the reference logits allow.
+# By default cuDNN tries every algorithm on each new size of a batch, while requests wait.
+CUDA_OPTIONS = {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ class Model:
 
     `digest`: sha256 of card.json, which names the version. `head`: float32 (classes, channels + 1),
     the Linear's weights and in the last column its bias, or None where the head is another: a class
-    map is then `features` times weights.
+    map is then `features` times weights. `batched`: what `run` goes through where batches gain.
     """
 
     digest: str
@@ -58,15 +64,32 @@ class Model:
     thresholds: Thresholds
     head: np.ndarray | None
     session: onnxruntime.InferenceSession = field(repr=False)
+    batched: Callable[[np.ndarray], tuple[np.ndarray, ...]] | None = field(default=None, repr=False)
 
     @classmethod
-    def load(cls, folder: Path) -> "Model":
+    def load(cls, folder: Path, on: Sequence = (CPU,)) -> "Model":
         """Read a version's folder: the card, every file's sha256, then the reference picture's
-        logits as this machine computes them. Raises BrokenVersion."""
-        folder = Path(folder)
+        logits as this machine computes them.
+
+        `on`: see `providers`. Where a GPU cannot compute it, or computes other logits, the CPU
+        does, and the log says so. Raises BrokenVersion.
+        """
+        folder, why = Path(folder), "ONNX Runtime can use none here"
+        try:
+            model = cls._load(folder, on)
+        except BrokenVersion as error:
+            if tuple(on) == (CPU,):
+                raise
+            why, model = error.why, cls._load(folder, (CPU,))  # raises where it is no GPU's fault
+        if tuple(on) != (CPU,) and not model.on_gpu:
+            logger.warning("Predictions run on the CPU and not on a GPU: %s", why)
+        return model
+
+    @classmethod
+    def _load(cls, folder: Path, on: Sequence) -> "Model":
         try:
             raw = (folder / CARD).read_bytes()
-            model = cls._read(raw, json.loads(raw), folder)
+            model = cls._read(raw, json.loads(raw), folder, on)
             expected = np.array(model.card["reference"]["logits"], dtype=np.float64)
             allowed = float(model.card["reference"]["tolerance"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -75,7 +98,7 @@ class Model:
         return model
 
     @classmethod
-    def _read(cls, raw: bytes, card: dict, folder: Path) -> "Model":
+    def _read(cls, raw: bytes, card: dict, folder: Path, on: Sequence) -> "Model":
         if card.get("format") != FORMAT:
             raise BrokenVersion(f"format {card.get('format')!r} is not known, {FORMAT} is")
         files = verified_files(card["files"], folder)
@@ -87,8 +110,13 @@ class Model:
             temperature=float(card["temperature"]),
             thresholds=Thresholds(**card["thresholds"]),
             head=np.load(folder / HEAD, allow_pickle=False) if HEAD in files else None,
-            session=open_session((folder / GRAPH).read_bytes()),
+            session=open_session((folder / GRAPH).read_bytes(), on=on),
         )
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether the network really runs there, not only whether it was asked to."""
+        return self.session.get_providers()[0] == CUDA
 
     def _check_reference(self, expected: np.ndarray, allowed: float) -> None:
         try:
@@ -106,6 +134,8 @@ class Model:
     def run(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Normalised float32 (n, 3, size, size) → logits (n, classes), embedding (n, channels),
         features (n, channels, height, width), all float32."""
+        if self.batched:
+            return self.batched(batch)
         return tuple(self.session.run(OUTPUTS, {"image": batch}))
 
 
@@ -158,8 +188,37 @@ def judge(probabilities: np.ndarray, embedding: np.ndarray, model: Model) -> Pre
     )
 
 
-def open_session(graph: bytes, threads: int = 1, optimise: bool = True, outputs=OUTPUTS):
-    """An ONNX Runtime session on the CPU. One thread: on a server, processes are the parallelism.
+def providers(device: str) -> list:
+    """ONNX Runtime's execution providers for a device: "cpu", "cuda", or "auto" (a GPU where this
+    build of ONNX Runtime knows one). The CPU stands behind the GPU. Not measured on a GPU.
+
+    Raises DeviceUnusable.
+    """
+    if device not in ("auto", "cpu", "cuda"):
+        raise DeviceUnusable(device, "choose auto, cpu or cuda")
+    known = CUDA in onnxruntime.get_available_providers()
+    if device == "cuda" and not known:
+        raise DeviceUnusable(
+            device,
+            "this ONNX Runtime has no CUDA: uninstall onnxruntime and install "
+            "onnxruntime-gpu[cuda,cudnn] in its place, or choose auto or cpu",
+        )
+    if device == "cpu" or not known:
+        return [CPU]
+    onnxruntime.preload_dlls()  # CUDA that came as packages lies where no loader looks
+    return [(CUDA, CUDA_OPTIONS), CPU]
+
+
+def open_session(
+    graph: bytes,
+    threads: int = 1,
+    optimise: bool = True,
+    outputs=OUTPUTS,
+    on: Sequence = (CPU,),
+):
+    """An ONNX Runtime session. One thread: on a server, processes are the parallelism.
+
+    `on`: see `providers`; where a GPU cannot be used, ONNX Runtime takes the CPU behind it.
 
     Bytes instead of a path: what is run is what was verified, and a graph that points to other
     files cannot reach them. Raises BrokenVersion.
@@ -170,7 +229,7 @@ def open_session(graph: bytes, threads: int = 1, optimise: bool = True, outputs=
     if not optimise:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
-        session = onnxruntime.InferenceSession(graph, options, ["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(graph, options, list(on))
     except Exception as error:  # ONNX Runtime's errors share no base class but this one
         raise BrokenVersion(f"its graph does not open: {error}") from error
     if [o.name for o in session.get_outputs()] != outputs:

@@ -251,9 +251,18 @@ PROMOTE_MAX_LOSS = env.float("PROMOTE_MAX_LOSS", default=0.01)
 MODEL_POLL_SECONDS = env.float("MODEL_POLL_SECONDS", default=2.0)
 # Hours for which the id of an answer can be handed back with feedback.
 ANSWER_ID_HOURS = env.int("ANSWER_ID_HOURS", default=24 * 7)
+# Where answers are computed: "cpu", "cuda" (with onnxruntime-gpu in the place of onnxruntime), or
+# "auto", a GPU where ONNX Runtime can use one. Not measured on a GPU.
+PREDICT_DEVICE = env("PREDICT_DEVICE", default="auto")
+# On a GPU: how many photos are computed in one go at most, and for how many milliseconds the first
+# of them waits for others.
+PREDICT_BATCH = env.int("PREDICT_BATCH", default=32)
+PREDICT_BATCH_MS = env.float("PREDICT_BATCH_MS", default=5.0)
 # Predictions one web process works on, and lets wait, at a time; more get 503. WEB_THREADS, which
 # hold a photo each, have to be some more than both together, to say so.
-PREDICT_CONCURRENCY = env.int("PREDICT_CONCURRENCY", default=1)
+# 0: one on a CPU; on a GPU all that may wait besides, decoded beside each other (which takes their
+# memory) so that there is something to compute in one go.
+PREDICT_CONCURRENCY = env.int("PREDICT_CONCURRENCY", default=0)
 PREDICT_QUEUE = env.int("PREDICT_QUEUE", default=10)
 # Photos, and bytes, that one request for predictions may bring.
 PREDICT_MOST_PHOTOS = env.int("PREDICT_MOST_PHOTOS", default=16)

@@ -28,6 +28,7 @@ PURE = {
     "curation.download", "curation.images", "curation.hashing", "curation.likeness",
     "curation.search", "curation.splits", "classifier.recipes", "classifier.preprocess",
     "classifier.calibrate", "classifier.class_map", "classifier.predict", "classifier.checkpoints",
+    "classifier.batching",
 }  # fmt: skip
 
 
