@@ -1,8 +1,8 @@
 """Arrays that come from several threads within moments are computed in one go. Pure.
 
-A GPU needs it: it computes a batch about as fast as one picture. A CPU does not (a thread that
-computes an int8 network is busy with one picture already), so there nothing is batched.
-Not measured on a GPU.
+For a GPU, which one picture cannot keep busy; not measured on one. A CPU's thread is busy with one
+picture: the starter's int8 network took 6.3 ms of it for each, alone and in batches of 8 (AMD
+EPYC, median of 12), so there nothing is batched.
 """
 
 import threading

@@ -21,7 +21,7 @@ FORMAT = 1
 CARD, GRAPH, WEIGHTS, HEAD = "card.json", "model.onnx", "weights.safetensors", "head.npy"
 OUTPUTS = ["logits", "embedding", "features"]
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
-# TF32 would round what convolutions multiply to 10 bits, further than the reference logits allow.
+# TF32 would round what convolutions multiply to 10 bits; the reference logits are of whole floats.
 # By default cuDNN tries every algorithm on each new size of a batch, while requests wait.
 CUDA_OPTIONS = {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}
 
