@@ -12,8 +12,8 @@ Time runs in the page, from the file input's `change` until the frame that holds
 presented. Three ways, one after the other:
 
 *DevTools, 4 times slower*: `Emulation.setCPUThrottlingRate`. It holds back the page's main thread
-alone. `createImageBitmap` decodes and scales a file in another thread, which stays as fast as it
-was; encoding the copy, the scripts and the layout become slower.
+alone. `createImageBitmap` decodes a file in another thread, which stays as fast as it was; scaling
+and encoding the copy, the scripts and the layout become slower.
 
 *the whole page held back*: instead, all threads of the process that shows the page are stopped for
 three quarters of the time. Nearest to a phone with a slow processor. The browser's process for the
