@@ -2,7 +2,10 @@
 
 import io
 import json
+import platform
+import resource
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -79,6 +82,31 @@ def test_who_comes_while_the_first_version_is_loaded_waits_for_it(make, settings
     other.join()
     assert served.version == version
     assert answers == [served]
+
+
+def resident() -> float:
+    """This process's resident memory in MiB (man 5 proc_pid_statm)."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1024**2
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="malloc_trim is glibc’s")
+def test_what_a_thread_left_free_is_given_back_with_the_next_version(make):
+    first, second = make("a"), make("b")
+    promote.promote(first)
+    assert store.active().version == first
+    promote.promote(second)
+    kept = []
+
+    def leave_holes():
+        blocks = [bytearray(b"x" * 50_000) for _ in range(4000)]
+        kept.extend(blocks[::100])
+
+    thread = threading.Thread(target=leave_holes)
+    thread.start()
+    thread.join()
+    before = resident()
+    assert store.active().version == second
+    assert before - resident() > 100
 
 
 def test_there_is_nothing_before_the_first(make):
