@@ -11,23 +11,27 @@ import threading
 import time
 import uuid
 from collections import OrderedDict
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import storages
 
+from classifier import gate
+from classifier.batching import Batcher
 from classifier.errors import (
     BrokenVersion,
+    DeviceUnusable,
     ModelBusy,
     ModelUnknown,
     ModelUnloadable,
     NoActiveModel,
 )
 from classifier.models import ModelVersion, PretrainedEmbedder
-from classifier.predict import CARD, Model
+from classifier.predict import CARD, CPU, Model, providers
 
 logger = logging.getLogger(__name__)
 # Seconds before a version that could not be loaded is tried again: its storage may be back.
@@ -98,17 +102,31 @@ def copy(name: str, target: Path, sha256: str) -> None:
         raise BrokenVersion(f"{name} is not the file its card describes")
 
 
-def load(version: ModelVersion) -> Model:
+def load(version: ModelVersion, on: Sequence = (CPU,)) -> Model:
     """The version's network, checked against every sum and the reference logits on its card.
 
-    A damaged local copy is thrown away and fetched once more. Raises `BrokenVersion`.
+    `on`: see `classifier.predict.providers`; what answers nobody stays on the CPU. A damaged local
+    copy is thrown away and fetched once more. Raises `BrokenVersion`.
     """
     folder = fetch(version)
     try:
-        return Model.load(folder)
+        return Model.load(folder, on)
     except BrokenVersion:
         shutil.rmtree(folder, ignore_errors=True)
-        return Model.load(fetch(version))
+        return Model.load(fetch(version), on)
+
+
+def _serve(version: ModelVersion) -> Served:
+    """The version as this process answers with it; on a GPU, several photos at a time.
+
+    Raises `BrokenVersion`, `DeviceUnusable`.
+    """
+    model = load(version, providers(settings.PREDICT_DEVICE))
+    if model.on_gpu:
+        most = min(settings.PREDICT_BATCH, gate.widen())
+        batcher = Batcher(model.run, most, settings.PREDICT_BATCH_MS / 1000)
+        model = replace(model, batched=batcher.run)
+    return Served(version, model)
 
 
 def verify(version: ModelVersion) -> None:
@@ -170,11 +188,11 @@ class _Active:
         if digest == self._failed and time.monotonic() < self._retry:
             return
         try:
-            self._served = Served(version, load(version))
+            self._served = _serve(version)
             self._failed = None
             _give_back()
             logger.info("Serving %s", version)
-        except (BrokenVersion, OSError) as error:
+        except (BrokenVersion, DeviceUnusable, OSError) as error:
             # Keep what works, and do not try again on every request.
             self._failed, self._retry = digest, time.monotonic() + RETRY_SECONDS
             logger.error("%s cannot be served, the version before it stays: %s", version, error)
@@ -219,8 +237,8 @@ class _Pinned:
             raise ModelBusy(math.ceil(self._next - now))
         self._next = now + settings.MODEL_PINNED_SECONDS
         try:
-            served = Served(version, load(version))
-        except (BrokenVersion, OSError) as error:
+            served = _serve(version)
+        except (BrokenVersion, DeviceUnusable, OSError) as error:
             self._failed[version.digest] = now + RETRY_SECONDS
             logger.error("%s was asked for and cannot be loaded: %s", version, error)
             raise ModelUnloadable(version.short) from error
