@@ -105,7 +105,7 @@ def test_form_without_token_is_told_to_be_sent_again(version):
 @pytest.mark.parametrize(
     "data, status, words",
     [
-        ({}, 400, "There is no photo in the request"),
+        ({}, 400, "No photo was chosen"),
         ({"image": SimpleUploadedFile("a.pdf", b"%PDF-1.7")}, 415, "a PDF"),
         ({"image": SimpleUploadedFile("a.jpg", b"\xff\xd8\xff\xe0 cut")}, 400, "damaged"),
     ],
