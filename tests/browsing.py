@@ -69,4 +69,6 @@ class Visit:
         return self
 
     def too_wide(self):
-        return self.page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+        # Not the window's own word: a phone's is zoomed out until everything fits into it.
+        width = self.page.viewport_size["width"]
+        return self.page.evaluate("(width) => document.documentElement.scrollWidth > width", width)
