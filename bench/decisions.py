@@ -21,14 +21,10 @@ seconds per decision and is not counted.
 import argparse
 import os
 import shutil
-import socket
 import sqlite3
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,6 +52,7 @@ from django.db.models import Max
 from django.urls import reverse
 from playwright.sync_api import sync_playwright
 
+from bench import servers
 from bench.hands import WATCH, Changelist, Decision, Ledger, Queue
 from curation.models import Review, ShoeImage
 
@@ -120,7 +117,7 @@ def _curator(var: Path, scratch: Path, browser):
     user = User.objects.create_user(NAME, password=PASSWORD, is_staff=True)
     user.groups.set(Group.objects.filter(name="Curator"))
     before = Review.objects.aggregate(newest=Max("pk"))["newest"] or 0
-    with web_server() as address:
+    with servers.web_server() as address:
         context = browser.new_context(viewport={"width": 1280, "height": 800})
         page = context.new_page()
         page.add_init_script(WATCH)
@@ -132,31 +129,6 @@ def _curator(var: Path, scratch: Path, browser):
         page.wait_for_selector("#user-tools")
         yield page, address, before
         context.close()
-
-
-@contextmanager
-def web_server():
-    """The web server of `make run` on a free port; yields its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [
-        sys.executable, "-m", "gunicorn", "shoeproject.wsgi", "--bind", f"127.0.0.1:{port}",
-        "--worker-class", "gthread", "--workers", str(os.cpu_count()), "--threads", "8",
-        "--log-level", "warning", "--no-control-socket",
-    ]  # fmt: skip
-    address, server = f"http://127.0.0.1:{port}", subprocess.Popen(command)
-    try:
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(address + reverse("admin:login")).close()
-                break
-            except OSError:
-                time.sleep(0.2)
-        yield address
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def _lost(ledger: Ledger) -> list[str]:

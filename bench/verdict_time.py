@@ -59,8 +59,8 @@ from django.core.management import call_command
 from django.db import connection
 from playwright.sync_api import sync_playwright
 
-from bench.decisions import web_server
 from bench.reduction import ARGUMENTS, evenly, from_a_phone
+from bench.servers import web_server
 
 SIZE = (4000, 3000)
 PHONE = {

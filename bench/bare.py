@@ -1,0 +1,54 @@
+"""The least that answering takes: decode, scale, run the network, in a loop, without a server.
+
+    VAR_DIR=... .venv/bin/python -m bench.bare SECONDS PHOTO...
+
+For `bench.serve`, which starts one for each core. Says “ready”, begins at a line of input, and
+prints one line of JSON: how many pictures, in how many seconds, and milliseconds of processor time
+per picture for decoding and scaling, and for the network.
+"""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shoeproject.settings")
+django.setup()
+
+from classifier import store  # noqa: E402
+from classifier.preprocess import to_array  # noqa: E402
+from curation import ingest  # noqa: E402
+from curation.images import decode  # noqa: E402
+
+
+def main(seconds: float, files: list[str]) -> dict:
+    """Loop over the photographs for so many seconds."""
+    model = store.active().model
+    limits, least = ingest.limits(), model.preprocess.size
+    photos = [Path(file).read_bytes() for file in files]
+
+    def array(data: bytes):
+        return to_array(decode(data, limits, at_least=least).image, model.preprocess)[None]
+
+    for data in photos:
+        model.run(array(data))
+    print("ready", flush=True)
+    sys.stdin.readline()
+    done, decoding, network, began = 0, 0.0, 0.0, time.perf_counter()
+    while (passed := time.perf_counter() - began) < seconds:
+        first = time.thread_time()
+        picture = array(photos[done % len(photos)])
+        second = time.thread_time()
+        model.run(picture)
+        decoding += second - first
+        network += time.thread_time() - second
+        done += 1
+    per = 1000 / done
+    return {"done": done, "seconds": passed, "decoding": decoding * per, "network": network * per}
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(float(sys.argv[1]), sys.argv[2:])))

@@ -1,0 +1,139 @@
+"""Does a site that is asked for more than it can bear say so at once, and keep its memory?
+
+    .venv/bin/python -m bench.busy --photos FOLDER
+
+The project's web server in an installation of its own, as `make run` starts it, and 32 clients with
+photographs of 200 kB (enlarged ones of FOLDER, saved so that they have that), who ask again at once
+when they were answered, and also when they were refused: nobody is so rude, but nothing is harder.
+Each request has to be answered within 2 seconds, or refused with a 503 within 100 milliseconds
+after its last byte was sent. Then 100 clients, many more than find room, who wait as long as a
+refusal says. Memory is that of all the server's processes after a few clients were answered for a
+while, and the most of it while many are.
+"""
+# ruff: noqa: E402 - settings read the folder, so it has to be known before Django is set up
+
+import argparse
+import io
+import itertools
+import os
+import sys
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--photos", type=Path, required=True, help="folder, searched to the bottom")
+    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--clients", default="32,100")
+    OPTIONS = parser.parse_args()
+    SCRATCH = tempfile.TemporaryDirectory(prefix="busy-")
+    os.environ |= {"VAR_DIR": SCRATCH.name, "THROTTLE_PREDICT": "", "ASSESS_AFTER": ""}
+    os.environ.pop("DATABASE_URL", None)
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shoeproject.settings")
+django.setup()
+
+from django.core.management import call_command
+from PIL import Image
+
+from bench import servers
+from bench.reduction import evenly, from_a_phone
+from bench.serve import ask
+from classifier.gate import RETRY_AFTER_SECONDS
+
+PHOTOS, BYTES, SIDE = 8, 200_000, 1200
+ANSWERED, REFUSED = 2.0, 0.1  # seconds
+GROWTH = 50  # MiB
+CALM, RUDE = 4, 32  # clients
+LOOK = 0.2  # seconds between two looks at the memory
+
+
+def main(folder: Path, scratch: Path, seconds: float, numbers: Sequence[int]) -> int:
+    """Ask, look, print; the exit status says whether every request was treated well."""
+    call_command("migrate", verbosity=0)
+    call_command("register_starter")
+    call_command("collectstatic", verbosity=0, interactive=False)
+    files = [scratch / f"{number}.jpg" for number in range(PHOTOS)]
+    for file, path in zip(files, evenly(folder), strict=False):
+        file.write_bytes(photo(path))
+    port, fine = servers.free_port(), True
+    job = {
+        "host": "127.0.0.1", "port": port, "keep_alive": True, "seconds": seconds,
+        "asks": [{"path": "/api/v1/predictions/", "type": "image/jpeg", "body": str(file)}
+                 for file in files],
+    }  # fmt: skip
+    with servers.web_server_at(port) as pid:
+        # A connection each, so that every process is asked.
+        ask(job | {"clients": CALM, "keep_alive": False})
+        calm = servers.resident(pid)
+        print(f"{calm:.0f} MiB after {CALM} clients (load {servers.load()})")
+        for number in numbers:
+            with watching(pid) as memory:
+                pause = 0 if number == RUDE else RETRY_AFTER_SECONDS
+                found = ask(job | {"clients": number, "pause": pause})
+            fine &= report(number, found, max(memory) - calm)
+    return 0 if fine else 1
+
+
+def photo(path: Path) -> bytes:
+    """A photograph of SIDE pixels squared with BYTES, give or take a little."""
+    with Image.open(io.BytesIO(from_a_phone(path, (SIDE, SIDE)))) as image:
+        for quality in itertools.count(95, -1):
+            out = io.BytesIO()
+            image.save(out, "JPEG", quality=quality)
+            if out.tell() <= BYTES:
+                # A comment behind the end of the picture makes up the rest.
+                return out.getvalue() + bytes(BYTES - out.tell())
+
+
+class watching:  # noqa: N801 - reads as a statement
+    """Notes the memory of a server's processes while the block runs; a list of MiB."""
+
+    def __init__(self, pid: int):
+        self.pid, self.seen, self.over = pid, [], threading.Event()
+        self.thread = threading.Thread(target=self._look)
+
+    def __enter__(self) -> list[float]:
+        self.thread.start()
+        return self.seen
+
+    def __exit__(self, *error):
+        self.over.set()
+        self.thread.join()
+
+    def _look(self) -> None:
+        while True:
+            self.seen.append(servers.resident(self.pid))
+            if self.over.wait(LOOK):
+                return
+
+
+def report(clients: int, found: dict, growth: float) -> bool:
+    """Print what became of the requests; whether all are as they should be."""
+    answers = found["answers"]
+    took = {
+        200: sorted(end - began for status, began, _, end in answers if status == 200),
+        503: sorted(end - sent for status, _, sent, end in answers if status == 503),
+    }
+    others = Counter(status for status, *_ in answers if status not in took)
+    late = sum(each > ANSWERED for each in took[200]), sum(each > REFUSED for each in took[503])
+    print(f"{clients} clients: {len(took[200]) / found['wall']:.1f} answered a second, "
+          f"{len(took[503])} of {len(answers)} requests refused")  # fmt: skip
+    for status, words, limit in ((200, "answered", ANSWERED), (503, "refused", REFUSED)):
+        if times := took[status]:
+            print(f"  {words}: median {1000 * times[len(times) // 2]:.0f} ms, slowest "
+                  f"{1000 * times[-1]:.0f} ms, limit {1000 * limit:.0f}")  # fmt: skip
+    print(f"  too late: {late[0]} answers, {late[1]} refusals; anything else: {dict(others)}")
+    print(f"  memory grew by {growth:.0f} MiB at most, limit {GROWTH}")
+    return not any(late) and not others and growth <= GROWTH
+
+
+if __name__ == "__main__":
+    with SCRATCH as place:
+        sys.exit(main(OPTIONS.photos, Path(place), OPTIONS.seconds,
+                      [int(each) for each in OPTIONS.clients.split(",")]))  # fmt: skip

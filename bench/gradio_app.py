@@ -1,0 +1,26 @@
+"""The rival of `bench.serve`: a Gradio app around fastai's `learn.predict`, as notebooks make it.
+
+    PYTHON bench/gradio_app.py LEARNER.pkl PORT
+
+PYTHON: one that has gradio and fastai; see there.
+"""
+
+import sys
+
+from classifier import torchvision_shim  # noqa: F401
+
+# isort: split
+import gradio as gr
+from fastai.vision.all import load_learner
+
+learn = load_learner(sys.argv[1])
+
+
+def recognise(image):
+    """Every class with its probability, which `gr.Label` sorts."""
+    _, _, probabilities = learn.predict(image)
+    return dict(zip(learn.dls.vocab, map(float, probabilities), strict=True))
+
+
+app = gr.Interface(recognise, gr.Image(), gr.Label(num_top_classes=5), api_name="predict")
+app.launch(server_name="127.0.0.1", server_port=int(sys.argv[2]), quiet=True)
