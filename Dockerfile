@@ -20,7 +20,8 @@ RUN if [ -n "$TORCH_INDEX" ]; then \
     fi && pip install -r requirements.txt
 
 FROM web-packages AS web
-ENV VAR_DIR=/srv/var
+# By default each thread may keep a heap of its own, and in each lies what photos left.
+ENV VAR_DIR=/srv/var MALLOC_ARENA_MAX=2
 COPY . .
 # The static files belong to the code, so they live in the image. The other folders are mount
 # points: a new volume takes over their owner.
@@ -32,7 +33,8 @@ USER shoes
 EXPOSE 8000
 # The number of processes is gunicorn's WEB_CONCURRENCY.
 CMD ["gunicorn", "shoeproject.wsgi", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", \
-     "--threads", "16", "--timeout", "60", "--worker-tmp-dir", "/dev/shm", "--no-control-socket"]
+     "--threads", "24", "--timeout", "60", "--keep-alive", "0", "--worker-tmp-dir", "/dev/shm", \
+     "--no-control-socket"]
 
 FROM train-packages AS train
 ENV VAR_DIR=/srv/var

@@ -184,6 +184,12 @@ def test_numbers_of_processes_come_from_the_environment(tmp_path, monkeypatch):
     assert "-c 3 " in read["short"][1].command
 
 
+def test_threads_of_the_web_server_share_two_heaps(tmp_path, monkeypatch):
+    read = supervisor_reads(tmp_path, monkeypatch)
+    assert read["web"][1].environment == {"MALLOC_ARENA_MAX": "2"}
+    assert not read["train"][1].environment
+
+
 def test_another_broker_replaces_the_embedded_one(tmp_path, monkeypatch):
     assert "broker" not in supervisor_reads(tmp_path, monkeypatch, embedded=False)
 

@@ -6,7 +6,8 @@ a folder named `my #1 100% shoes` would end up as a comment and a format charact
 
 import os
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 # Seconds a part has to stop before it is killed; a training process has most of them to end itself.
@@ -36,6 +37,7 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 _PROGRAM = """\
 [program:{name}]
 command={command}
+environment={environment}
 autorestart=true
 startsecs=2
 startretries=1000000
@@ -64,11 +66,13 @@ priority=10
 
 @dataclass(frozen=True)
 class Part:
-    """One program: its name, how people call it, its command line as supervisor reads it."""
+    """One program: its name, how people call it, its command line as supervisor reads it, and what
+    it finds in its environment beside what all have."""
 
     name: str
     title: str
     command: str
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def _broker() -> Part:
@@ -108,13 +112,18 @@ def parts(embedded_broker: bool) -> list[Part]:
         _worker("train", "training worker", "--pool solo"),
         # Its pid file would only get in the way after a kill.
         _celery("beat", "scheduler", "beat --pidfile= --loglevel INFO"),
+        # A connection answers one request: those that stay open stay with the process that took
+        # them, and one may have twenty while another has nothing to do.
         Part(
             "web",
             "web server",
             '"%(ENV_UP_PYTHON)s" -m gunicorn shoeproject.wsgi --bind "%(ENV_UP_BIND)s"'
             " --worker-class gthread --workers %(ENV_UP_WEB_PROCESSES)s"
             " --threads %(ENV_UP_WEB_THREADS)s --timeout 60"
-            ' --graceful-timeout 6 --worker-tmp-dir "%(ENV_UP_HEARTBEATS)s" --no-control-socket',
+            " --graceful-timeout 6 --keep-alive 0"
+            ' --worker-tmp-dir "%(ENV_UP_HEARTBEATS)s" --no-control-socket',
+            # By default each thread may keep a heap of its own, and in each lies what photos left.
+            {"MALLOC_ARENA_MAX": os.environ.get("MALLOC_ARENA_MAX") or "2"},
         ),
     ]
 
@@ -124,7 +133,12 @@ def configuration(embedded_broker: bool) -> str:
     listed = parts(embedded_broker)
     apps = ",".join(part.name for part in listed if part.name != "broker")
     sections = [
-        _PROGRAM.format(name=part.name, command=part.command, stop_seconds=STOP_SECONDS)
+        _PROGRAM.format(
+            name=part.name,
+            command=part.command,
+            environment=",".join(f'{name}="{value}"' for name, value in part.environment.items()),
+            stop_seconds=STOP_SECONDS,
+        )
         for part in listed
     ]
     groups = [_APP_GROUP.format(apps=apps), *([_BROKER_GROUP] if embedded_broker else [])]
@@ -134,7 +148,7 @@ def configuration(embedded_broker: bool) -> str:
 def environment(var: Path, sockets: Path, host: str, port: int, valkey: Path | None) -> dict:
     """What the configuration refers to, on top of this process's environment.
 
-    WEB_PROCESSES (default: one per core), WEB_THREADS (of each process; default: 16) and
+    WEB_PROCESSES (default: one per core), WEB_THREADS (of each process; default: 24) and
     SHORT_PROCESSES (default: 2, so that an assessment of many images leaves one free) are read from
     there.
     """
@@ -148,7 +162,7 @@ def environment(var: Path, sockets: Path, host: str, port: int, valkey: Path | N
         "UP_VALKEY": str(valkey or ""),
         "UP_BIND": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
         "UP_WEB_PROCESSES": os.environ.get("WEB_PROCESSES") or str(_cores()),
-        "UP_WEB_THREADS": os.environ.get("WEB_THREADS") or "16",
+        "UP_WEB_THREADS": os.environ.get("WEB_THREADS") or "24",
         "UP_SHORT_PROCESSES": os.environ.get("SHORT_PROCESSES") or "2",
         # Web processes touch a file every second; on a busy disk that can stall them.
         "UP_HEARTBEATS": str(shared_memory if shared_memory.is_dir() else var / "run"),
