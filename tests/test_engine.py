@@ -550,6 +550,10 @@ def test_version_holds_what_its_card_lists(version):
     assert list(version.parent.iterdir()) == [version]  # nothing half-written beside it
 
 
+def test_graph_does_not_tell_where_it_was_made(version):
+    assert str(Path(__file__).parents[1]).encode() not in (version / "model.onnx").read_bytes()
+
+
 def test_served_graph_is_int8_and_agrees(version, model):
     assert model.card["precision"] == "int8"
     graph = onnx.load(version / "model.onnx").graph
