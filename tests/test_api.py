@@ -1,6 +1,7 @@
 """The public API: a photo in every format, and every way to be refused."""
 
 import logging
+from base64 import b64encode
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -256,6 +257,16 @@ def test_full_queue_is_refused_with_the_time_to_wait(client, version, monkeypatc
         assert_problem(response, 503, "too_busy")
         assert int(response["Retry-After"]) > 0
     assert send(client, red()).status_code == 200
+
+
+def test_nothing_holds_on_to_a_photo_once_it_is_answered(client, version):
+    as_json = client.post(
+        "/api/v1/predictions/", {"image": b64encode(red()).decode()}, "application/json"
+    )
+    as_it_is = client.post("/api/v1/predictions/", red(), "image/png")
+    for response in (as_json, as_it_is):
+        assert response.status_code == 200
+        assert response.renderer_context["request"].data is None
 
 
 def test_busy_site_hears_a_photo_out_and_does_not_count_it(client, version, settings, monkeypatch):

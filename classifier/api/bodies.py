@@ -23,6 +23,14 @@ class RoomFirst(LengthFirst):
         photo.check_room(_plain(request))
         super().initial(request, *args, **kwargs)
 
+    def finalize_response(self, request, response, *args, **kwargs):
+        """Let go of the photo. REST framework's request, view and response refer to each other, so
+        they stay in memory until Python next looks for such circles, and the photo would with them.
+        """
+        response = super().finalize_response(request, response, *args, **kwargs)
+        request._full_data = request._data = None
+        return response
+
 
 class Form(MultiPartParser):
     """multipart/form-data, with files in memory up to what the whole body may have."""
