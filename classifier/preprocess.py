@@ -104,9 +104,13 @@ def window(size: tuple[int, int], spec: Preprocess) -> tuple[tuple, tuple]:
 
 def to_array(image: Image.Image, spec: Preprocess) -> np.ndarray:
     """`square`, normalised: float32 of shape (3, size, size), C-contiguous."""
-    pixels = np.asarray(square(image, spec), dtype=np.float32) / np.float32(255)
-    pixels = (pixels - np.float32(spec.mean)) / np.float32(spec.std)
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    # Channels first: over rows of pixels numpy computes several times as fast as over triples.
+    planes = np.asarray(square(image, spec)).transpose(2, 0, 1).astype(np.float32, order="C")
+    mean, std = (np.float32(values)[:, None, None] for values in (spec.mean, spec.std))
+    planes /= np.float32(255)
+    planes -= mean
+    planes /= std
+    return planes
 
 
 def _crop(size: int) -> tuple[int, int]:
