@@ -200,7 +200,8 @@ def table(head, rows):
         "<tr>{}</tr>",
         ((format_html_join("", "<td>{}</td>", ((cell,) for cell in row)),) for row in rows),
     )
-    return format_html('<table class="figures"><tr>{}</tr>{}</table>', heads, body)
+    # It scrolls where it does not fit, and a keyboard has to get there.
+    return format_html('<table class="figures" tabindex="0"><tr>{}</tr>{}</table>', heads, body)
 
 
 def _cells(row: dict) -> tuple:

@@ -114,7 +114,9 @@ class ModelVersionAdmin(FigureFields, ReadOnlyAdmin):
     @admin.display(description="card")
     def card_text(self, version):
         """The card as it is stored."""
-        return format_html("<pre class='card'>{}</pre>", json.dumps(version.card, indent=1))
+        return format_html(
+            "<pre class='card' tabindex='0'>{}</pre>", json.dumps(version.card, indent=1)
+        )
 
     @admin.action(description="Promote: let it answer", permissions=["promote"])
     def promote_version(self, request, queryset):
