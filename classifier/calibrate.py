@@ -5,6 +5,7 @@ Rows are pictures, columns classes. `targets` are column numbers.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -124,9 +125,15 @@ def category_sums(
     probabilities: np.ndarray, classes: Sequence[ClassInfo]
 ) -> tuple[np.ndarray, list[str]]:
     """Confidence of each category: the sum of its types'. Shape (rows, categories), and slugs."""
-    names = sorted({c.category for c in classes if c.kind == TYPE})
+    names, members = _members(tuple(classes))
+    return probabilities @ members, list(names)
+
+
+@lru_cache(maxsize=8)  # asked for with every answer, and the same for all of a model
+def _members(classes: tuple[ClassInfo, ...]) -> tuple[tuple[str, ...], np.ndarray]:
+    names = tuple(sorted({c.category for c in classes if c.kind == TYPE}))
     member = np.array([[c.kind == TYPE and c.category == n for n in names] for c in classes])
-    return probabilities @ member.astype(np.float64), names
+    return names, member.astype(np.float64)
 
 
 def is_refused(

@@ -9,7 +9,7 @@ from curation.models import ShoeType
 
 
 class Guide:
-    """All labels by slug, with their categories; merges are walked without asking again."""
+    """All labels by slug, with their categories; merges are walked once."""
 
     def __init__(self):
         rows = (
@@ -17,16 +17,16 @@ class Guide:
             .defer("search_terms")
             .order_by("category__position", "category__name", "name")
         )
-        self._rows = {row.slug: row for row in rows}
-        by_id = {row.pk: row for row in self._rows.values()}
+        by_id = {row.pk: row for row in rows}
         for row in by_id.values():
             if row.merged_into_id:
                 row.merged_into = by_id[row.merged_into_id]
+        self._rows = list(by_id.values())
+        self._survivors = {row.slug: row.survivor() for row in self._rows}
 
     def survivor(self, slug: str) -> ShoeType | None:
         """The label that stands today for `slug`; None where the guide never had it."""
-        row = self._rows.get(slug)
-        return row and row.survivor()
+        return self._survivors.get(slug)
 
     def type(self, slug: str) -> ShoeType | None:
         """The type of the guide that stands today for `slug`; None for anything else."""
@@ -35,14 +35,14 @@ class Guide:
 
     def under(self, row: ShoeType) -> list[ShoeType]:
         """The labels that stand for `row` today: itself and what merged into it."""
-        return [other for other in self._rows.values() if other.survivor() is row]
+        return [other for other in self._rows if self._survivors[other.slug] is row]
 
     def types(self) -> list[ShoeType]:
         """The types a visitor can meet, family by family: what merged away is left out."""
         return [
             row
-            for row in self._rows.values()
-            if row.kind == ShoeType.Kind.TYPE and row.survivor() is row
+            for row in self._rows
+            if row.kind == ShoeType.Kind.TYPE and self._survivors[row.slug] is row
         ]
 
     def learnt(self, model) -> set[str]:
