@@ -33,7 +33,7 @@ USER shoes
 EXPOSE 8000
 # The number of processes is gunicorn's WEB_CONCURRENCY.
 CMD ["gunicorn", "shoeproject.wsgi", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", \
-     "--threads", "24", "--timeout", "60", "--keep-alive", "0", "--worker-tmp-dir", "/dev/shm", \
+     "--threads", "32", "--timeout", "60", "--keep-alive", "15", "--worker-tmp-dir", "/dev/shm", \
      "--no-control-socket"]
 
 FROM train-packages AS train

@@ -17,6 +17,10 @@ import sys
 import time
 from pathlib import Path
 
+# Seconds from one client's first request to the next one's. Whoever comes in the same millisecond
+# is taken by the server's process that wakes first, and stays with it.
+APART = 0.02
+
 
 class Client:
     """One client: a request after the other, over one connection while that lasts."""
@@ -26,8 +30,9 @@ class Client:
         self.answers: list[tuple] = []
         self.stream = None
 
-    async def run(self, left) -> None:
+    async def run(self, left, late: float) -> None:
         """Ask until the time or the requests are used up."""
+        await asyncio.sleep(late)
         while self._now() < self.job["seconds"] and next(left, None) is not None:
             ask = next(self.asks)
             status, first = 0, self._now()
@@ -96,7 +101,7 @@ async def run(job: dict) -> dict:
     firsts = [n % len(asks) for n in range(job["clients"])]
     turns = [itertools.cycle(asks[first:] + asks[:first]) for first in firsts]
     clients = [Client(job, turn, began) for turn in turns]
-    await asyncio.gather(*(client.run(left) for client in clients))
+    await asyncio.gather(*(client.run(left, n * APART) for n, client in enumerate(clients)))
     return {
         "wall": time.perf_counter() - began,
         "cpu": time.process_time() - cpu,

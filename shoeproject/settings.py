@@ -263,7 +263,7 @@ PREDICT_BATCH_MS = env.float("PREDICT_BATCH_MS", default=5.0)
 # 0: one on a CPU; on a GPU all that may wait besides, decoded beside each other (which takes their
 # memory) so that there is something to compute in one go.
 PREDICT_CONCURRENCY = env.int("PREDICT_CONCURRENCY", default=0)
-PREDICT_QUEUE = env.int("PREDICT_QUEUE", default=16)
+PREDICT_QUEUE = env.int("PREDICT_QUEUE", default=24)
 # Photos, and bytes, that one request for predictions may bring.
 PREDICT_MOST_PHOTOS = env.int("PREDICT_MOST_PHOTOS", default=16)
 PREDICT_MOST_BYTES = env.int("PREDICT_MOST_BYTES", default=48 * 1024**2)

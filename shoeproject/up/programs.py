@@ -112,15 +112,14 @@ def parts(embedded_broker: bool) -> list[Part]:
         _worker("train", "training worker", "--pool solo"),
         # Its pid file would only get in the way after a kill.
         _celery("beat", "scheduler", "beat --pidfile= --loglevel INFO"),
-        # A connection answers one request: those that stay open stay with the process that took
-        # them, and one may have twenty while another has nothing to do.
+        # A client that is refused waits two seconds, and finds its connection still open then.
         Part(
             "web",
             "web server",
             '"%(ENV_UP_PYTHON)s" -m gunicorn shoeproject.wsgi --bind "%(ENV_UP_BIND)s"'
             " --worker-class gthread --workers %(ENV_UP_WEB_PROCESSES)s"
             " --threads %(ENV_UP_WEB_THREADS)s --timeout 60"
-            " --graceful-timeout 6 --keep-alive 0"
+            " --graceful-timeout 6 --keep-alive 15"
             ' --worker-tmp-dir "%(ENV_UP_HEARTBEATS)s" --no-control-socket',
             # By default each thread may keep a heap of its own, and in each lies what photos left.
             {"MALLOC_ARENA_MAX": os.environ.get("MALLOC_ARENA_MAX") or "2"},
@@ -148,7 +147,7 @@ def configuration(embedded_broker: bool) -> str:
 def environment(var: Path, sockets: Path, host: str, port: int, valkey: Path | None) -> dict:
     """What the configuration refers to, on top of this process's environment.
 
-    WEB_PROCESSES (default: one per core), WEB_THREADS (of each process; default: 24) and
+    WEB_PROCESSES (default: one per core), WEB_THREADS (of each process; default: 32) and
     SHORT_PROCESSES (default: 2, so that an assessment of many images leaves one free) are read from
     there.
     """
@@ -162,7 +161,7 @@ def environment(var: Path, sockets: Path, host: str, port: int, valkey: Path | N
         "UP_VALKEY": str(valkey or ""),
         "UP_BIND": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
         "UP_WEB_PROCESSES": os.environ.get("WEB_PROCESSES") or str(_cores()),
-        "UP_WEB_THREADS": os.environ.get("WEB_THREADS") or "24",
+        "UP_WEB_THREADS": os.environ.get("WEB_THREADS") or "32",
         "UP_SHORT_PROCESSES": os.environ.get("SHORT_PROCESSES") or "2",
         # Web processes touch a file every second; on a busy disk that can stall them.
         "UP_HEARTBEATS": str(shared_memory if shared_memory.is_dir() else var / "run"),
