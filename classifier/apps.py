@@ -11,7 +11,7 @@ class ClassifierConfig(AppConfig):
 
     def ready(self):
         """Let go of pictures that curation has purged, and assess what it has brought in."""
-        from classifier import purged
+        from classifier import checks, purged  # noqa: F401 - checks register themselves
         from classifier.assess import ask
         from curation.purge import purged as signal
         from shoeproject.jobs import job_done

@@ -6,7 +6,7 @@ import re
 from classifier import nearest, trust
 from classifier.calibrate import NOT_A_SHOE
 from classifier.class_map import beyond_average, laid_over, shares
-from classifier.guide import Guide
+from classifier.guide import Guide, current
 from classifier.predict import Prediction
 from classifier.store import Served
 from curation.models import ShoeType
@@ -27,7 +27,7 @@ def explain(answer: dict, prediction: Prediction, served: Served) -> dict:
     `about`, for each of them the slug of the type it stands with; or None. `trust`: state,
     accuracy, interval, images, groups and sentence; or None.
     """
-    guide, top = Guide(), answer["top"]
+    guide, top = current(), answer["top"]
     refused = answer["verdict"] == "not_a_shoe"
     first = guide.type(top[0]["slug"]) if top and not refused else None
     near = {"state": nearest.NONE, "photos": []}

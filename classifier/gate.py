@@ -4,6 +4,7 @@ One thread computes as fast as two would on the same core, and every waiting upl
 photo in memory: beyond the bound a quick "try again" is kinder than a slow answer.
 """
 
+import os
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ class Gate:
 
     def __init__(self, concurrency: int, queue: int):
         self.concurrency, self.queue = concurrency, queue
+        self.for_gpu = False  # what `fit` made of it
         self._lock = threading.Lock()
         self._running = 0
         self._waiting = deque()
@@ -34,7 +36,7 @@ class Gate:
         finally:
             self._leave()
 
-    def check(self) -> None:
+    def check_place(self) -> None:
         """Raises `TooBusy` where there is no place at this moment; holds none.
 
         For before a photo is read: saying no then costs a fraction.
@@ -74,15 +76,18 @@ class Gate:
 _gate = Gate(settings.PREDICT_CONCURRENCY or 1, settings.PREDICT_QUEUE)
 
 
-def widen() -> int:
-    """For a GPU: who would wait comes in too, unless PREDICT_CONCURRENCY says how many may.
+def fit(on_gpu: bool) -> None:
+    """Set the bounds for where the active version computes; as many as before find a place.
 
-    Photos have to be decoded beside each other to be computed together. Returns how many are let
-    in; as many as before are refused.
+    One photo keeps a CPU's thread busy. For a GPU several are decoded beside each other, two for
+    each core, so that there is something to compute in one go. PREDICT_CONCURRENCY says otherwise.
     """
-    if not settings.PREDICT_CONCURRENCY:
-        _gate.resize(1 + settings.PREDICT_QUEUE, 0)
-    return _gate.concurrency
+    if settings.PREDICT_CONCURRENCY or on_gpu == _gate.for_gpu:
+        return
+    places = 1 + settings.PREDICT_QUEUE
+    concurrency = min(places, 2 * (os.cpu_count() or 1)) if on_gpu else 1
+    _gate.resize(concurrency, places - concurrency)
+    _gate.for_gpu = on_gpu
 
 
 def turn():
@@ -90,6 +95,6 @@ def turn():
     return _gate.turn()
 
 
-def check() -> None:
+def check_place() -> None:
     """Raises `TooBusy` where this process's gate has no place at this moment."""
-    _gate.check()
+    _gate.check_place()

@@ -59,22 +59,28 @@ class _Current:
         self._guide, self._read = None, float("-inf")
 
     def get(self) -> Guide:
-        if time.monotonic() - self._read >= settings.MODEL_POLL_SECONDS:
-            # One thread reads; the others go on with what there is.
-            if self._lock.acquire(blocking=self._guide is None):
+        if self._age() >= settings.MODEL_POLL_SECONDS:
+            # One thread reads; the others go on with what there is, unless it is old, because
+            # nobody asked for hours.
+            old = self._age() >= 2 * settings.MODEL_POLL_SECONDS
+            if self._lock.acquire(blocking=old):
                 try:
-                    began = time.monotonic()
-                    self._guide, self._read = Guide(), began
+                    if self._age() >= settings.MODEL_POLL_SECONDS:
+                        began = time.monotonic()
+                        self._guide, self._read = Guide(), began
                 finally:
                     self._lock.release()
         return self._guide
+
+    def _age(self) -> float:
+        return time.monotonic() - self._read
 
 
 _current = _Current()
 
 
 def current() -> Guide:
-    """The guide as it was `MODEL_POLL_SECONDS` ago at most; threads share it, to read only.
+    """The guide as it was twice `MODEL_POLL_SECONDS` ago at most; threads share it, to read only.
 
     For answers: reading it anew takes half as long as the network does.
     """

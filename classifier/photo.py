@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import time
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -15,7 +16,8 @@ from curation.images import ImageTooLarge
 FIELD = "image"
 # Values that the JSON of a request may have: a few keys and options besides the photos.
 MOST_VALUES = 200
-PART = 64 * 1024  # bytes of a body in memory that is thrown away
+PART = 64 * 1024  # bytes in memory of a body that is thrown away
+HEARD_SECONDS = 5  # for which one is read
 DATA_URL = re.compile(r"data:([^,]{0,200}),", re.IGNORECASE)
 BLANK = re.compile(r"\s+")
 
@@ -86,18 +88,18 @@ def check_body(request) -> None:
         raise BodyTooLarge(_declared(request), settings.PREDICT_MOST_BYTES)
 
 
-def check_room(request) -> None:
+def check_place(request) -> None:
     """Refuse a body before it is held in memory where nobody could look at it now: `TooBusy`.
 
-    What the client is sending is read and thrown away, up to what a request may have: a server that
-    answers and hangs up while somebody still sends is not heard.
+    For after its length was checked. What the client is sending is read and thrown away, for a few
+    seconds: a server that answers and hangs up while somebody still sends is not heard.
     """
     try:
-        gate.check()
+        gate.check_place()
     except TooBusy:
-        left = settings.PREDICT_MOST_BYTES
-        while left > 0 and (part := request.read(min(left, PART))):
-            left -= len(part)
+        until = time.monotonic() + HEARD_SECONDS
+        while request.read(PART) and time.monotonic() < until:
+            pass
         raise
 
 

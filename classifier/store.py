@@ -36,6 +36,7 @@ from classifier.predict import CARD, CPU, Model, providers
 logger = logging.getLogger(__name__)
 # Seconds before a version that could not be loaded is tried again: its storage may be back.
 RETRY_SECONDS = 30
+FIRST_SECONDS = 30  # for which a request waits for the first version that a process loads
 NUMBER, DIGEST = re.compile("[0-9]{1,7}"), re.compile("[0-9a-f]{1,64}")
 FEWEST_DIGITS = 12  # of a digest, where strangers name a version
 
@@ -123,8 +124,7 @@ def _serve(version: ModelVersion) -> Served:
     """
     model = load(version, providers(settings.PREDICT_DEVICE))
     if model.on_gpu:
-        most = min(settings.PREDICT_BATCH, gate.widen())
-        batcher = Batcher(model.run, most, settings.PREDICT_BATCH_MS / 1000)
+        batcher = Batcher(model.run, settings.PREDICT_BATCH, settings.PREDICT_BATCH_MS / 1000)
         model = replace(model, batched=batcher.run)
     return Served(version, model)
 
@@ -165,7 +165,7 @@ class _Active:
         if self._served is None or self._is_due():
             # One thread looks and loads; the others go on with what is served. Where nothing is yet
             # they wait: to say that there is no version would be wrong.
-            if self._lock.acquire(blocking=self._served is None):
+            if self._lock.acquire(timeout=FIRST_SECONDS if self._served is None else 0):
                 try:
                     if self._is_due():
                         self._look()
@@ -190,6 +190,7 @@ class _Active:
         try:
             self._served = _serve(version)
             self._failed = None
+            gate.fit(self._served.model.on_gpu)
             _give_back()
             logger.info("Serving %s", version)
         except (BrokenVersion, DeviceUnusable, OSError) as error:

@@ -11,6 +11,7 @@ import weakref
 import numpy as np
 import onnxruntime
 import pytest
+from django.core.checks import run_checks
 from PIL import Image
 
 from classifier import answer, batching, gate, store
@@ -368,6 +369,20 @@ def test_on_a_gpu_those_who_would_wait_come_in_and_one_more_is_refused(version, 
     assert (gate._gate.concurrency, gate._gate.queue) == (3, 0)
     with gate.turn(), gate.turn(), gate.turn(), pytest.raises(TooBusy), gate.turn():
         pass
+
+
+def test_the_gate_narrows_again_when_the_next_version_runs_on_the_cpu(version, cuda, tmp_path):
+    store.active()
+    cuda.adds = 1.0
+    tiny_model.activate(tmp_path / "other", {"brogues": (255, 0, 0)}, "other")
+    assert not store.active().model.on_gpu
+    assert (gate._gate.concurrency, gate._gate.queue) == (1, 2)
+
+
+def test_a_device_that_nobody_knows_is_said_before_anything_starts(settings):
+    assert not run_checks()
+    settings.PREDICT_DEVICE = "gpu"
+    assert [each.id for each in run_checks()] == ["classifier.E001"]
 
 
 def test_the_number_somebody_chose_holds_on_a_gpu_too(version, cuda, settings):

@@ -1,6 +1,6 @@
 """What a request may bring: a form, JSON, or a photo as it is. All in memory, all within limits."""
 
-from rest_framework.parsers import BaseParser, JSONParser, MultiPartParser
+from rest_framework.parsers import BaseParser, MultiPartParser
 from rest_framework.request import Request
 
 from classifier import photo
@@ -14,22 +14,23 @@ class LengthFirst:
         photo.check_body(request)
         super().initial(request, *args, **kwargs)
 
-
-class RoomFirst(LengthFirst):
-    """For a view that predicts: says that there is no place before it reads a photo."""
-
-    def initial(self, request, *args, **kwargs):
-        """The place first; a request that found none does not count for the rate."""
-        photo.check_room(_plain(request))
-        super().initial(request, *args, **kwargs)
-
     def finalize_response(self, request, response, *args, **kwargs):
-        """Let go of the photo. REST framework's request, view and response refer to each other, so
-        they stay in memory until Python next looks for such circles, and the photo would with them.
+        """Let go of what came. REST framework's request, view and response refer to each other, so
+        they stay in memory until Python next looks for such circles, and a photo would with them.
         """
         response = super().finalize_response(request, response, *args, **kwargs)
         request._full_data = request._data = None
         return response
+
+
+class PlaceFirst(LengthFirst):
+    """For a view that predicts: says that there is no place before it holds a photo in memory."""
+
+    def initial(self, request, *args, **kwargs):
+        """The place, after all that can be told without the body."""
+        super().initial(request, *args, **kwargs)
+        if request.method == "POST":
+            photo.check_place(_plain(request))
 
 
 class Form(MultiPartParser):
@@ -42,8 +43,13 @@ class Form(MultiPartParser):
         return super().parse(stream, media_type, parser_context)
 
 
-class Json(JSONParser):
-    """application/json, an object with few values."""
+class Json(BaseParser):
+    """application/json, an object with few values.
+
+    Not REST framework's own: for that, Django's request would keep the body, too.
+    """
+
+    media_type = "application/json"
 
     def parse(self, stream, media_type=None, parser_context=None):
         """The object. Raises `BadJson`."""

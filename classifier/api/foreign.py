@@ -38,7 +38,7 @@ class OwnTokens(TokenAuthentication):
         return super().authenticate(request) if shown.startswith(PREFIX.encode()) else None
 
 
-class ForeignView(bodies.RoomFirst, PublicView):
+class ForeignView(bodies.PlaceFirst, PublicView):
     """Errors are {"error": sentence}, with the status of the API's."""
 
     authentication_classes = [OwnTokens]

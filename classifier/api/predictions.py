@@ -69,7 +69,7 @@ BODIES = {
 }
 
 
-class PredictionsView(bodies.RoomFirst, PublicView):
+class PredictionsView(bodies.PlaceFirst, PublicView):
     """`POST /api/v1/predictions/`."""
 
     parser_classes = [bodies.Form, bodies.Json, bodies.RawPhoto, bodies.RawBytes]

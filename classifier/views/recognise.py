@@ -26,9 +26,9 @@ def home(request):
     if request.method != "POST":
         return _home(request)
     try:
-        photo.check_room(request)
         throttles.check(request, "predict")
         photo.check_length(request)
+        photo.check_place(request)
         return _answer_form(request)
     except Exception as error:
         problem = problems.describe(error)
