@@ -24,7 +24,7 @@ from curation.ingest import near  # noqa: E402
 from curation.models import ShoeImage  # noqa: E402
 
 BLOCK = 500
-ALIKE_COLOUR = 2.0  # the rule's, of CIE 1976; about what an eye just sees
+ALIKE_COLOUR = 2.0  # of the rule that is compared, in CIE 1976; about what an eye just sees
 
 
 def main() -> None:

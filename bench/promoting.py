@@ -13,9 +13,10 @@ that may be passed over.
 
 Every answer has to be, in all its parts, what the version that it names says of that photograph,
 worked out beforehand in this process, and the version signed into its id has to be that one. Failed
-is any status but 200, any error of the connection and any promotion that raises. 503 (busy) is
-counted by itself, and asked again when the server said to. The exit status is 1 where anything
-failed or differed, or where a web process is not the one it was.
+is any status but 200, any error of the connection, any answer that cannot be read and any promotion
+that raises. 503 (busy) is counted by itself, and asked again when the server said to. The exit
+status is 1 where anything failed or differed, a request got no answer, only one of the versions
+answered, or a web process is not the one it was: a run too short to see a change says so.
 
 Printed besides: how long after a change the first and the last web process answered by the new
 version (of those changes that all processes followed before the next one came), and the processes'
@@ -111,21 +112,21 @@ class Change:
 
 
 class Visitor(threading.Thread):
-    """Asks for as long as there are tickets, on one connection while the server keeps it open."""
+    """Asks for as long as there are numbers, on one connection while the server keeps it open."""
 
-    def __init__(self, address: str, tickets: Iterator[int], photos, expected: dict, record):
+    def __init__(self, address: str, numbers: Iterator[int], photos, expected: dict, record):
         super().__init__()
         where = urlsplit(address)
         self.line = http.client.HTTPConnection(where.hostname, where.port, timeout=60)
-        self.tickets, self.photos, self.expected = tickets, photos, expected
+        self.numbers, self.photos, self.expected = numbers, photos, expected
         self.record, self.process = record, 0
 
     def run(self):
         """Called by the thread."""
-        for ticket in self.tickets:
+        for number in self.numbers:
             try:
-                self._ask(ticket % len(self.photos))
-            except (OSError, http.client.HTTPException) as error:
+                self._ask(number % len(self.photos))
+            except Exception as error:  # whatever it is, it goes into the record
                 self.record.failed[f"{type(error).__name__}: {error}"] += 1
                 self.line.close()
 
@@ -136,8 +137,6 @@ class Visitor(threading.Thread):
             if status != 503:
                 break
             self.record.busy[json.loads(body)["code"]] += 1
-            # The server does not hold an idle connection for as long as it says to wait.
-            self.line.close()
             time.sleep(int(headers["Retry-After"]))
         if status != 200:
             self.record.failed[f"{status}: {body[:200].decode(errors='replace')}"] += 1
@@ -173,10 +172,10 @@ class Changes(threading.Thread):
         """Called by the thread."""
         chance = random.Random(1)
         while not self.over.wait(chance.uniform(*PAUSES)):
-            used = resident(web_processes())
-            active = ModelVersion.objects.get(active=True)
-            other = next(version for version in self.versions if version != active)
             try:
+                used = resident(web_processes())
+                active = ModelVersion.objects.get(active=True)
+                other = next(version for version in self.versions if version != active)
                 if len(self.made) % ROLLBACK_EVERY == ROLLBACK_EVERY - 1:
                     done = promote.rollback()
                 else:
@@ -203,9 +202,9 @@ def main(folder: Path, count: int, requests: int, clients: int) -> bool:
         expected = {version.short: said(version, photos) for version in versions}
         if any(one["top"] == two["top"] for one, two in zip(*expected.values(), strict=True)):
             raise SystemExit("The two versions say the same of a photograph; take other ones.")
-        record, tickets, before = Record(), iter(range(requests)), web_processes()
+        record, numbers, before = Record(), iter(range(requests)), web_processes()
         changes = Changes(versions, record)
-        visitors = [Visitor(address, tickets, photos, expected, record) for _ in range(clients)]
+        visitors = [Visitor(address, numbers, photos, expected, record) for _ in range(clients)]
         began = time.monotonic()
         for thread in (changes, *visitors):
             thread.start()
@@ -219,7 +218,19 @@ def main(folder: Path, count: int, requests: int, clients: int) -> bool:
     show_answers(record, requests, seconds, {version.short: version.name for version in versions})
     show_changes(changes.made, record.answers, loads)
     show_memory(used, before, after)
-    return before == after and not record.failed and not record.wrong
+    lacking = list(missing(record, requests, changes.made, set(expected)))
+    print(*lacking, sep="\n", end="\n" if lacking else "")
+    return before == after and not record.failed and not record.wrong and not lacking
+
+
+def missing(record: Record, requests: int, changes: list, versions: set[str]) -> Iterator[str]:
+    """What did not happen, so that the run shows nothing: a line for people each."""
+    if len(record.answers) != requests:
+        yield f"{len(record.answers)} of {requests} requests were answered."
+    if not changes:
+        yield "No version was promoted meanwhile."
+    for version in sorted(versions - {each.version for each in record.answers}):
+        yield f"Version {version} never answered."
 
 
 def until_healthy(address: str) -> None:
@@ -310,8 +321,9 @@ def show_answers(record: Record, requests: int, seconds: float, names: dict[str,
     for process, number in Counter(each.process for each in answers).most_common():
         print(f"  by process {process}: {number}")
     times = [each.seconds * 1000 for each in answers]
-    cuts = statistics.quantiles(times, n=100)
-    print(f"  ms for one: median {cuts[49]:.0f}, 99 % {cuts[98]:.0f}, most {max(times):.0f}")
+    if len(times) > 1:
+        cuts = statistics.quantiles(times, n=100)
+        print(f"  ms for one: median {cuts[49]:.0f}, 99 % {cuts[98]:.0f}, most {max(times):.0f}")
 
 
 def show_changes(changes: list[Change], answers: list[Answer], loads: int) -> None:

@@ -8,7 +8,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from django.conf import settings
@@ -17,7 +17,8 @@ from bench.memory import memory
 from bench.web import cpu_seconds
 from shoeproject.up import programs
 
-PATIENCE = 180  # seconds for a server to come up
+PATIENCE, LEAVE = 180, 60  # seconds for a server to come up, to end
+ENDED = FileNotFoundError, ProcessLookupError  # what /proc says of a process that has
 
 
 @contextlib.contextmanager
@@ -33,9 +34,10 @@ def web_server_at(port: int) -> Iterator[int]:
     """The same on a port that is free; yields the pid."""
     known = programs.environment(settings.VAR_DIR, settings.VAR_DIR, "127.0.0.1", port, None)
     part = next(part for part in programs.parts(embedded_broker=False) if part.name == "web")
-    command = part.command % {f"ENV_{name}": value for name, value in known.items()}
-    words = [*shlex.split(command), "--log-level", "warning"]
-    options = {"env": os.environ | part.environment}
+    expansions = {f"ENV_{name}": value for name, value in known.items()}
+    words = [*shlex.split(part.command % expansions), "--log-level", "warning"]
+    own = {name: value % expansions for name, value in part.environment.items()}
+    options = {"env": os.environ | own}
     with started(words, f"http://127.0.0.1:{port}/health/", **options) as pid:
         yield pid
 
@@ -55,14 +57,25 @@ def started(command: Sequence[str], address: str, **options) -> Iterator[int]:
             time.sleep(0.2)
         yield server.pid
     finally:
-        server.terminate()
+        end(server)
+
+
+def end(server: subprocess.Popen) -> None:
+    """End a process that was started here; by force where it takes more than LEAVE seconds."""
+    server.terminate()
+    try:
+        server.wait(LEAVE)
+    except subprocess.TimeoutExpired:
+        server.kill()
         server.wait()
 
 
 def _answers(address: str) -> bool:
     try:
         urllib.request.urlopen(address, timeout=10).close()
-    except urllib.error.HTTPError:  # it said something
+    except urllib.error.HTTPError:
+        # Any answer will do: without a broker /health/ says 503, and photos are answered all the
+        # same.
         return True
     except OSError:
         return False
@@ -76,19 +89,30 @@ def free_port() -> int:
 
 
 def family(pid: int) -> list[int]:
-    """A process and all below it."""
-    below = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    """A process and all below it, whichever of its threads started them."""
+    below = []
+    with contextlib.suppress(*ENDED):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            below += (thread / "children").read_text().split()
     return [pid, *(each for child in below for each in family(int(child)))]
 
 
 def cpu(pid: int) -> float:
     """Seconds of processor time that a process and those below it have used."""
-    return sum(map(cpu_seconds, family(pid)))
+    return _sum(cpu_seconds, pid)
 
 
 def resident(pid: int) -> float:
     """MiB in memory of a process and those below it; shared pages count once."""
-    return sum(memory(Path(f"/proc/{each}"))[1] for each in family(pid))
+    return _sum(lambda each: memory(Path(f"/proc/{each}"))[1], pid)
+
+
+def _sum(of: Callable[[int], float], pid: int) -> float:
+    total = of(pid)
+    for each in family(pid)[1:]:
+        with contextlib.suppress(*ENDED):
+            total += of(each)
+    return total
 
 
 def load() -> str:

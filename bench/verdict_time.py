@@ -160,9 +160,13 @@ def _held_back(pids: Sequence[int]) -> Iterator[None]:
     def hold():
         while not done.is_set():
             for number, share in ((signal.SIGSTOP, 1 - 1 / SLOWER), (signal.SIGCONT, 1 / SLOWER)):
-                for pid in pids:
-                    os.kill(pid, number)
+                send(number)
                 time.sleep(share * PERIOD)
+
+    def send(number: int):
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):  # it ended meanwhile
+                os.kill(pid, number)
 
     holder = threading.Thread(target=hold)
     holder.start()
@@ -171,6 +175,7 @@ def _held_back(pids: Sequence[int]) -> Iterator[None]:
     finally:
         done.set()
         holder.join()
+        send(signal.SIGCONT)
 
 
 def _print(name: str, noted: Sequence[dict]) -> None:
