@@ -76,17 +76,23 @@ class Gate:
 _gate = Gate(settings.PREDICT_CONCURRENCY or 1, settings.PREDICT_QUEUE)
 
 
-def fit(on_gpu: bool) -> None:
-    """Set the bounds for where the active version computes; as many as before find a place.
+def let_in(on_gpu: bool) -> int:
+    """How many predictions a process works on at a time: PREDICT_CONCURRENCY, where that says.
 
     One photo keeps a CPU's thread busy. For a GPU several are decoded beside each other, two for
-    each core, so that there is something to compute in one go. PREDICT_CONCURRENCY says otherwise.
+    each core, so that there is something to compute in one go.
     """
+    if settings.PREDICT_CONCURRENCY or not on_gpu:
+        return settings.PREDICT_CONCURRENCY or 1
+    return min(1 + settings.PREDICT_QUEUE, 2 * (os.cpu_count() or 1))
+
+
+def fit(on_gpu: bool) -> None:
+    """Set the bounds for where the active version computes; as many as before find a place."""
     if settings.PREDICT_CONCURRENCY or on_gpu == _gate.for_gpu:
         return
-    places = 1 + settings.PREDICT_QUEUE
-    concurrency = min(places, 2 * (os.cpu_count() or 1)) if on_gpu else 1
-    _gate.resize(concurrency, places - concurrency)
+    concurrency = let_in(on_gpu)
+    _gate.resize(concurrency, 1 + settings.PREDICT_QUEUE - concurrency)
     _gate.for_gpu = on_gpu
 
 

@@ -124,7 +124,8 @@ def _serve(version: ModelVersion) -> Served:
     """
     model = load(version, providers(settings.PREDICT_DEVICE))
     if model.on_gpu:
-        batcher = Batcher(model.run, settings.PREDICT_BATCH, settings.PREDICT_BATCH_MS / 1000)
+        most = min(settings.PREDICT_BATCH, gate.let_in(on_gpu=True))
+        batcher = Batcher(model.run, most, settings.PREDICT_BATCH_MS / 1000)
         model = replace(model, batched=batcher.run)
     return Served(version, model)
 
