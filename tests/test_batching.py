@@ -242,6 +242,7 @@ def cuda(monkeypatch):
 @pytest.fixture
 def own_gate(monkeypatch):
     monkeypatch.setattr(gate, "_gate", gate.Gate(concurrency=1, queue=2))
+    monkeypatch.setattr(gate.os, "cpu_count", lambda: 2)
 
 
 @pytest.fixture
