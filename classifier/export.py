@@ -18,6 +18,7 @@ from classifier import torchvision_shim  # noqa: F401
 import numpy as np
 import onnx
 import torch
+from google.protobuf.message import Message
 from safetensors.torch import save_file
 from torch import nn
 
@@ -45,6 +46,7 @@ OPSET = 20
 EXPORT_TOLERANCE = 1e-4  # torch against ONNX, relative to the largest value where that is above 1
 FP32_REFERENCE_TOLERANCE = 0.01  # other processors add in another order
 CALIBRATION_PICTURES = 200
+NOTES = ("doc_string", "metadata_props")  # of ONNX messages, whichever have them
 
 
 class Served(nn.Module):
@@ -153,15 +155,22 @@ def _export_fp32(
 def without_notes(graph: bytes) -> bytes:
     """A graph that computes the same and does not tell where it was made.
 
-    The exporter writes into each node the lines of code it came from, with their files' places on
-    this machine.
+    The exporter writes into each node the lines of code it came from, with their files' places
+    where they lay when it was exported.
     """
     model = onnx.load_from_string(graph)
-    inner = model.graph
-    for noted in (model, inner, *inner.node, *inner.value_info, *inner.input, *inner.output):
-        del noted.metadata_props[:]
-        noted.doc_string = ""
+    _clear_notes(model)
     return model.SerializeToString()
+
+
+def _clear_notes(message: Message) -> None:
+    """Clear what may hold notes in an ONNX message and in every one below it."""
+    for field, value in message.ListFields():
+        if field.name in NOTES:
+            message.ClearField(field.name)
+        elif field.message_type:
+            for below in [value] if isinstance(value, Message) else value:
+                _clear_notes(below)
 
 
 def _write_files(folder: Path, model, classes, recipe: Recipe, spec: Preprocess, choice) -> None:

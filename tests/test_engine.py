@@ -15,9 +15,10 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from onnx import helper
 from safetensors.torch import load_file, save_file
 
-from classifier import decoded, weights
+from classifier import decoded, starter, weights
 from classifier.batches import Item, Plan, RandomResizedCrop, frequencies, wanted
 from classifier.errors import (
     BrokenVersion,
@@ -31,7 +32,7 @@ from classifier.errors import (
     VersionExists,
     WeightsDoNotFit,
 )
-from classifier.export import Served, export_version
+from classifier.export import Served, export_version, without_notes
 from classifier.learner import build_learner
 from classifier.local_checkpoints import LocalCheckpoints
 from classifier.predict import Model, open_session, predict, predict_picture
@@ -551,7 +552,35 @@ def test_version_holds_what_its_card_lists(version):
 
 
 def test_graph_does_not_tell_where_it_was_made(version):
-    assert str(Path(__file__).parents[1]).encode() not in (version / "model.onnx").read_bytes()
+    graph = (version / "model.onnx").read_bytes()
+    for place in (Path(torch.__file__).parents[1], Path(__file__).parents[1]):
+        assert str(place).encode() not in graph
+
+
+def test_graph_of_the_starter_names_no_files_of_code():
+    graph = (Path(starter.__file__).parent / "starter" / "model.onnx").read_bytes()
+    assert b"site-packages" not in graph and b".py" not in graph
+
+
+def test_notes_are_cleared_wherever_a_graph_may_hold_them():
+    note = "/home/somebody/shoes/learner.py"
+    value = helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1], doc_string=note)
+    weight = helper.make_tensor("y", onnx.TensorProto.FLOAT, [1], [0.5])
+    weight.doc_string = note
+    constant = helper.make_node("Constant", [], ["y"], value=weight, doc_string=note)
+    constant.metadata_props.add(key="stack", value=note)
+    branch = helper.make_graph([constant], "branch", [], [value], doc_string=note)
+    choice = helper.make_node("If", ["x"], ["y"], then_branch=branch, else_branch=branch)
+    function = helper.make_function(
+        "own", "Half", [], ["y"], [constant], [helper.make_opsetid("", 20)], doc_string=note
+    )
+    model = helper.make_model(
+        helper.make_graph([choice], "main", [], [value], [weight], note), functions=[function]
+    )
+    clean = without_notes(model.SerializeToString())
+    assert note.encode() in model.SerializeToString() and note.encode() not in clean
+    (kept,) = onnx.load_from_string(clean).graph.initializer
+    assert onnx.numpy_helper.to_array(kept) == 0.5
 
 
 def test_served_graph_is_int8_and_agrees(version, model):
