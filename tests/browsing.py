@@ -4,6 +4,9 @@ import os
 import shutil
 
 import pytest
+from PIL import Image
+
+from tests.drawing import encoded
 
 # Playwright's synchronous API runs an event loop in this thread, and Django would refuse to use
 # the database beside one.
@@ -14,6 +17,8 @@ ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+# Photographs of which tests.tiny_model makes an answer each.
+CHELSEA, BETWEEN_BOOTS, CYAN, BLACK = (255, 0, 0), (226, 0, 0), (0, 255, 255), (0, 0, 0)
 NO_PAGE = "**/this-is-no-page"
 PHONE = {
     "viewport": {"width": 360, "height": 740},
@@ -72,3 +77,40 @@ class Visit:
         # Not the window's own word: a phone's is zoomed out until everything fits into it.
         width = self.page.viewport_size["width"]
         return self.page.evaluate("(width) => document.documentElement.scrollWidth > width", width)
+
+
+class Site(Visit):
+    """A visitor of the recogniser."""
+
+    def choose(self, *files):
+        self.page.set_input_files("#gallery", list(files))
+
+    def cards(self):
+        from playwright.sync_api import expect
+
+        expect(self.page.locator(".answer.waiting")).to_have_count(0)
+        return self.page.locator(".answer").all()
+
+    def headlines(self):
+        return [card.locator("h2").inner_text() for card in self.cards()]
+
+
+@pytest.fixture
+def visit(browser, live_server):
+    visits = []
+
+    def start(**options):
+        visits.append(Site(browser, live_server.url, **options))
+        return visits[-1]
+
+    yield start
+    for each in visits:
+        each.context.close()
+        assert each.errors == []
+        assert each.strangers == []
+
+
+def picture(tmp_path, colour=CHELSEA, name="shoe.png", format="PNG", size=(120, 120)) -> str:
+    path = tmp_path / name
+    path.write_bytes(encoded(Image.new("RGB", size, colour), format))
+    return str(path)

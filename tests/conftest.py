@@ -9,7 +9,8 @@ from classifier import nearest, store
 from classifier.assess import table
 from curation.download import Downloader
 from shoeproject import jobs
-from tests.browsing import browser  # noqa: F401  (one browser for all files)
+from tests import tiny_model
+from tests.browsing import browser, visit  # noqa: F401  (one browser for all files)
 from tests.shady import Shady
 
 
@@ -21,6 +22,13 @@ def fresh_machine(settings, tmp_path):
     store.forget()
     nearest.forget()
     jobs.stopping.clear()
+
+
+@pytest.fixture
+def version(tmp_path):
+    """An active version that answers by the mean colour of a photo."""
+    yield tiny_model.activate(tmp_path / "version")
+    store.forget()
 
 
 @pytest.fixture

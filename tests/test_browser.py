@@ -7,17 +7,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from classifier import answer, store
+from classifier import answer
 from classifier.models import Feedback
 from curation.models import ShoeImage
-from tests import tiny_model
-from tests.browsing import PHONE, Visit
-from tests.drawing import encoded
+from tests.browsing import BETWEEN_BOOTS, BLACK, CHELSEA, CYAN, PHONE, picture
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 PREDICTIONS = "**/api/v1/predictions/*"
-CHELSEA, BETWEEN_BOOTS, CYAN, BLACK = (255, 0, 0), (226, 0, 0), (0, 255, 255), (0, 0, 0)
 
 DROP = """([bytes, type]) => {
   const data = new DataTransfer();
@@ -29,49 +26,6 @@ DROP = """([bytes, type]) => {
     document.querySelector("[data-recogniser]").dispatchEvent(event);
   }
 }"""
-
-
-@pytest.fixture
-def version(tmp_path):
-    yield tiny_model.activate(tmp_path / "version")
-    store.forget()
-
-
-class Site(Visit):
-    """A visitor of the recogniser."""
-
-    def choose(self, *files):
-        self.page.set_input_files("#gallery", list(files))
-
-    def cards(self):
-        from playwright.sync_api import expect
-
-        expect(self.page.locator(".answer.waiting")).to_have_count(0)
-        return self.page.locator(".answer").all()
-
-    def headlines(self):
-        return [card.locator("h2").inner_text() for card in self.cards()]
-
-
-@pytest.fixture
-def visit(browser, live_server):
-    visits = []
-
-    def start(**options):
-        visits.append(Site(browser, live_server.url, **options))
-        return visits[-1]
-
-    yield start
-    for each in visits:
-        each.context.close()
-        assert each.errors == []
-        assert each.strangers == []
-
-
-def picture(tmp_path, colour=CHELSEA, name="shoe.png", format="PNG", size=(120, 120)) -> str:
-    path = tmp_path / name
-    path.write_bytes(encoded(Image.new("RGB", size, colour), format))
-    return str(path)
 
 
 def test_photo_is_answered_and_the_next_one_leaves_it_standing(visit, version, tmp_path):

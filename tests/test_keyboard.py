@@ -7,12 +7,7 @@ import pytest
 
 from classifier.models import Feedback
 from curation.models import ShoeImage
-from tests.test_browser import (  # noqa: F401  (fixtures among them)
-    BETWEEN_BOOTS,
-    picture,
-    version,
-    visit,
-)
+from tests.browsing import BETWEEN_BOOTS, picture
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -26,7 +21,7 @@ STOP = """() => {
   const outline = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1;
   return {
     html: focused.outerHTML.slice(0, 120),
-    marked: outline || style.boxShadow !== "none",
+    marked: outline,
     inside: box.width > 0 && box.left >= 0 && box.right <= innerWidth
       && box.bottom > 0 && box.top < innerHeight,
     number: [...document.querySelectorAll("*")].indexOf(focused),
@@ -97,7 +92,7 @@ class Keyboard:
 
 
 @pytest.mark.parametrize("width", [1280, 320])
-def test_the_whole_way_without_a_mouse(visit, version, tmp_path, width):  # noqa: F811
+def test_the_whole_way_without_a_mouse(visit, version, tmp_path, width):
     site = visit(
         viewport={"width": width, "height": 700}, permissions=["clipboard-read", "clipboard-write"]
     )
