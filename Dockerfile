@@ -31,10 +31,11 @@ RUN mkdir -p /srv/var/run /srv/var/log /srv/var/media /srv/var/models /srv/var/c
     && chown -R shoes: /srv/var
 USER shoes
 EXPOSE 8000
-# The number of processes is gunicorn's WEB_CONCURRENCY.
-CMD ["gunicorn", "shoeproject.wsgi", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", \
-     "--threads", "32", "--timeout", "60", "--keep-alive", "15", "--worker-tmp-dir", "/dev/shm", \
-     "--no-control-socket"]
+# The number of processes is gunicorn's WEB_CONCURRENCY; for that of threads it has no variable. The
+# arguments are those of shoeproject/up/programs.py, where the reasons stand.
+CMD exec gunicorn shoeproject.wsgi --bind 0.0.0.0:8000 --worker-class gthread \
+    --threads "${WEB_THREADS:-32}" --timeout 60 --keep-alive 15 --worker-tmp-dir /dev/shm \
+    --no-control-socket
 
 FROM train-packages AS train
 ENV VAR_DIR=/srv/var

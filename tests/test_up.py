@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import stat
@@ -15,10 +16,13 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+import yaml
 from django.contrib.auth import authenticate
 from django.core.management import call_command
+from gunicorn.config import Config
 from supervisor.options import ServerOptions
 
+from classifier.gate import RETRY_AFTER_SECONDS
 from shoeproject.up import checks, news, prepare, processes, programs, start
 from shoeproject.up.ready import marker
 
@@ -185,9 +189,84 @@ def test_numbers_of_processes_come_from_the_environment(tmp_path, monkeypatch):
 
 
 def test_threads_of_the_web_server_share_two_heaps(tmp_path, monkeypatch):
+    monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
     read = supervisor_reads(tmp_path, monkeypatch)
     assert read["web"][1].environment == {"MALLOC_ARENA_MAX": "2"}
     assert not read["train"][1].environment
+
+
+@pytest.mark.parametrize(("said", "used"), [("4", "4"), ('2"', "2"), ("50%", "2"), ("", "2")])
+def test_the_number_of_heaps_comes_from_the_environment_and_cannot_stop_the_start(
+    tmp_path, monkeypatch, said, used
+):
+    monkeypatch.setenv("MALLOC_ARENA_MAX", said)
+    read = supervisor_reads(tmp_path, monkeypatch)
+    assert read["web"][1].environment == {"MALLOC_ARENA_MAX": used}
+
+
+def gunicorn_reads(words: list[str]) -> dict:
+    """Arguments of the web server by name as gunicorn itself understands them."""
+    return vars(Config().parser().parse_args(words))
+
+
+def web_server(var: Path, monkeypatch) -> dict:
+    """Those with which it is started here."""
+    words = shlex.split(supervisor_reads(var, monkeypatch)["web"][1].command)
+    return gunicorn_reads(words[words.index("gunicorn") + 1 :])
+
+
+def test_refused_clients_find_their_connection_open_and_a_thread_that_refuses(
+    tmp_path, monkeypatch, settings
+):
+    monkeypatch.delenv("WEB_THREADS", raising=False)
+    read = web_server(tmp_path, monkeypatch)
+    assert read["keepalive"] > RETRY_AFTER_SECONDS
+    # One is predicted and these wait, each on a thread of its own.
+    assert read["threads"] > 1 + settings.PREDICT_QUEUE
+
+
+@pytest.mark.parametrize("threads", [None, "9"])
+def test_the_image_starts_the_same_web_server(tmp_path, monkeypatch, threads):
+    monkeypatch.delenv("WEB_THREADS", raising=False)
+    if threads:
+        monkeypatch.setenv("WEB_THREADS", threads)
+    # Its command is run by a shell that finds a gunicorn which only says what it was given.
+    stand_in = tmp_path / "bin" / "gunicorn"
+    stand_in.parent.mkdir()
+    stand_in.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    stand_in.chmod(0o755)
+    command = re.search(
+        r"^CMD (exec gunicorn (?:.*\\\n)*.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE
+    )[1]
+    path = f"{stand_in.parent}{os.pathsep}{os.environ['PATH']}"
+    given = subprocess.run(
+        ["sh", "-c", command], env=os.environ | {"PATH": path},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    image, here = gunicorn_reads(given.stdout.splitlines()), web_server(tmp_path, monkeypatch)
+    assert image["threads"] == int(threads or 32)
+    # A container has its own address, number of processes, time to stop and shared memory.
+    for name in ("bind", "workers", "graceful_timeout", "worker_tmp_dir"):
+        del image[name], here[name]
+    assert image == here
+
+
+def test_compose_hands_on_every_variable_that_it_explains():
+    text = (ROOT / "docker-compose.yml").read_text()
+    head, _, body = text.partition("\nname: ")
+    explained = {
+        name
+        for names in re.findall(r"^#     ([A-Z][A-Z0-9_, ]+?)(?:  |$)", head, re.MULTILINE)
+        for name in names.split(", ")
+    }
+    services = yaml.safe_load(text)["services"].values()
+    passed = {
+        name
+        for service in services
+        for name, value in service.get("environment", {}).items()
+        if value is None
+    }
+    assert passed | set(re.findall(r"\$\{([A-Z0-9_]+)", body)) == explained
 
 
 def test_another_broker_replaces_the_embedded_one(tmp_path, monkeypatch):

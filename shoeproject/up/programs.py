@@ -66,8 +66,8 @@ priority=10
 
 @dataclass(frozen=True)
 class Part:
-    """One program: its name, how people call it, its command line as supervisor reads it, and what
-    it finds in its environment beside what all have."""
+    """One program: its name, how people call it, its command line and what it finds in its
+    environment beside what all have, both as supervisor reads them."""
 
     name: str
     title: str
@@ -112,7 +112,8 @@ def parts(embedded_broker: bool) -> list[Part]:
         _worker("train", "training worker", "--pool solo"),
         # Its pid file would only get in the way after a kill.
         _celery("beat", "scheduler", "beat --pidfile= --loglevel INFO"),
-        # A client that is refused waits two seconds, and finds its connection still open then.
+        # --keep-alive is longer than classifier.gate.RETRY_AFTER_SECONDS: a client that was refused
+        # and waits as it was told finds its connection still open then.
         Part(
             "web",
             "web server",
@@ -122,7 +123,7 @@ def parts(embedded_broker: bool) -> list[Part]:
             " --graceful-timeout 6 --keep-alive 15"
             ' --worker-tmp-dir "%(ENV_UP_HEARTBEATS)s" --no-control-socket',
             # By default each thread may keep a heap of its own, and in each lies what photos left.
-            {"MALLOC_ARENA_MAX": os.environ.get("MALLOC_ARENA_MAX") or "2"},
+            {"MALLOC_ARENA_MAX": "%(ENV_UP_ARENAS)s"},
         ),
     ]
 
@@ -147,11 +148,12 @@ def configuration(embedded_broker: bool) -> str:
 def environment(var: Path, sockets: Path, host: str, port: int, valkey: Path | None) -> dict:
     """What the configuration refers to, on top of this process's environment.
 
-    WEB_PROCESSES (default: one per core), WEB_THREADS (of each process; default: 32) and
-    SHORT_PROCESSES (default: 2, so that an assessment of many images leaves one free) are read from
-    there.
+    WEB_PROCESSES (default: one per core), WEB_THREADS (of each process; default: 32),
+    MALLOC_ARENA_MAX (of each web process; default: 2) and SHORT_PROCESSES (default: 2, so that an
+    assessment of many images leaves one free) are read from there.
     """
     shared_memory = Path("/dev/shm")
+    arenas = os.environ.get("MALLOC_ARENA_MAX", "")
     return os.environ | {
         "UP_VAR": str(var),
         # Supervisor expands this one twice.
@@ -162,6 +164,8 @@ def environment(var: Path, sockets: Path, host: str, port: int, valkey: Path | N
         "UP_BIND": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
         "UP_WEB_PROCESSES": os.environ.get("WEB_PROCESSES") or str(_cores()),
         "UP_WEB_THREADS": os.environ.get("WEB_THREADS") or "32",
+        # Supervisor parses a part's environment once this stands in it: a quote would end it there.
+        "UP_ARENAS": arenas if arenas.isdecimal() else "2",
         "UP_SHORT_PROCESSES": os.environ.get("SHORT_PROCESSES") or "2",
         # Web processes touch a file every second; on a busy disk that can stall them.
         "UP_HEARTBEATS": str(shared_memory if shared_memory.is_dir() else var / "run"),
