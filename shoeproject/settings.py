@@ -258,8 +258,8 @@ PREDICT_DEVICE = env("PREDICT_DEVICE", default="auto")
 # of them waits for others.
 PREDICT_BATCH = env.int("PREDICT_BATCH", default=32)
 PREDICT_BATCH_MS = env.float("PREDICT_BATCH_MS", default=5.0)
-# Predictions one web process works on, and lets wait, at a time; more get 503. WEB_THREADS has to be
-# more than both together: those left over say so.
+# Predictions one web process works on, and lets wait, at a time; more get 503. WEB_THREADS have to
+# be more than both together: those left over say so.
 # 0: one on a CPU; on a GPU two for each core, decoded beside each other (which takes their memory)
 # so that there is something to compute in one go, and fewer that wait.
 PREDICT_CONCURRENCY = env.int("PREDICT_CONCURRENCY", default=0)
