@@ -17,8 +17,8 @@ import argparse
 import io
 import itertools
 import os
+import shutil
 import sys
-import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -26,27 +26,25 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import django
+
+from bench.scratch import install, make_scratch
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--photos", type=Path, required=True, help="folder, searched to the bottom")
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--clients", default="32,100")
     OPTIONS = parser.parse_args()
-    SCRATCH = tempfile.TemporaryDirectory(prefix="busy-")
-    os.environ |= {"VAR_DIR": SCRATCH.name, "THROTTLE_PREDICT": "", "ASSESS_AFTER": ""}
-    os.environ.pop("DATABASE_URL", None)
-
-import django
+    SCRATCH = make_scratch("busy")
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shoeproject.settings")
 django.setup()
 
-from django.core.management import call_command
 from PIL import Image
 
 from bench import servers
-from bench.reduction import evenly, from_a_phone
-from bench.serve import ask
+from bench.photographs import evenly, from_a_phone
 from classifier.gate import RETRY_AFTER_SECONDS
 
 PHOTOS, BYTES, SIDE = 8, 200_000, 1200
@@ -58,9 +56,7 @@ LOOK = 0.2  # seconds between two looks at the memory
 
 def main(folder: Path, scratch: Path, seconds: float, numbers: Sequence[int]) -> int:
     """Ask, look, print; the exit status says whether every request was treated well."""
-    call_command("migrate", verbosity=0)
-    call_command("register_starter")
-    call_command("collectstatic", verbosity=0, interactive=False)
+    install()
     files = [scratch / f"{number}.jpg" for number in range(PHOTOS)]
     for file, path in zip(files, evenly(folder), strict=False):
         file.write_bytes(photo(path))
@@ -72,13 +68,13 @@ def main(folder: Path, scratch: Path, seconds: float, numbers: Sequence[int]) ->
     }  # fmt: skip
     with servers.web_server_at(port) as pid:
         # A connection each, so that every process is asked.
-        ask(job | {"clients": CALM, "keep_alive": False})
+        servers.ask(job | {"clients": CALM, "keep_alive": False})
         calm = servers.resident(pid)
         print(f"{calm:.0f} MiB after {CALM} clients (load {servers.load()})")
         for number in numbers:
             pause = 0 if number == RUDE else RETRY_AFTER_SECONDS
             with watching(pid) as memory:
-                found = ask(job | {"clients": number, "pause": pause})
+                found = servers.ask(job | {"clients": number, "pause": pause})
             fine &= report(number, pause, found, max(memory) - calm)
     return 0 if fine else 1
 
@@ -143,6 +139,8 @@ def report(clients: int, pause: float, found: dict, growth: float) -> bool:
 
 
 if __name__ == "__main__":
-    with SCRATCH as place:
-        sys.exit(main(OPTIONS.photos, Path(place), OPTIONS.seconds,
+    try:
+        sys.exit(main(OPTIONS.photos, SCRATCH, OPTIONS.seconds,
                       [int(each) for each in OPTIONS.clients.split(",")]))  # fmt: skip
+    finally:
+        shutil.rmtree(SCRATCH)

@@ -38,6 +38,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bench import web
+from bench.servers import cpu_seconds
 
 ROOT = Path(__file__).resolve().parent.parent
 PROCESSES = 2
@@ -108,12 +109,12 @@ def collect(options, server: dict, slugs: list[str], name: str, kill: int) -> di
         environment["DATABASE_URL"] = fresh_database(url, name)
     command = [sys.executable, "-m", "bench.installation", *slugs]
     command += ["--count", str(options.images), "--kill", str(kill)]
-    served = web.cpu_seconds(server["pid"])
+    served = cpu_seconds(server["pid"])
     done = subprocess.run(
         command, cwd=ROOT, env=environment, check=True, text=True, stdout=subprocess.PIPE
     )
     found = json.loads(done.stdout.splitlines()[-1])
-    return found | {"served": web.cpu_seconds(server["pid"]) - served}
+    return found | {"served": cpu_seconds(server["pid"]) - served}
 
 
 def fresh_database(url: str, name: str) -> str:

@@ -24,10 +24,13 @@ import shutil
 import sqlite3
 import statistics
 import sys
-import tempfile
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
+
+import django
+
+from bench.scratch import make_scratch
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -36,11 +39,7 @@ if __name__ == "__main__":
     parser.add_argument("--pause", type=float, default=0.3, help="seconds a person looks")
     parser.add_argument("--chromium", default=os.environ.get("CHROMIUM", shutil.which("chromium")))
     OPTIONS = parser.parse_args()
-    SCRATCH = Path(tempfile.mkdtemp(prefix="decisions-"))
-    os.environ |= {"VAR_DIR": str(SCRATCH), "ASSESS_AFTER": "", "DJANGO_ALLOW_ASYNC_UNSAFE": "1"}
-    os.environ.pop("DATABASE_URL", None)
-
-import django
+    SCRATCH = make_scratch("decisions", DJANGO_ALLOW_ASYNC_UNSAFE="1")
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shoeproject.settings")
 django.setup()
@@ -55,10 +54,10 @@ from playwright.sync_api import sync_playwright
 from bench import servers
 from bench.hands import WATCH, Changelist, Decision, Ledger, Queue
 from curation.models import Review, ShoeImage
+from tests.browsing import ARGUMENTS
 
 NAME, PASSWORD = "decisions-bench", "a-bench-of-decisions"
 ALONE_EVERY = 10
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 
 
 def main(var: Path, scratch: Path, images: int, pause: float, chromium: str) -> None:
@@ -68,7 +67,7 @@ def main(var: Path, scratch: Path, images: int, pause: float, chromium: str) -> 
     (scratch / "media" / "images").symlink_to((var / "media" / "images").resolve())
     (scratch / "models").symlink_to((var / "models").resolve())
     call_command("collectstatic", verbosity=0, interactive=False)
-    print(f"{images} images, load {_load()}")
+    print(f"{images} images, load {servers.load()}")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         with _curator(var, scratch, browser) as (page, address, before):
@@ -83,18 +82,20 @@ def main(var: Path, scratch: Path, images: int, pause: float, chromium: str) -> 
             decisions = _decisions(before)
             counted = Counter(Review.objects.filter(pk__gt=before).values_list("action", flat=True))
         _print_queue(ledger, answers)
-        print(f"  in the database: {dict(counted)}; lost: {lost or 'nothing'}; load {_load()}")
+        print(
+            f"  in the database: {dict(counted)}; lost: {lost or 'nothing'}; load {servers.load()}"
+        )
         with _curator(var, scratch, browser) as (page, address, before):
             hands, alone = Changelist(page, address), decisions[::ALONE_EVERY]
             single = hands.decide(alone, together=False)
-            of_single = _load()
+            of_single = servers.load()
             rest = [each for each in decisions if each not in alone]
             listed = hands.decide(rest, together=True)
             made = Review.objects.filter(pk__gt=before).count()
         _print(f"Admin's list, one by one (every {ALONE_EVERY}th decision)", single)
         print(f"  load {of_single}")
         _print("Admin's list, the same decisions of a page together (the others)", listed)
-        print(f"  in the database: {made} of {len(decisions)} decisions; load {_load()}")
+        print(f"  in the database: {made} of {len(decisions)} decisions; load {servers.load()}")
         browser.close()
     for what, number in (("keys or clicks", _inputs), ("seconds of page", _seconds)):
         ratios = " and ".join(f"{number(each) / number(ledger):.2f}" for each in (single, listed))
@@ -192,10 +193,6 @@ def _inputs(ledger: Ledger) -> float:
 
 def _seconds(ledger: Ledger) -> float:
     return sum(act.seconds for act in ledger.acts) / ledger.images
-
-
-def _load() -> str:
-    return " ".join(f"{each:.1f}" for each in os.getloadavg())
 
 
 if __name__ == "__main__":

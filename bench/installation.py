@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,7 +24,7 @@ django.setup()
 from django.conf import settings  # noqa: E402
 from django.db.models import Max, Min  # noqa: E402
 
-from bench.web import cpu_seconds  # noqa: E402
+from bench import servers  # noqa: E402
 from curation.models import Collection, Hit, ShoeImage, ShoeType  # noqa: E402
 from shoeproject.jobs import OPEN_STATES  # noqa: E402
 from shoeproject.up import processes, ready  # noqa: E402
@@ -46,12 +45,12 @@ class Workers:
             with contextlib.suppress(OSError, IndexError, ValueError):
                 status = Path(f"/proc/{pid}/status").read_text()
                 self.peak[pid] = int(status.split("VmHWM:")[1].split()[0]) / 1024
-                self.cpu[pid] = cpu_seconds(pid)
+                self.cpu[pid] = servers.cpu_seconds(pid)
 
     def now(self) -> tuple[list[int], list[int]]:
         """(the main process, those of its pool)."""
         ours = {pid: parent for pid, parent in processes.of_run(settings.VAR_DIR).items()
-                if "short@" in _line(pid)}  # fmt: skip
+                if "short@" in servers.command_line(pid)}  # fmt: skip
         main = [pid for pid, parent in ours.items() if parent not in ours]
         return main, [pid for pid in ours if pid not in main]
 
@@ -61,13 +60,6 @@ class Workers:
         for pid in [*(main if whole else ()), *pool]:
             os.kill(pid, signal.SIGKILL)
         return "the whole worker" if whole else f"its {len(pool)} processes"
-
-
-def _line(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
-    except OSError:
-        return ""
 
 
 def main(slugs: list[str], count: int, kill: int) -> dict:
@@ -97,8 +89,7 @@ def main(slugs: list[str], count: int, kill: int) -> dict:
 @contextlib.contextmanager
 def running():
     """Everything that `make run` starts, for as long as the block lasts; yields its address."""
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        port = door.getsockname()[1]
+    port = servers.free_port()
     settings.VAR_DIR.mkdir(parents=True, exist_ok=True)
     with open(settings.VAR_DIR / "bench.log", "w") as log:
         up = [sys.executable, "-m", "shoeproject.up", "--port", str(port)]
@@ -108,10 +99,10 @@ def running():
                 if run.poll() is not None:
                     raise SystemExit(Path(log.name).read_text())
                 time.sleep(LOOK_SECONDS)
+            servers.until_answered(f"http://127.0.0.1:{port}/health/", run)
             yield f"http://127.0.0.1:{port}"
         finally:
-            run.terminate()
-            run.wait()
+            servers.end(run)
 
 
 def watch(workers: Workers, wanted: int, kill: int) -> list[str]:

@@ -15,7 +15,6 @@ confidences.
 import argparse
 import html
 import json
-import random
 import re
 import shutil
 import subprocess
@@ -24,7 +23,7 @@ from pathlib import Path
 
 import requests
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+from bench.photographs import sample
 
 
 def main() -> int:
@@ -34,8 +33,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--url", default="http://127.0.0.1:8000")
     options = parser.parse_args()
-    found = sorted(p for p in options.folder.rglob("*") if p.suffix.lower() in SUFFIXES)
-    photos = random.Random(1).sample(found, min(options.count, len(found)))
+    photos = sample(options.folder, options.count)
     by_api = [api(options.url, photo) for photo in photos]
     doors = {
         "command line": command(photos),
@@ -85,11 +83,12 @@ def page(url: str, photos: list[Path]) -> list[list]:
     """What the page is answered when a person chooses each photo in it."""
     from playwright.sync_api import sync_playwright
 
+    from tests.browsing import ARGUMENTS
+
     answers = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+            executable_path=shutil.which("chromium"), args=ARGUMENTS
         )
         tab = browser.new_page()
         tab.goto(url)

@@ -15,8 +15,8 @@ Every answer has to be, in all its parts, what the version that it names says of
 worked out beforehand in this process, and the version signed into its id has to be that one. Failed
 is any status but 200, any error of the connection, any answer that cannot be read and any promotion
 that raises. 503 (busy) is counted by itself, and asked again when the server said to. The exit
-status is 1 where anything failed or differed, a request got no answer, only one of the versions
-answered, or a web process is not the one it was: a run too short to see a change says so.
+status is 1 where anything failed or differed, a request or a version gave no answer, or a web
+process is not the one it was: a run too short to see a change says so.
 
 Printed besides: how long after a change the first and the last web process answered by the new
 version (of those changes that all processes followed before the next one came), and the processes'
@@ -25,8 +25,6 @@ resident memory on the way. Linux only.
 # ruff: noqa: E402 - settings read the folder, so it has to be known before Django is set up
 
 import argparse
-import contextlib
-import hashlib
 import http.client
 import json
 import os
@@ -34,10 +32,8 @@ import random
 import shutil
 import statistics
 import sys
-import tempfile
 import threading
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -47,6 +43,8 @@ from urllib.parse import urlsplit
 
 import django
 
+from bench.scratch import make_scratch
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--photos", type=Path, required=True, help="searched in all its folders")
@@ -54,26 +52,21 @@ if __name__ == "__main__":
     parser.add_argument("--requests", type=int, default=10_000)
     parser.add_argument("--clients", type=int, default=8)
     OPTIONS = parser.parse_args()
-    SCRATCH = Path(tempfile.mkdtemp(prefix="promoting-"))
-    os.environ |= {"VAR_DIR": str(SCRATCH), "THROTTLE_PREDICT": "", "THROTTLE_READ": ""}
-    os.environ.pop("DATABASE_URL", None)
+    SCRATCH = make_scratch("promoting")
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shoeproject.settings")
 django.setup()
 
 import numpy as np
-import onnx
 from django.conf import settings
-from onnx import numpy_helper
 
+from bench import servers
 from bench.installation import running
-from bench.memory import memory, name
-from bench.parity import SUFFIXES
-from classifier import answer, promote, starter, store
+from bench.memory import memory
+from bench.other_version import register_reversed
+from bench.photographs import sample
+from classifier import answer, promote, store
 from classifier.models import ModelVersion
-from classifier.predict import CARD, GRAPH, HEAD, open_session, reference_array
-from classifier.preprocess import Preprocess
-from shoeproject.up import processes
 
 PATH, HEADERS = "/api/v1/predictions/", {"Content-Type": "application/octet-stream"}
 PAUSES = (0.5, 4.0)  # seconds between two changes
@@ -156,12 +149,12 @@ class Visitor(threading.Thread):
         response = self.line.getresponse()
         body = response.read()
         if fresh:
-            self.process = process_behind(self.line.port, own)
+            self.process = servers.process_behind(self.line.port, own)
         return response.status, response.headers, body
 
 
 class Changes(threading.Thread):
-    """Promotes the version that is not active, or rolls back, until it is told to stop."""
+    """Promotes the version that is not active, or rolls back, until `over` is set."""
 
     def __init__(self, versions: list[ModelVersion], record: Record):
         super().__init__()
@@ -173,7 +166,7 @@ class Changes(threading.Thread):
         chance = random.Random(1)
         while not self.over.wait(chance.uniform(*PAUSES)):
             try:
-                used = resident(web_processes())
+                used = rss(servers.web_processes())
                 active = ModelVersion.objects.get(active=True)
                 other = next(version for version in self.versions if version != active)
                 if len(self.made) % ROLLBACK_EVERY == ROLLBACK_EVERY - 1:
@@ -185,24 +178,17 @@ class Changes(threading.Thread):
                 continue
             self.made.append(Change(time.monotonic(), done.kind, done.version.short, used))
 
-    def stop(self):
-        """End after the change that is being made."""
-        self.over.set()
-        self.join()
-
 
 def main(folder: Path, count: int, requests: int, clients: int) -> bool:
     """Run, check, print; whether all is as it should be."""
-    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
-    photos = [p.read_bytes() for p in random.Random(1).sample(found, min(count, len(found)))]
-    print(f"{len(photos)} photographs, {clients} clients, load before {os.getloadavg()[0]:.1f}")
+    photos = [path.read_bytes() for path in sample(folder, count)]
+    print(f"{len(photos)} photographs, {clients} clients, load before {servers.load()}")
     with running() as address:
-        until_healthy(address)
-        versions = [ModelVersion.objects.get(), second()]
+        versions = [ModelVersion.objects.get(), register_reversed()]
         expected = {version.short: said(version, photos) for version in versions}
         if any(one["top"] == two["top"] for one, two in zip(*expected.values(), strict=True)):
             raise SystemExit("The two versions say the same of a photograph; take other ones.")
-        record, numbers, before = Record(), iter(range(requests)), web_processes()
+        record, numbers, before = Record(), iter(range(requests)), servers.web_processes()
         changes = Changes(versions, record)
         visitors = [Visitor(address, numbers, photos, expected, record) for _ in range(clients)]
         began = time.monotonic()
@@ -211,15 +197,17 @@ def main(folder: Path, count: int, requests: int, clients: int) -> bool:
         for visitor in visitors:
             visitor.join()
         seconds = time.monotonic() - began
-        changes.stop()
-        after = web_processes()
-        used = [*(change.memory for change in changes.made), resident(after)]
+        changes.over.set()
+        changes.join()
+        after = servers.web_processes()
+        used = [*(change.memory for change in changes.made), rss(after)]
         loads = (settings.VAR_DIR / "log" / "web.log").read_text().count("Serving ")
     show_answers(record, requests, seconds, {version.short: version.name for version in versions})
     show_changes(changes.made, record.answers, loads)
     show_memory(used, before, after)
     lacking = list(missing(record, requests, changes.made, set(expected)))
-    print(*lacking, sep="\n", end="\n" if lacking else "")
+    for line in lacking:
+        print(line)
     return before == after and not record.failed and not record.wrong and not lacking
 
 
@@ -233,50 +221,6 @@ def missing(record: Record, requests: int, changes: list, versions: set[str]) ->
         yield f"Version {version} never answered."
 
 
-def until_healthy(address: str) -> None:
-    """Wait until the web server answers."""
-    while True:
-        with contextlib.suppress(OSError):
-            urllib.request.urlopen(f"{address}/health/", timeout=10).close()
-            return
-        time.sleep(0.2)
-
-
-def second() -> ModelVersion:
-    """The starter with its last layer reversed, as another version."""
-    card = json.loads((starter.FOLDER / CARD).read_text(encoding="utf-8"))
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        for file in card["files"]:
-            shutil.copyfile(starter.FOLDER / file, folder / file)
-        graph = reversed_head(onnx.load(folder / GRAPH)).SerializeToString()
-        (folder / GRAPH).write_bytes(graph)
-        np.save(folder / HEAD, np.load(folder / HEAD)[::-1])
-        image = reference_array(Preprocess.from_json(card["preprocess"]))
-        logits = open_session(graph).run(["logits"], {"image": image})[0][0]
-        card["reference"]["logits"] = logits.tolist()
-        card |= {"name": "Starter, reversed", "temperature": card["temperature"] * 1.25}
-        card["files"] = {file: facts(folder / file) for file in card["files"]}
-        (folder / CARD).write_text(json.dumps(card), encoding="utf-8")
-        return starter.register(folder)
-
-
-def reversed_head(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The graph with its logits in reverse order: class i has those of class n − 1 − i."""
-    last = next(node for node in model.graph.node if "logits" in node.output)
-    for tensor in model.graph.initializer:
-        if tensor.name in last.input:
-            rows = np.ascontiguousarray(numpy_helper.to_array(tensor)[::-1])
-            tensor.CopyFrom(numpy_helper.from_array(rows, tensor.name))
-    return model
-
-
-def facts(file: Path) -> dict:
-    """What a card says of a file."""
-    data = file.read_bytes()
-    return {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-
-
 def said(version: ModelVersion, photos: list[bytes]) -> list[dict]:
     """The version's answer to each photograph without its id, as JSON gives it back."""
     served = store.Served(version, store.load(version))
@@ -284,29 +228,9 @@ def said(version: ModelVersion, photos: list[bytes]) -> list[dict]:
     return [json.loads(json.dumps({**each, "id": None})) for each in answers]
 
 
-def web_processes() -> list[int]:
-    """The processes that answer: gunicorn's children."""
-    ours = {pid: parent for pid, parent in processes.of_run(settings.VAR_DIR).items()
-            if name(Path(f"/proc/{pid}/cmdline").read_text()) == "web"}  # fmt: skip
-    return sorted(pid for pid, parent in ours.items() if parent in ours)
-
-
-def resident(pids: list[int]) -> tuple[float, ...]:
-    """Resident memory of each, in MiB."""
+def rss(pids: list[int]) -> tuple[float, ...]:
+    """Resident memory of each process, in MiB."""
     return tuple(memory(Path(f"/proc/{pid}"))[0] for pid in pids)
-
-
-def process_behind(port: int, client_port: int) -> int:
-    """Which web process holds the other end of a connection (man 5 proc_net); 0 if none does."""
-    ends = f":{port:04X}", f":{client_port:04X}"
-    rows = (row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:])
-    inode = next((row[9] for row in rows if (row[1][8:], row[2][8:]) == ends), None)
-    for pid in web_processes():
-        for handle in Path(f"/proc/{pid}/fd").iterdir():
-            with contextlib.suppress(OSError):
-                if os.readlink(handle) == f"socket:[{inode}]":
-                    return pid
-    return 0
 
 
 def show_answers(record: Record, requests: int, seconds: float, names: dict[str, str]) -> None:

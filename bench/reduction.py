@@ -13,14 +13,11 @@ its detail: both files hold all that was there to begin with. `--grain 0` leaves
 # ruff: noqa: E402 - Django has to be set up before the module that knows what size is sent
 
 import argparse
-import io
 import itertools
-import math
 import os
-import random
 import shutil
 import statistics
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import django
@@ -28,18 +25,14 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shoeproject.settings")
 django.setup()
 
-import numpy as np
 from django.conf import settings
-from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
+from bench.photographs import GRAIN, evenly, from_a_phone
 from classifier.predict import Model, predict
 from classifier.views.recognise import SENT_TIMES
+from tests.browsing import ARGUMENTS
 
-PIXELS, QUALITY = 12_000_000, 92
-GRAIN = 7.0  # standard deviation, of 255: a file then weighs what a phone's does, some 3 MB
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 ADDRESS = "http://localhost"  # nothing is asked of it: the routes below answer
 REDUCE = """async ([file, side]) => {
   const { shrink } = await import("/shrink.js");
@@ -58,7 +51,7 @@ def main(folder: Path, count: int, grain: float, chromium: str) -> None:
         page = reducing_page(browser)
         for path in itertools.islice(evenly(folder), count):
             whole = from_a_phone(path, grain=grain)
-            small = reduced(page, whole, side)
+            small = sent_by(page, whole, side)
             pairs.append((path, predict(whole, model), predict(small, model)))
             sizes.append((len(whole), len(small)))
         browser.close()
@@ -75,36 +68,6 @@ def main(folder: Path, count: int, grain: float, chromium: str) -> None:
             print(f"  {path.relative_to(folder)}: {ours.top[0]}, reduced {theirs.top[0]}")
 
 
-def evenly(folder: Path) -> Iterator[Path]:
-    """The photographs below `folder`, in turns from each of its folders, drawn always alike."""
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    random.Random(1).shuffle(found)
-    classes = {}
-    for path in found:
-        classes.setdefault(path.parent, []).append(path)
-    rounds = itertools.zip_longest(*(classes[name] for name in sorted(classes)))
-    return filter(None, itertools.chain.from_iterable(rounds))
-
-
-def from_a_phone(path: Path, size: tuple[int, int] | None = None, grain: float = GRAIN) -> bytes:
-    """A photograph as a JPEG of `size` (width, height), or of about `PIXELS` where there is none.
-
-    `grain`: standard deviation of the noise in brightness, of 255; a photograph always has the
-    same.
-    """
-    with Image.open(path) as opened:
-        image = opened.convert("RGB")
-    if size is None:
-        scale = math.sqrt(PIXELS / (image.width * image.height))
-        size = round(image.width * scale), round(image.height * scale)
-    large = np.asarray(image.resize(size, Image.Resampling.BICUBIC), dtype=np.float32)
-    noise = np.random.default_rng(1).standard_normal((*large.shape[:2], 1), dtype=np.float32)
-    pixels = np.clip(large + grain * noise + 0.5, 0, 255).astype(np.uint8)
-    out = io.BytesIO()
-    Image.fromarray(pixels).save(out, "JPEG", quality=QUALITY)
-    return out.getvalue()
-
-
 def reducing_page(browser) -> Page:
     """A page with nothing but a place for a file, and the project's script beside it."""
     page = browser.new_page()
@@ -118,7 +81,7 @@ def reducing_page(browser) -> Page:
     return page
 
 
-def reduced(page: Page, data: bytes, side: int) -> bytes:
+def sent_by(page: Page, data: bytes, side: int) -> bytes:
     """What the page would send instead of `data`, a JPEG."""
     page.set_input_files("input", {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": data})
     file = page.evaluate_handle("document.querySelector('input').files[0]")

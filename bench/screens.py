@@ -19,13 +19,15 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from threading import Thread
+
+import django
+
+from bench.scratch import install, make_scratch
 
 # What may be shown beside an answer here: the photographs that this script brings in.
 LICENCE = "as their own list says"
@@ -37,30 +39,21 @@ if __name__ == "__main__":
     parser.add_argument("--only", default="", help="pages whose names have this in them")
     parser.add_argument("--chromium", default=os.environ.get("CHROMIUM", shutil.which("chromium")))
     OPTIONS = parser.parse_args()
-    SCRATCH = Path(tempfile.mkdtemp(prefix="screens-"))
-    os.environ |= {
-        "VAR_DIR": str(SCRATCH), "ASSESS_AFTER": "", "DJANGO_ALLOW_ASYNC_UNSAFE": "1",
-        "MODEL_POLL_SECONDS": "0", "EXPLAIN_LICENCES": LICENCE,
-        "THROTTLE_PREDICT": "", "THROTTLE_FEEDBACK": "", "THROTTLE_READ": "", "THROTTLE_WRITE": "",
-    }  # fmt: skip
-    os.environ.pop("DATABASE_URL", None)
-
-import django
+    SCRATCH = make_scratch(
+        "screens", DJANGO_ALLOW_ASYNC_UNSAFE="1", MODEL_POLL_SECONDS="0", EXPLAIN_LICENCES=LICENCE
+    )
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shoeproject.settings")
 django.setup()
 
 from axe_playwright_python.sync_playwright import Axe
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management import call_command
-from django.core.servers.basehttp import ThreadedWSGIServer
-from django.core.wsgi import get_wsgi_application
 from django.test import Client
-from django.test.testcases import QuietWSGIRequestHandler
 from playwright.sync_api import sync_playwright
 
-from bench import pages, pictures
+from bench import pages, pictures, servers
+from bench.photographs import evenly
 from classifier import answer
 from classifier.access import tokens
 from curation import review
@@ -115,6 +108,7 @@ def main(out: Path, folder: Path | None, only: str, chromium: str, scratch: Path
     logging.disable(logging.WARNING)
     with redirect_stdout(io.StringIO()):
         install()
+        User.objects.create_superuser("admin")
         photos = supply(folder, scratch)
         asked = by_verdict(photos)
         furnish(folder, scratch, asked)
@@ -123,7 +117,7 @@ def main(out: Path, folder: Path | None, only: str, chromium: str, scratch: Path
     spare = (path for path in photos if path not in asked.values())
     chosen = {name: page for name, page in pages.all_pages(asked).items() if re.search(only, name)}
     found = {}
-    with serving() as address, sync_playwright() as playwright:
+    with servers.in_this_process() as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         for name, page in chosen.items():
             for width in WIDTHS:
@@ -132,19 +126,10 @@ def main(out: Path, folder: Path | None, only: str, chromium: str, scratch: Path
     return report(chosen, found)
 
 
-def install() -> None:
-    """Database, types, model, static files and an administrator."""
-    settings.STATIC_ROOT.mkdir(parents=True)
-    call_command("migrate", verbosity=0)
-    call_command("collectstatic", verbosity=0, interactive=False)
-    call_command("register_starter")
-    User.objects.create_superuser("admin")
-
-
 def supply(folder: Path | None, scratch: Path) -> list[Path]:
     """Photographs to ask about, in an order that mixes their folders."""
     if folder:
-        return sorted(folder.rglob("*.jpg"), key=lambda path: path.name)
+        return list(evenly(folder))
     drawn = scratch / "drawn"
     drawn.mkdir()
     for number in range(40):
@@ -194,17 +179,6 @@ def bring_in(folder: Path, to: Path, asked: dict[str, Path]) -> None:
         for path in islice(others, OF_EACH):
             shutil.copy(path, to / kind.name)
     call_command("import_images", to, licence=LICENCE, source="a folder", keep_copies=True)
-
-
-@contextmanager
-def serving():
-    """A web server in this process, so that a page may be seen under other settings."""
-    server = ThreadedWSGIServer(("127.0.0.1", 0), QuietWSGIRequestHandler)
-    server.set_app(get_wsgi_application())
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
 
 
 def look(browser, address, name, page, width, out, photos, spare) -> dict[tuple, list[str]]:

@@ -32,14 +32,18 @@ import io
 import itertools
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+
+import django
+
+from bench.scratch import install, make_scratch
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -49,20 +53,15 @@ if __name__ == "__main__":
     parser.add_argument("--clients", default="1,8,32")
     parser.add_argument("--sides", default="1200,3000", help="of the photographs, in pixels")
     OPTIONS = parser.parse_args()
-    SCRATCH = tempfile.TemporaryDirectory(prefix="serve-")
-    os.environ |= {"VAR_DIR": SCRATCH.name, "THROTTLE_PREDICT": "", "ASSESS_AFTER": ""}
-    os.environ.pop("DATABASE_URL", None)
-
-import django
+    SCRATCH = make_scratch("serve")
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shoeproject.settings")
 django.setup()
 
-from django.core.management import call_command
 from PIL import Image
 
 from bench import servers
-from bench.reduction import QUALITY, evenly, from_a_phone
+from bench.photographs import QUALITY, evenly, from_a_phone
 
 PHOTOS = 8
 WARM = 2  # seconds
@@ -98,9 +97,7 @@ class Result:
 
 def main(folder: Path, gradio: Path | None, scratch: Path, seconds: float, sides, clients) -> int:
     """Measure and print; the exit status says whether all aims are met."""
-    call_command("migrate", verbosity=0)
-    call_command("register_starter")
-    call_command("collectstatic", verbosity=0, interactive=False)
+    install()
     files = {side: bodies(folder, side, scratch) for side in sides}
     kilobytes = [statistics.median(p.stat().st_size for p in files[side]) / 1000 for side in sides]
     print(
@@ -124,7 +121,7 @@ def bodies(folder: Path, side: int, scratch: Path) -> list[Path]:
     """Photographs of `side` pixels squared as JPEG, and beside each the same for Gradio."""
     made = []
     for number, path in zip(range(PHOTOS), evenly(folder), strict=False):
-        data = reduced(from_a_phone(path, (LARGEST, LARGEST)), side)
+        data = scaled(from_a_phone(path, (LARGEST, LARGEST)), side)
         file = scratch / f"{side}-{number}.jpg"
         file.write_bytes(data)
         address = "data:image/jpeg;base64," + base64.b64encode(data).decode()
@@ -134,7 +131,7 @@ def bodies(folder: Path, side: int, scratch: Path) -> list[Path]:
     return made
 
 
-def reduced(data: bytes, side: int) -> bytes:
+def scaled(data: bytes, side: int) -> bytes:
     """A square photograph with `side` pixels a side; itself where it has them."""
     with Image.open(io.BytesIO(data)) as image:
         if image.width == side:
@@ -175,9 +172,9 @@ def measure(one: Contender, files: Sequence[Path], clients: int, seconds: float)
             for file in files]  # fmt: skip
     job = {"host": "127.0.0.1", "port": one.port, "clients": clients, "keep_alive": True,
            "asks": asks, "pause": 0.1}  # fmt: skip
-    ask(job | {"seconds": WARM})
+    servers.ask(job | {"seconds": WARM})
     before = servers.cpu(one.pid)
-    found = ask(job | {"seconds": seconds})
+    found = servers.ask(job | {"seconds": seconds})
     used, number = servers.cpu(one.pid) - before, len(found["answers"])
     took = sorted(end - began for status, began, _, end in found["answers"] if status == 200)
     return Result(
@@ -188,15 +185,6 @@ def measure(one: Contender, files: Sequence[Path], clients: int, seconds: float)
         server=1000 * used / max(1, len(took)),
         clients=1000 * found["cpu"] / max(1, len(took)),
     )
-
-
-def ask(job: dict) -> dict:
-    """What `bench.load` says of a job."""
-    command = [sys.executable, "-m", "bench.load"]
-    done = subprocess.run(
-        command, input=json.dumps(job), capture_output=True, text=True, check=True
-    )
-    return json.loads(done.stdout)
 
 
 def line(name: str, result: Result) -> str:
@@ -252,7 +240,9 @@ def judge(side: int, clients: int, results: dict[str, Result], least: dict) -> l
 
 
 if __name__ == "__main__":
-    with SCRATCH as place:
-        numbers = [[int(each) for each in text.split(",")]
-                   for text in (OPTIONS.sides, OPTIONS.clients)]  # fmt: skip
-        sys.exit(main(OPTIONS.photos, OPTIONS.gradio, Path(place), OPTIONS.seconds, *numbers))
+    numbers = [[int(each) for each in text.split(",")]
+               for text in (OPTIONS.sides, OPTIONS.clients)]  # fmt: skip
+    try:
+        sys.exit(main(OPTIONS.photos, OPTIONS.gradio, SCRATCH, OPTIONS.seconds, *numbers))
+    finally:
+        shutil.rmtree(SCRATCH)

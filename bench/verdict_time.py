@@ -33,11 +33,14 @@ import os
 import shutil
 import signal
 import statistics
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+import django
+
+from bench.scratch import install, make_scratch
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -46,27 +49,20 @@ if __name__ == "__main__":
     parser.add_argument("--whole-rounds", type=int, default=3, help="rounds without reduction")
     parser.add_argument("--chromium", default=os.environ.get("CHROMIUM", shutil.which("chromium")))
     OPTIONS = parser.parse_args()
-    SCRATCH = Path(tempfile.mkdtemp(prefix="verdict-time-"))
-    os.environ |= {"VAR_DIR": str(SCRATCH), "THROTTLE_PREDICT": "", "THROTTLE_READ": ""}
-    os.environ.pop("DATABASE_URL", None)
-
-import django
+    SCRATCH = make_scratch("verdict-time")
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shoeproject.settings")
 django.setup()
 
-from django.core.management import call_command
+import numpy as np
 from django.db import connection
 from playwright.sync_api import sync_playwright
 
-from bench.reduction import ARGUMENTS, evenly, from_a_phone
-from bench.servers import web_server
+from bench import servers
+from bench.photographs import evenly, from_a_phone
+from tests.browsing import ARGUMENTS, PHONE
 
 SIZE = (4000, 3000)
-PHONE = {
-    "viewport": {"width": 360, "height": 740}, "device_scale_factor": 2,
-    "is_mobile": True, "has_touch": True,
-}  # fmt: skip
 SLOWER = 4
 # Bytes a second and milliseconds. The line down is DevTools' own “Fast 4G”.
 LINE = {
@@ -101,15 +97,13 @@ UNREADABLE = "window.createImageBitmap = () => Promise.reject(new Error('not rea
 
 def main(folder: Path, rounds: int, whole_rounds: int, chromium: str) -> None:
     """Install, measure three ways, print."""
-    call_command("migrate", verbosity=0)
-    call_command("collectstatic", verbosity=0, interactive=False)
-    call_command("register_starter")
+    install()
     connection.close()
     photos = _photos(folder, rounds)
     kilobytes = statistics.median(photo.stat().st_size for photo in photos) / 1000
     print(f"{len(photos)} photographs of {SIZE[0]} × {SIZE[1]} pixels, median {kilobytes:,.0f} kB; "
-          f"load {_load()}")  # fmt: skip
-    with web_server() as address, sync_playwright() as playwright:
+          f"load {servers.load()}")  # fmt: skip
+    with servers.web_server() as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         _round(browser, address, photos[-1])  # server and browser have done it before
         devtools = [_round(browser, address, photo, slower=SLOWER) for photo in photos]
@@ -182,8 +176,8 @@ def _print(name: str, noted: Sequence[dict]) -> None:
     """A line for the whole and one for its parts."""
     total = _seconds(noted, "chosen", "shown")
     print(f"{name}: median {statistics.median(total):.2f} s, 95th percentile "
-          f"{statistics.quantiles(total, n=20, method='inclusive')[-1]:.2f}, most {max(total):.2f} "
-          f"({len(total)} rounds; load {_load()})")  # fmt: skip
+          f"{np.percentile(total, 95):.2f}, most {max(total):.2f} "
+          f"({len(total)} rounds; load {servers.load()})")  # fmt: skip
     parts = {
         "reducing": ("chosen", "sent"),
         "sending": ("sent", "left"),
@@ -197,10 +191,6 @@ def _print(name: str, noted: Sequence[dict]) -> None:
 
 def _seconds(noted: Sequence[dict], begin: str, end: str) -> list[float]:
     return [(each[end] - each[begin]) / 1000 for each in noted]
-
-
-def _load() -> str:
-    return f"{os.getloadavg()[0]:.1f}"
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import hashlib
 import json
-import os
 import socket
 import sys
 from collections.abc import Iterator
@@ -86,12 +85,6 @@ def needed(entries: list[dict], count: int) -> tuple[list[dict], set[str]]:
 def address(entry: dict, port: int) -> str:
     """Where a result's file is."""
     return f"http://{entry['host']}:{port}{entry['path']}"
-
-
-def cpu_seconds(pid: int) -> float:
-    """Seconds of processor time a process has used (man 5 proc_pid_stat, 14 and 15)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Answering(asyncio.Protocol):

@@ -1,0 +1,48 @@
+"""A second version beside the model that comes with the project, which answers otherwise."""
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from classifier import starter
+from classifier.checkpoints import sha256_of
+from classifier.models import ModelVersion
+from classifier.predict import CARD, GRAPH, HEAD, open_session, reference_array
+from classifier.preprocess import Preprocess
+
+
+def register_reversed() -> ModelVersion:
+    """The starter with its last layer reversed, as another version."""
+    card = json.loads((starter.FOLDER / CARD).read_text(encoding="utf-8"))
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        for file in card["files"]:
+            shutil.copyfile(starter.FOLDER / file, folder / file)
+        graph = reversed_head(onnx.load(folder / GRAPH)).SerializeToString()
+        (folder / GRAPH).write_bytes(graph)
+        np.save(folder / HEAD, np.load(folder / HEAD)[::-1])
+        image = reference_array(Preprocess.from_json(card["preprocess"]))
+        logits = open_session(graph).run(["logits"], {"image": image})[0][0]
+        card["reference"]["logits"] = logits.tolist()
+        card |= {"name": "Starter, reversed", "temperature": card["temperature"] * 1.25}
+        card["files"] = {
+            file: {"sha256": sha256_of(folder / file), "bytes": (folder / file).stat().st_size}
+            for file in card["files"]
+        }
+        (folder / CARD).write_text(json.dumps(card), encoding="utf-8")
+        return starter.register(folder)
+
+
+def reversed_head(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The graph with its logits in reverse order: class i has those of class n − 1 − i."""
+    last = next(node for node in model.graph.node if "logits" in node.output)
+    for tensor in model.graph.initializer:
+        if tensor.name in last.input:
+            rows = np.ascontiguousarray(numpy_helper.to_array(tensor)[::-1])
+            tensor.CopyFrom(numpy_helper.from_array(rows, tensor.name))
+    return model
