@@ -2,8 +2,11 @@
 
 import os
 import shutil
+import time
+from collections import Counter
 
 import pytest
+from django.core.signals import request_finished, request_started
 from PIL import Image
 
 from tests.drawing import encoded
@@ -19,7 +22,7 @@ ARGUMENTS = [
 ]  # fmt: skip
 # Photographs of which tests.tiny_model makes an answer each.
 CHELSEA, BETWEEN_BOOTS, CYAN, BLACK = (255, 0, 0), (226, 0, 0), (0, 255, 255), (0, 0, 0)
-NO_PAGE = "**/this-is-no-page"
+PROBE = "/this-is-no-page"
 PHONE = {
     "viewport": {"width": 360, "height": 740},
     "is_mobile": True,
@@ -46,6 +49,30 @@ def browser():
         launched.close()
 
 
+@pytest.fixture
+def idle():
+    """Waits until the server has answered all that it was asked since."""
+    running = Counter()
+
+    def count(change, signal):
+        def heard(**_):
+            running["requests"] += change
+
+        signal.connect(heard, weak=False)
+        return signal, heard
+
+    heard = [count(1, request_started), count(-1, request_finished)]
+
+    def wait(seconds=10):
+        until = time.monotonic() + seconds
+        while running["requests"] > 0 and time.monotonic() < until:
+            time.sleep(0.02)
+
+    yield wait
+    for signal, receiver in heard:
+        signal.disconnect(receiver)
+
+
 class Visit:
     """A page and what went wrong on it."""
 
@@ -53,9 +80,6 @@ class Visit:
         self.context = browser.new_context(**options)
         self.page = self.context.new_page()
         self.address, self.errors, self.strangers = address, [], []
-        # Requests are looked at from the beginning. Chromium lets one slip now and then that is
-        # made just when a test says for the first time that it wants to answer some itself.
-        self.page.route(NO_PAGE, lambda route: route.abort())
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("console", self._heard)
         self.page.on("request", self._asked)
@@ -72,6 +96,20 @@ class Visit:
     def open(self, path="/"):
         self.page.goto(self.address + path)
         return self
+
+    def route(self, pattern, handler, **options):
+        """Answer some requests here, or hold them back.
+
+        Chromium lets one slip by that is made just when it is told to stop them: so one is made
+        that does not matter, until it is stopped.
+        """
+        self.page.route(pattern, handler, **options)
+        if self.page.url == "about:blank":
+            return  # nothing is asked yet
+        self.page.route(f"**{PROBE}", lambda route: route.fulfill(body="stopped"))
+        while self.page.evaluate(f"fetch('{PROBE}').then((it) => it.text())") != "stopped":
+            pass
+        self.page.unroute(f"**{PROBE}")
 
     def too_wide(self):
         # Not the window's own word: a phone's is zoomed out until everything fits into it.

@@ -10,7 +10,7 @@ from classifier.assess import table
 from curation.download import Downloader
 from shoeproject import jobs
 from tests import tiny_model
-from tests.browsing import browser, visit  # noqa: F401  (one browser for all files)
+from tests.browsing import browser, idle, visit  # noqa: F401  (one browser for all files)
 from tests.shady import Shady
 
 

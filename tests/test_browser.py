@@ -180,7 +180,7 @@ def test_several_photos_of_which_one_fails_and_is_tried_again(visit, version, tm
         else:
             route.continue_()
 
-    v.page.route(PREDICTIONS, lose_the_second)
+    v.route(PREDICTIONS, lose_the_second)
     v.choose(picture(tmp_path), picture(tmp_path, BLACK, "two.png"))
     v.page.get_by_text("The connection dropped. Trying again").first.wait_for()
     _, answered = v.page.locator(".answer").all()
@@ -201,7 +201,7 @@ def test_several_photos_of_which_one_fails_and_is_tried_again(visit, version, tm
 
 def test_the_rest_can_be_cancelled(visit, version, tmp_path):
     v = visit().open()
-    v.page.route(PREDICTIONS, lambda route: None)  # never answered
+    v.route(PREDICTIONS, lambda route: None)  # never answered
     v.choose(picture(tmp_path), picture(tmp_path, BLACK, "two.png"))
     v.page.get_by_role("button", name="Cancel the rest").click()
     assert v.cards() == []
@@ -301,7 +301,7 @@ def test_busy_site_is_asked_again(visit, version, tmp_path):
         else:
             route.continue_()
 
-    v.page.route(PREDICTIONS, busy)
+    v.route(PREDICTIONS, busy)
     v.choose(picture(tmp_path))
     v.page.get_by_text("Trying again in 1 s").first.wait_for()
     assert v.headlines() == ["Chelsea boots"]
@@ -309,7 +309,7 @@ def test_busy_site_is_asked_again(visit, version, tmp_path):
 
 def test_waiting_can_be_cancelled(visit, version, tmp_path):
     v = visit().open()
-    v.page.route(PREDICTIONS, lambda route: None)  # never answered
+    v.route(PREDICTIONS, lambda route: None)  # never answered
     v.choose(picture(tmp_path))
     v.page.get_by_role("button", name="Cancel").click()
     assert v.cards() == []

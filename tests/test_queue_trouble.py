@@ -112,7 +112,7 @@ def test_keys_on_copies_over_the_zoom_leave_the_image_behind_alone(curator, phot
 
 def test_plain_no_is_not_asked_for_ever(curator, photos):
     v = curator().start()
-    v.page.route(DECIDE, lambda route: route.fulfill(status=413, body="<h1>Too large</h1>"))
+    v.route(DECIDE, lambda route: route.fulfill(status=413, body="<h1>Too large</h1>"))
     v.press("Delete")
     v.wait(photos[0], "refused")
     v.sent()
@@ -133,7 +133,7 @@ def test_page_instead_of_data_is_asked_again(curator, photos):
         else:
             route.fulfill(status=status, body="<h1>One moment</h1>")
 
-    v.page.route(DECIDE, interrupt)
+    v.route(DECIDE, interrupt)
     v.press("Delete")
     v.wait(photos[0], "done")
     assert state(photos[0])[1] == "rejected"
@@ -146,8 +146,8 @@ def test_what_may_have_arrived_is_not_silently_taken_back(curator, photos):
         route.fetch()
         route.abort()
 
-    v.page.route(DECIDE, swallow, times=1)
-    v.page.route("**/queue/undo/", lambda route: route.continue_())
+    v.route(DECIDE, swallow, times=1)
+    v.route("**/queue/undo/", lambda route: route.continue_())
     v.page.clock.install()  # the second try comes when the test says so
     v.press("Delete")
     v.wait(photos[0], "unsent")
@@ -165,7 +165,7 @@ def test_what_may_have_arrived_is_not_silently_taken_back(curator, photos):
 
 def test_unsent_decision_is_seen_in_another_view_too(curator, photos):
     v = curator().start()
-    v.page.route(DECIDE, lambda route: route.fulfill(status=503, body=""))
+    v.route(DECIDE, lambda route: route.fulfill(status=503, body=""))
     v.press("ArrowRight", "Delete")
     v.wait(photos[1], "unsent")
     v.page.locator("fieldset[data-facet=source] .value", has_text="shop 1").click()
@@ -185,7 +185,7 @@ def test_overtaken_decision_comes_back_though_its_page_is_gone(curator, photos, 
     ana.press("Delete")
     ana.sent()
     late = []
-    v.page.route(DECIDE, lambda route: late.append(route), times=1)
+    v.route(DECIDE, lambda route: late.append(route), times=1)
     v.press("k")
     v.page.wait_for_selector(f"#image-{photos[1].pk}")
     handed_over(v, late)
@@ -197,7 +197,7 @@ def test_overtaken_decision_comes_back_though_its_page_is_gone(curator, photos, 
 def test_later_decision_shows_while_the_earlier_one_arrives(curator, photos):
     v = curator().start()
     held = []
-    v.page.route(DECIDE, lambda route: held.append(route), times=2)
+    v.route(DECIDE, lambda route: held.append(route), times=2)
     v.press("Delete", "ArrowLeft", "k")
     handed_over(v, held)
     held[0].continue_()
@@ -223,7 +223,7 @@ def test_steps_undone_in_haste_are_taken_back_in_order(curator, photos):
 
 def test_labels_that_cannot_be_had_are_told(curator, photos):
     v = curator()
-    v.page.route("**/queue/labels/", lambda route: route.abort())
+    v.route("**/queue/labels/", lambda route: route.abort())
     v.start()
     v.press("/")
     v.page.wait_for_selector("#label-list li")
@@ -247,7 +247,7 @@ def test_kept_copies_that_are_decided_on_at_once_stay_decided(curator, photos):
     v.press("p")
     v.page.wait_for_selector("#compare table")
     held = []
-    v.page.route(DECIDE, lambda route: held.append(route), times=1)
+    v.route(DECIDE, lambda route: held.append(route), times=1)
     v.press("k")
     v.page.wait_for_selector("#compare:not([open])", state="attached")
     v.press("k")
@@ -262,7 +262,7 @@ def test_kept_copies_that_are_decided_on_at_once_stay_decided(curator, photos):
 def test_decision_undone_while_it_is_on_its_way_is_undone(curator, photos):
     v = curator().start()
     held = []
-    v.page.route(DECIDE, lambda route: held.append(route), times=1)
+    v.route(DECIDE, lambda route: held.append(route), times=1)
     v.press("Delete", "z")
     handed_over(v, held)
     held[0].continue_()
@@ -288,7 +288,7 @@ def test_key_pressed_before_the_next_page_is_there_changes_nothing(curator, phot
 def test_view_that_cannot_be_had_leaves_the_one_before(curator, photos):
     v = curator().start()
     v.page.wait_for_load_state("networkidle")
-    v.page.route("**/queue/data/**", lambda route: route.abort())
+    v.route("**/queue/data/**", lambda route: route.abort())
     v.page.locator("fieldset[data-facet=source] .value", has_text="shop 1").click()
     v.said("cannot be reached")
     assert "source" not in v.page.url and len(v.order()) == 6

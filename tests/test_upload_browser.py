@@ -131,7 +131,7 @@ class TestBrowser:
             status = next(failures, None)
             route.fulfill(status=status, body="busy") if status else route.continue_()
 
-        v.page.route("**/part/", answer)
+        v.route("**/part/", answer)
         self.choose(v, photos / "uggs" / "1.jpg")
         v.page.select_option("#id_label", label="Uggs")
         v.page.clock.install()
@@ -154,7 +154,7 @@ class TestBrowser:
             else:
                 route.continue_()
 
-        v.page.route("**/part/", answer)
+        v.route("**/part/", answer)
         self.choose(v, photos / "uggs" / "1.jpg")
         v.page.select_option("#id_label", label="Uggs")
         v.page.click("#upload [type=submit]")
@@ -165,7 +165,7 @@ class TestBrowser:
     def test_cancelling_leaves_nothing(self, visit, photos):
         v = visit()
         held = []
-        v.page.route(
+        v.route(
             "**/part/", lambda route: held.append(route) if kept() else route.continue_()
         )  # fmt: skip
         self.choose(v, *photos.glob("uggs/*.jpg"), *photos.glob("sneakers/*.jpg"))
