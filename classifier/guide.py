@@ -85,3 +85,8 @@ def current() -> Guide:
     For answers: reading it anew takes half as long as the network does.
     """
     return _current.get()
+
+
+def forget() -> None:
+    """Drop what this process read."""
+    _current.__init__()

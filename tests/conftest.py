@@ -5,7 +5,7 @@ from django.contrib.auth.models import Group
 from django.core.cache import cache
 from django.core.files.storage import storages
 
-from classifier import nearest, store
+from classifier import guide, nearest, store
 from classifier.assess import table
 from curation.download import Downloader
 from shoeproject import jobs
@@ -21,6 +21,7 @@ def fresh_machine(settings, tmp_path):
     cache.clear()
     store.forget()
     nearest.forget()
+    guide.forget()
     jobs.stopping.clear()
 
 

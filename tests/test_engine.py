@@ -18,7 +18,7 @@ import torch
 from onnx import helper
 from safetensors.torch import load_file, save_file
 
-from classifier import decoded, starter, weights
+from classifier import decoded, weights
 from classifier.batches import Item, Plan, RandomResizedCrop, frequencies, wanted
 from classifier.errors import (
     BrokenVersion,
@@ -558,7 +558,7 @@ def test_graph_does_not_tell_where_it_was_made(version):
 
 
 def test_graph_of_the_starter_names_no_files_of_code():
-    graph = (Path(starter.__file__).parent / "starter" / "model.onnx").read_bytes()
+    graph = (Path(weights.__file__).parent / "starter" / "model.onnx").read_bytes()
     assert b"site-packages" not in graph and b".py" not in graph
 
 
