@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.core.checks import Error, register
 
-DEVICES = ("auto", "cpu", "cuda")
+from classifier.errors import DEVICES
 
 
 @register()
@@ -11,5 +11,5 @@ def device(app_configs, **kwargs) -> list[Error]:
     """PREDICT_DEVICE is one that there is."""
     if settings.PREDICT_DEVICE in DEVICES:
         return []
-    said = f"PREDICT_DEVICE is {settings.PREDICT_DEVICE!r}; choose {', '.join(DEVICES)}."
+    said = f"PREDICT_DEVICE is {settings.PREDICT_DEVICE!r}; choose one of {', '.join(DEVICES)}."
     return [Error(said, id="classifier.E001")]

@@ -199,6 +199,9 @@ class BrokenVersion(ClassifierError):
     sentence = "This model version cannot be used: {why}; fetch or export it again."
 
 
+DEVICES = ("auto", "cpu", "cuda")  # that PREDICT_DEVICE may name
+
+
 @dataclass(eq=False)
 class DeviceUnusable(ClassifierError):
     """Predictions were asked to run on a device that is not there."""

@@ -12,7 +12,7 @@ import onnxruntime
 from PIL import Image
 
 from classifier.calibrate import TYPE, ClassInfo, Thresholds, category_sums, is_refused, softmax
-from classifier.errors import BrokenVersion, DeviceUnusable
+from classifier.errors import DEVICES, BrokenVersion, DeviceUnusable
 from classifier.preprocess import Preprocess, to_array
 from curation.images import LIMITS, Limits, decode
 
@@ -194,8 +194,8 @@ def providers(device: str) -> list:
 
     Raises DeviceUnusable.
     """
-    if device not in ("auto", "cpu", "cuda"):
-        raise DeviceUnusable(device, "choose auto, cpu or cuda")
+    if device not in DEVICES:
+        raise DeviceUnusable(device, f"choose one of {', '.join(DEVICES)}")
     known = CUDA in onnxruntime.get_available_providers()
     if device == "cuda" and not known:
         raise DeviceUnusable(

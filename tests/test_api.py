@@ -284,26 +284,32 @@ def in_base64() -> str:
     return "data:image/png;base64," + b64encode(red()).decode()
 
 
-def test_busy_site_hears_a_photo_out(client, version, monkeypatch):
-    guard = gate.Gate(concurrency=1, queue=0)
-    monkeypatch.setattr(gate, "_gate", guard)
-    coming = FakePayload(b"x" * 300_000)
-    with guard.turn():
-        response = client.generic(
-            "POST", "/api/v1/predictions/", bytes(300_000), "image/jpeg", **{"wsgi.input": coming}
-        )
+@pytest.fixture
+def sent_while_busy(client, version, monkeypatch):
+    """Sends 300 kB to a site without a place: the answer, and how many bytes were not read."""
+
+    def send():
+        guard = gate.Gate(concurrency=1, queue=0)
+        monkeypatch.setattr(gate, "_gate", guard)
+        body = bytes(300_000)
+        coming = FakePayload(body)
+        with guard.turn():
+            response = client.generic(
+                "POST", "/api/v1/predictions/", body, "image/jpeg", **{"wsgi.input": coming}
+            )
+        return response, len(coming)
+
+    return send
+
+
+def test_busy_site_hears_a_photo_out(sent_while_busy):
+    response, unread = sent_while_busy()
     assert_problem(response, 503, "too_busy")
-    assert len(coming) == 0, "nobody hears an answer while still sending"
+    assert unread == 0, "nobody hears an answer while still sending"
 
 
-def test_busy_site_refuses_what_is_too_long_unread(client, version, settings, monkeypatch):
+def test_busy_site_refuses_what_is_too_long_unread(sent_while_busy, settings):
     settings.PREDICT_MOST_BYTES = 100_000
-    guard = gate.Gate(concurrency=1, queue=0)
-    monkeypatch.setattr(gate, "_gate", guard)
-    coming = FakePayload(b"x" * 300_000)
-    with guard.turn():
-        response = client.generic(
-            "POST", "/api/v1/predictions/", bytes(300_000), "image/jpeg", **{"wsgi.input": coming}
-        )
+    response, unread = sent_while_busy()
     assert_problem(response, 413, "request_too_large")
-    assert len(coming) == 300_000
+    assert unread == 300_000

@@ -281,7 +281,7 @@ def test_cuda_without_cuda_says_what_to_install(monkeypatch):
 
 
 def test_an_unknown_device_is_refused():
-    with pytest.raises(DeviceUnusable, match="choose auto, cpu or cuda"):
+    with pytest.raises(DeviceUnusable, match="choose one of auto, cpu, cuda"):
         providers("gpu")
 
 

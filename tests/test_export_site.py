@@ -13,7 +13,7 @@ from PIL import Image
 from classifier import store
 from curation.models import ShoeType
 from tests import tiny_model
-from tests.browsing import PHONE, Visit
+from tests.browsing import PHONE, Visit, close
 from tests.drawing import encoded
 from tests.test_browser import BETWEEN_BOOTS, BLACK, CHELSEA, DROP, PREDICTIONS, picture
 
@@ -166,10 +166,7 @@ def visit(browser, elsewhere, live_server):
         return visits[-1]
 
     yield start
-    for each in visits:
-        each.context.close()
-        assert each.errors == []
-        assert each.strangers == []
+    close(visits)
 
 
 def browser_test(function):

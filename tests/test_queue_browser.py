@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from curation import findings, ingest, review
 from curation.models import Assessment, AssessRun, Finding, QueueClaim, Review, ShoeImage
-from tests.browsing import PHONE, Visit
+from tests.browsing import PHONE, Visit, close
 from tests.factories import jpeg, shoe_type
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -122,11 +122,8 @@ def curator(browser, live_server, django_user_model, idle):
         # emptied already.
         each.context.set_offline(True)
         each.page.goto("about:blank")
-        each.context.close()
     idle()
-    for each in visits:
-        assert each.errors == []
-        assert each.strangers == []
+    close(visits)
 
 
 def state(image) -> tuple[str, str]:

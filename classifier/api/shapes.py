@@ -4,7 +4,7 @@ from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_fiel
 from rest_framework import serializers
 
 from classifier.answer import DIGITS
-from classifier.api.accuracy import AccuracyShape
+from classifier.api.accuracy import AccuracyShape, interval_field
 from classifier.api.explained import ExplainShape
 from classifier.trust import TypeTrust
 from curation.models import Category, ShoeType
@@ -174,13 +174,7 @@ class MetricsShape(serializers.Serializer):
 
     images = serializers.IntegerField(min_value=0, help_text="Test photos")
     accuracy = _share("Share of them that are right")
-    interval = serializers.ListField(
-        child=serializers.FloatField(min_value=0, max_value=1),
-        min_length=2,
-        max_length=2,
-        allow_null=True,
-        help_text="95 % interval of the accuracy",
-    )
+    interval = interval_field("95 % interval of the accuracy")
     macro_accuracy = _share("Mean of the types' accuracies")
     top5 = _share("Share with the right type among the five likeliest")
     category_accuracy = _share("Share whose category is right")
