@@ -26,9 +26,11 @@ setup: .venv/run.stamp ## make the virtual environment [PYTHON=python3.11 TORCH_
 run: .venv/run.stamp ## run everything on this machine, until Ctrl-C [PORT=8000 HOST=127.0.0.1]
 	@exec $(VENV) -m shoeproject.up --host "$(HOST)" --port "$(PORT)"
 
+# Native tracebacks: pytest's own parse the source, which Python 3.11 cannot always do while a browser
+# is driven, and then the whole run ends without a word about the test that failed.
 test: .venv/test.stamp ## run the tests [PYTEST_ARGS="-k name"]
 	@$(VENV) -m pytest -o cache_dir=var/cache/pytest -n auto --maxprocesses 4 --dist loadfile \
-		$(PYTEST_ARGS)
+		--tb native $(PYTEST_ARGS)
 
 lint: .venv/test.stamp ## check code and format
 	@$(VENV) -m ruff check .

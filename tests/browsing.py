@@ -65,7 +65,10 @@ def idle():
 
     def wait(seconds=10):
         until = time.monotonic() + seconds
-        while running["requests"] > 0 and time.monotonic() < until:
+        quiet = 0
+        # Looked at several times: what has arrived is not yet what has begun.
+        while quiet < 5 and time.monotonic() < until:
+            quiet = 0 if running["requests"] > 0 else quiet + 1
             time.sleep(0.02)
 
     yield wait
