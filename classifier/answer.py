@@ -147,16 +147,14 @@ def _today(prediction: Prediction, model: Model, guide: Guide) -> Prediction:
 
     Where the guide still has the model's classes as they were, it is the prediction itself.
     """
-    classes, sums = {}, {}
-    for learnt in model.classes:
-        row, now = guide.survivor(learnt.slug), learnt
-        if row is not None:
-            now = ClassInfo(row.slug, row.kind, row.category.slug if row.category else "")
-        classes[now.slug] = now
-        sums[now.slug] = sums.get(now.slug, 0.0) + prediction.probabilities[learnt.slug]
-    if tuple(classes.values()) == tuple(model.classes):
+    classes = guide.today(model.classes)
+    if classes is None:
         return prediction
-    model = replace(model, classes=tuple(classes.values()))
+    sums = dict.fromkeys((now.slug for now in classes), 0.0)
+    for learnt in model.classes:
+        row = guide.survivor(learnt.slug)
+        sums[row.slug if row else learnt.slug] += prediction.probabilities[learnt.slug]
+    model = replace(model, classes=classes)
     return judge(np.array(list(sums.values())), prediction.embedding, model)
 
 
@@ -181,8 +179,7 @@ def with_text(best: dict, guide: Guide) -> dict:
 
 def family(slug: str, confidence: float, guide: Guide) -> dict:
     """An answer's `category`."""
-    names = {row.category.slug: row.category.name for row in guide.types()}
-    name = names.get(slug) or _words(slug)
+    name = guide.families.get(slug) or _words(slug)
     return {"slug": slug, "name": name, "confidence": round(confidence, DIGITS)}
 
 

@@ -5,11 +5,15 @@ import time
 
 from django.conf import settings
 
+from classifier.calibrate import ClassInfo
 from curation.models import ShoeType
 
 
 class Guide:
-    """All labels by slug, with their categories; merges are walked once."""
+    """All labels by slug, with their categories; merges are walked once.
+
+    `families`: {slug: name} of the categories that have types.
+    """
 
     def __init__(self):
         rows = (
@@ -23,6 +27,8 @@ class Guide:
                 row.merged_into = by_id[row.merged_into_id]
         self._rows = list(by_id.values())
         self._survivors = {row.slug: row.survivor() for row in self._rows}
+        self.families = {row.category.slug: row.category.name for row in self.types()}
+        self._today: dict[tuple, tuple | None] = {}
 
     def survivor(self, slug: str) -> ShoeType | None:
         """The label that stands today for `slug`; None where the guide never had it."""
@@ -44,6 +50,23 @@ class Guide:
             for row in self._rows
             if row.kind == ShoeType.Kind.TYPE and self._survivors[row.slug] is row
         ]
+
+    def today(self, classes: tuple[ClassInfo, ...]) -> tuple[ClassInfo, ...] | None:
+        """A model's classes as they stand today, those that merged as one.
+
+        None where nothing changed, which every answer wants to know: it is worked out once.
+        """
+        try:
+            return self._today[classes]
+        except KeyError:
+            now = tuple({info.slug: info for info in map(self._now, classes)}.values())
+            return self._today.setdefault(classes, None if now == classes else now)
+
+    def _now(self, learnt: ClassInfo) -> ClassInfo:
+        row = self.survivor(learnt.slug)
+        if row is None:
+            return learnt
+        return ClassInfo(row.slug, row.kind, row.category.slug if row.category else "")
 
     def learnt(self, model) -> set[str]:
         """Slugs of today's types that `model` can answer; empty where there is no model."""

@@ -21,6 +21,9 @@ FORMAT = 1
 CARD, GRAPH, WEIGHTS, HEAD = "card.json", "model.onnx", "weights.safetensors", "head.npy"
 OUTPUTS = ["logits", "embedding", "features"]
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+# It rounds what was left in float between int8 layers because rounding spoils it; with one scale
+# for all channels, too, where the others have one for each.
+AGAINST_US = ["WeightBiasQuantization"]
 # TF32 would round what convolutions multiply to 10 bits; the reference logits are of whole floats.
 # By default cuDNN tries every algorithm on each new size of a batch, while requests wait.
 CUDA_OPTIONS = {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}
@@ -165,9 +168,10 @@ def judge(probabilities: np.ndarray, embedding: np.ndarray, model: Model) -> Pre
     Else unsure.
     """
     classes, limits = model.classes, model.thresholds
+    shares = probabilities.tolist()
     types = [i for i, info in enumerate(classes) if info.kind == TYPE]
-    types.sort(key=lambda i: -probabilities[i])
-    top = tuple((classes[i].slug, float(probabilities[i])) for i in types[:5])
+    types.sort(key=lambda i: -shares[i])
+    top = tuple((classes[i].slug, shares[i]) for i in types[:5])
     sums, names = category_sums(probabilities[None], classes)
     categories = dict(zip(names, sums[0].tolist(), strict=True))
 
@@ -183,7 +187,7 @@ def judge(probabilities: np.ndarray, embedding: np.ndarray, model: Model) -> Pre
         top=top,
         type=best,
         category=None if category is None else (category, categories[category]),
-        probabilities={c.slug: float(p) for c, p in zip(classes, probabilities, strict=True)},
+        probabilities={c.slug: share for c, share in zip(classes, shares, strict=True)},
         embedding=embedding,
     )
 
@@ -229,7 +233,9 @@ def open_session(
     if not optimise:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
-        session = onnxruntime.InferenceSession(graph, options, list(on))
+        session = onnxruntime.InferenceSession(
+            graph, options, list(on), disabled_optimizers=AGAINST_US
+        )
     except Exception as error:  # ONNX Runtime's errors share no base class but this one
         raise BrokenVersion(f"its graph does not open: {error}") from error
     if [o.name for o in session.get_outputs()] != outputs:

@@ -207,8 +207,8 @@ class FakeCuda:
         self.real, self.adds, self.there, self.opens = onnxruntime.InferenceSession, 0, True, True
         self.options, self.sizes = [], []
 
-    def __call__(self, graph, options, asked):
-        outer, session = self, self.real(graph, options, [CPU])
+    def __call__(self, graph, options, asked, **others):
+        outer, session = self, self.real(graph, options, [CPU], **others)
         if asked == [CPU]:
             return session
         (name, settings), behind = asked

@@ -602,7 +602,7 @@ def test_fp32_is_served_where_int8_does_not_agree_and_equals_torch(undisturbed, 
         tmp_path / "v",
         min_agreement=1.01,
     )
-    assert card["precision"] == "fp32" and len(card["agreement"]) == 6
+    assert card["precision"] == "fp32" and len(card["agreement"]) == 7
     model = Model.load(tmp_path / "v")
     paths = [item.path for item in items[:5]]
     batch = np.stack([to_array(open_photo(path, 32), learner.preprocess) for path in paths])
