@@ -19,8 +19,8 @@ need three). PYTHON needs gradio beside what is here:
 HTTP. What the site does less well than that is what serving costs.
 
 All take turns, several rounds of them, because a machine is not equally fast from one minute to the
-next. Clients send as fast as they are answered, over connections that stay open, from a process of their
-own on the same cores. Milliseconds of processor time per request are those of the server's
+next. Clients send as fast as they are answered, over connections that stay open, from a process of
+their own on the same cores. Milliseconds of processor time per request are those of the server's
 processes, and of that process for the clients. The photographs of FOLDER need not be large: they
 are enlarged to 3000 pixels, with the grain of a camera, and those of 1200 are made from these.
 Every server is up all the time and idle but for its turn. Let nothing else run meanwhile.
