@@ -46,7 +46,7 @@ VARIANTS = (
     Variant("int8_7_bit_weights", True),
     Variant("int8_8_bit_weights", False),
     Variant("int8_8_bit_weights_with_a_tenth_in_float", False, 1 / 10, 99.99),
-    Variant("int8_8_bit_weights_with_a_third_in_float", False, 1 / 3, 99.99),
+    Variant("int8_8_bit_weights_with_a_third_in_float", False, 1 / 3, 99.999),
 )
 
 
