@@ -3,10 +3,12 @@
 from datetime import timedelta
 
 import pytest
+from celery import beat
 from django.utils import timezone
 
 from curation.models import Import
 from shoeproject import commands, jobs
+from shoeproject.celery import app
 from shoeproject.errors import ProjectError
 from shoeproject.jobs import ClaimLost, Postponed, State, TransitionRefused, WorkerStopping
 
@@ -233,3 +235,11 @@ def test_a_command_that_waits_for_a_postponed_job_asks_now_and_then(job, setting
     monkeypatch.setattr(commands.time, "sleep", nap)
     assert commands.wait_for(job, work).state == State.DONE
     assert len(asked) == 2 and len(naps) == 3
+
+
+def test_the_scheduler_keeps_no_file_that_a_kill_could_break(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where it would lie, without a place of its own
+    service = beat.Service(app, scheduler_cls=app.conf.beat_scheduler)
+    assert {"ring", "look"} <= set(service.scheduler.schedule)
+    service.sync()
+    assert not list(tmp_path.iterdir())
