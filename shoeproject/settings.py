@@ -129,8 +129,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_DEFAULT_QUEUE = "short"
-# The default one keeps a file of what ran when, and once a kill has spoilt that, it ends with an error
-# at every start. What is scheduled here may as well begin anew.
+# The default one keeps a file of what ran when. Once a kill has spoilt that, it ends with an error
+# at every start; what is scheduled here may as well begin anew.
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_TIMEZONE = "UTC"
 
