@@ -21,9 +21,9 @@ FORMAT = 1
 CARD, GRAPH, WEIGHTS, HEAD = "card.json", "model.onnx", "weights.safetensors", "head.npy"
 OUTPUTS = ["logits", "embedding", "features"]
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
-# It rounds what was left in float between int8 layers because rounding spoils it; with one scale
-# for all channels, too, where the others have one for each.
-AGAINST_US = ["WeightBiasQuantization"]
+# It rounds weights that the quantiser left in float between int8 layers, and with one scale for all
+# channels: what leaving them in float was to avoid.
+UNWANTED_OPTIMISERS = ["WeightBiasQuantization"]
 # TF32 would round what convolutions multiply to 10 bits; the reference logits are of whole floats.
 # By default cuDNN tries every algorithm on each new size of a batch, while requests wait.
 CUDA_OPTIONS = {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}
@@ -234,7 +234,7 @@ def open_session(
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
         session = onnxruntime.InferenceSession(
-            graph, options, list(on), disabled_optimizers=AGAINST_US
+            graph, options, list(on), disabled_optimizers=UNWANTED_OPTIMISERS
         )
     except Exception as error:  # ONNX Runtime's errors share no base class but this one
         raise BrokenVersion(f"its graph does not open: {error}") from error
