@@ -147,14 +147,14 @@ def _today(prediction: Prediction, model: Model, guide: Guide) -> Prediction:
 
     Where the guide still has the model's classes as they were, it is the prediction itself.
     """
-    classes = guide.today(model.classes)
-    if classes is None:
+    today = guide.today(model.classes)
+    if today == model.classes:
         return prediction
-    sums = dict.fromkeys((now.slug for now in classes), 0.0)
-    for learnt in model.classes:
-        row = guide.survivor(learnt.slug)
-        sums[row.slug if row else learnt.slug] += prediction.probabilities[learnt.slug]
-    model = replace(model, classes=classes)
+    classes, sums = {}, {}
+    for learnt, now in zip(model.classes, today, strict=True):
+        classes[now.slug] = now
+        sums[now.slug] = sums.get(now.slug, 0.0) + prediction.probabilities[learnt.slug]
+    model = replace(model, classes=tuple(classes.values()))
     return judge(np.array(list(sums.values())), prediction.embedding, model)
 
 

@@ -45,10 +45,11 @@ def corrected(int8: bytes, fp32: bytes, means: Mapping[str, np.ndarray]) -> byte
     `means`: from `input_means`. What a padded convolution reads beyond its input's edge is taken
     for the mean, too. Layers that stayed in float, or have no bias, stay as they are.
     """
-    exact = {tensor.name: tensor for tensor in onnx.load_from_string(fp32).graph.initializer}
+    floating = onnx.load_from_string(fp32).graph
+    exact = {tensor.name: tensor for tensor in floating.initializer}
     model = onnx.load_from_string(int8)
     held = {tensor.name: tensor for tensor in model.graph.initializer}
-    for node in onnx.load_from_string(fp32).graph.node:
+    for node in floating.node:
         if node.op_type != "Conv" or len(node.input) < 3:
             continue
         read, weight, bias = node.input

@@ -28,7 +28,7 @@ class Guide:
         self._rows = list(by_id.values())
         self._survivors = {row.slug: row.survivor() for row in self._rows}
         self.families = {row.category.slug: row.category.name for row in self.types()}
-        self._today: dict[tuple, tuple | None] = {}
+        self._today: dict[tuple, tuple] = {}
 
     def survivor(self, slug: str) -> ShoeType | None:
         """The label that stands today for `slug`; None where the guide never had it."""
@@ -51,16 +51,16 @@ class Guide:
             if row.kind == ShoeType.Kind.TYPE and self._survivors[row.slug] is row
         ]
 
-    def today(self, classes: tuple[ClassInfo, ...]) -> tuple[ClassInfo, ...] | None:
-        """A model's classes as they stand today, those that merged as one.
+    def today(self, classes: tuple[ClassInfo, ...]) -> tuple[ClassInfo, ...]:
+        """What each of a model's classes is today; `classes` itself where nothing changed.
 
-        None where nothing changed, which every answer wants to know: it is worked out once.
+        Every answer asks, so it is worked out once.
         """
         try:
             return self._today[classes]
         except KeyError:
-            now = tuple({info.slug: info for info in map(self._now, classes)}.values())
-            return self._today.setdefault(classes, None if now == classes else now)
+            now = tuple(map(self._now, classes))
+            return self._today.setdefault(classes, classes if now == classes else now)
 
     def _now(self, learnt: ClassInfo) -> ClassInfo:
         row = self.survivor(learnt.slug)
