@@ -61,7 +61,7 @@ from curation.models import (
     WorkList,
 )
 from curation.models.image import media_name
-from shoeproject import planner
+from shoeproject import sqlite_analyze
 
 PICTURES, SOURCES, DOMAINS, COLLECTIONS, PEOPLE, BATCH = 300, 25, 500, 300, 5, 2000
 LICENCES = ["unknown", "CC0", "CC BY", "CC BY-SA", "CC BY-NC", "public domain", "own", "asked"]
@@ -81,7 +81,7 @@ def main(images: int, rounds: int) -> None:
         began = time.perf_counter()
         make(images, random.Random(1))
         print(f"{images} images made in {time.perf_counter() - began:.0f} s", flush=True)
-    planner.look()  # as `make run` does, and beat every hour
+    sqlite_analyze.look()  # as `make run` does, and beat every hour
     client = Client(SERVER_NAME="localhost")
     client.force_login(User.objects.get(username="curator0"))
     print(f"{ShoeImage.objects.count()} images, {Finding.objects.count()} findings")

@@ -36,13 +36,14 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "corsheaders",
+    "shoeproject",
     "curation",
     "classifier",
 ]
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "shoeproject.access.throttles.rate_headers",
+    "shoeproject.api.throttles.rate_headers",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -166,7 +167,7 @@ def _store(folder: str) -> dict:
     """One storage alias: a folder of `var/`, or a prefix in the bucket where one is named."""
     if not S3_BUCKET:
         return {
-            "BACKEND": "shoeproject.storage.AtomicFileSystemStorage",
+            "BACKEND": "shoeproject.storage.atomic.AtomicFileSystemStorage",
             "OPTIONS": {"location": str(VAR_DIR / folder)},
         }
     return {
@@ -432,8 +433,8 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_THROTTLE_CLASSES": ["shoeproject.access.throttles.RateThrottle"],
-    "EXCEPTION_HANDLER": "classifier.problems.handle",
+    "DEFAULT_THROTTLE_CLASSES": ["shoeproject.api.throttles.RateThrottle"],
+    "EXCEPTION_HANDLER": "shoeproject.api.problems.handle",
 }
 # Requests that one address (IPv6: one /64), and that one token or account, may send; a number in a
 # period of s, min, hour or day. An empty text is no limit.
@@ -485,7 +486,7 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "shoeproject.access.schema.always",
+        "shoeproject.api.schema.always",
     ],
     "ENUM_NAME_OVERRIDES": {
         "JobState": "shoeproject.jobs.State",

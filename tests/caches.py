@@ -9,7 +9,7 @@ import pytest
 import redis
 from django.core.cache import cache
 
-from shoeproject.access import reach
+from shoeproject.api import optional_cache
 from shoeproject.up.start import valkey_server
 
 
@@ -50,7 +50,7 @@ def real_cache(valkey, settings):
     """The project's cache as in production; returns a client of the server."""
     settings.CACHES = at(valkey)
     cache.clear()
-    reach.forget()
+    optional_cache.forget()
     return redis.Redis(unix_socket_path=str(valkey), db=1)
 
 
@@ -58,6 +58,6 @@ def real_cache(valkey, settings):
 def dead_cache(settings, tmp_path):
     """A cache whose server is gone."""
     settings.CACHES = at(tmp_path / "gone")
-    reach.forget()
+    optional_cache.forget()
     yield
-    reach.forget()
+    optional_cache.forget()

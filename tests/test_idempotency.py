@@ -13,8 +13,8 @@ from rest_framework.views import APIView
 
 from classifier.access import tokens
 from curation.models import Review
-from shoeproject.access import reach
-from shoeproject.access.idempotency import IdempotentMixin
+from shoeproject.api import optional_cache
+from shoeproject.api.idempotency import IdempotentMixin
 from shoeproject.urls import urlpatterns as project_urls
 from tests.caches import dead_cache, real_cache, valkey  # noqa: F401  (fixtures)
 from tests.factories import row, shoe_type
@@ -186,7 +186,7 @@ def test_a_cache_that_dies_meanwhile_does_no_harm(client, real_cache, settings, 
     Made.leave.set()
     thread.join()
     assert Made.number == 1
-    reach.forget()
+    optional_cache.forget()
 
 
 def test_a_decision_sent_twice_is_made_once(client, member):

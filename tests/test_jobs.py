@@ -7,10 +7,17 @@ from celery import beat
 from django.utils import timezone
 
 from curation.models import Import
-from shoeproject import commands, jobs
+from shoeproject import jobs
 from shoeproject.celery import app
 from shoeproject.errors import ProjectError
-from shoeproject.jobs import ClaimLost, Postponed, State, TransitionRefused, WorkerStopping
+from shoeproject.jobs import (
+    ClaimLost,
+    Postponed,
+    State,
+    TransitionRefused,
+    WorkerStopping,
+    commands,
+)
 
 pytestmark = pytest.mark.django_db
 

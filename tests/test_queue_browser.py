@@ -24,7 +24,8 @@ QUIET = """() => {
 @pytest.fixture(autouse=True)
 def guide():
     """The guide and the roles, which a test that empties all tables takes away."""
-    from curation import guide, roles
+    from curation import guide
+    from shoeproject import roles
 
     guide.load()
     roles.grant()

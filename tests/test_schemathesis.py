@@ -14,7 +14,7 @@ from classifier import store
 from classifier.access import tokens
 from curation import review, snapshot
 from curation.models import AssessRun, Collection
-from shoeproject.access.scopes import SCOPES
+from shoeproject.api.scopes import SCOPES
 from shoeproject.wsgi import application
 from tests import tiny_model
 from tests.factories import shoe_type, stored_image

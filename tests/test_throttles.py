@@ -15,8 +15,8 @@ from django.test import Client, RequestFactory
 
 from classifier import store
 from classifier.access import tokens
-from shoeproject.access import rates, reach, throttles
-from shoeproject.access.address import client_address, counted_as
+from shoeproject.api import optional_cache, rates, throttles
+from shoeproject.api.client_address import client_address, counted_as
 from tests import tiny_model
 from tests.caches import at, dead_cache, real_cache, valkey  # noqa: F401  (fixtures)
 from tests.drawing import encoded, shoe
@@ -109,7 +109,7 @@ def test_processes_share_their_counts(real_cache, valkey):  # noqa: F811
         "import django; from django.conf import settings\n"
         f"settings.configure(CACHES={at(valkey)!r})\n"
         "django.setup()\n"
-        "from shoeproject.access import rates\n"
+        "from shoeproject.api import rates\n"
         "print(sum(rates.spend('read', 'me', 30, 86400).allowed for _ in range(20)))"
     )
     command = [sys.executable, "-c", code]
@@ -219,9 +219,9 @@ def test_requests_at_the_same_time_get_no_more_than_the_rate(few, real_cache, se
 
 
 def test_without_a_cache_everybody_is_let_in_and_it_is_said(client, few, dead_cache, caplog):  # noqa: F811
-    with caplog.at_level(logging.ERROR, reach.logger.name):
+    with caplog.at_level(logging.ERROR, optional_cache.logger.name):
         assert statuses(client, 6) == [200] * 6
-    said = [r.getMessage() for r in caplog.records if r.name == reach.logger.name]
+    said = [r.getMessage() for r in caplog.records if r.name == optional_cache.logger.name]
     assert len(said) == 1
     assert "requests are not counted" in said[0]
     response = client.get(TYPES)
@@ -232,9 +232,9 @@ def test_without_a_cache_everybody_is_let_in_and_it_is_said(client, few, dead_ca
 
 def test_a_cache_that_failed_is_left_alone_for_a_moment(few, dead_cache, settings):  # noqa: F811
     settings.CACHE_RETRY_SECONDS = 3600
-    with pytest.raises(reach.CacheDown), reach.cache_needed("x"):
+    with pytest.raises(optional_cache.CacheDown), optional_cache.cache_needed("x"):
         cache.get("x")
-    with pytest.raises(reach.CacheDown), reach.cache_needed("x"):
+    with pytest.raises(optional_cache.CacheDown), optional_cache.cache_needed("x"):
         raise AssertionError("the cache was asked")
 
 

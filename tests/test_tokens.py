@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from classifier.access import tokens
 from classifier.models import AccessToken
-from shoeproject.access.scopes import SCOPES, needed
+from shoeproject.api.scopes import SCOPES, needed
 
 pytestmark = pytest.mark.django_db
 IMAGES, TYPES = "/api/v1/images/", "/api/v1/types/"

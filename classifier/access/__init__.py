@@ -1,4 +1,4 @@
 """Tokens: how programs say for whom they ask.
 
-Counting, idempotency and scopes, which curation's API shares, are in `shoeproject.access`.
+Counting, idempotency and scopes, which curation's API shares, are in `shoeproject.api`.
 """

@@ -6,7 +6,7 @@ from rest_framework.authentication import BaseAuthentication, get_authorization_
 
 from classifier.access import tokens
 from classifier.errors import ClassifierError
-from shoeproject.access import scopes
+from shoeproject.api import scopes
 
 KEYWORD = b"bearer"
 REALM = 'Bearer realm="api"'

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from classifier.errors import ClassifierError
 from classifier.models import AccessToken
-from shoeproject.access.scopes import SCOPES
+from shoeproject.api.scopes import SCOPES
 
 # Known to whoever finds a token where it should not be, and to programs that look for such.
 PREFIX = "shoe_"

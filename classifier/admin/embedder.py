@@ -9,7 +9,7 @@ from django.template.defaultfilters import filesizeformat
 from classifier import embedders
 from classifier.models import PretrainedEmbedder
 from classifier.predict import GRAPH
-from shoeproject.jobadmin import JobAdmin
+from shoeproject.jobs.admin import JobAdmin
 
 
 @admin.register(PretrainedEmbedder)

@@ -6,7 +6,7 @@ from django.utils.html import format_html
 
 from classifier import answer
 from classifier.models import Feedback
-from shoeproject.jobadmin import ReadOnlyAdmin
+from shoeproject.jobs.admin import ReadOnlyAdmin
 
 
 class PhotoFilter(admin.SimpleListFilter):

@@ -11,7 +11,7 @@ from django.utils.cache import add_never_cache_headers
 
 from classifier.access import tokens
 from classifier.models import AccessToken
-from shoeproject.access.scopes import SCOPES
+from shoeproject.api.scopes import SCOPES
 from shoeproject.errors import ProjectError
 
 

@@ -7,7 +7,7 @@ from django.contrib import admin
 from classifier import recipes, runs
 from classifier.models import Epoch, TrainingRun
 from shoeproject.errors import ProjectError
-from shoeproject.jobadmin import JobAdmin
+from shoeproject.jobs.admin import JobAdmin
 
 
 class RunForm(forms.ModelForm):

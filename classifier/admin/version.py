@@ -14,7 +14,7 @@ from classifier.admin.figures import FigureFields, one_line, out_of_fold_table, 
 from classifier.models import Evaluation, ModelVersion, Promotion
 from curation.models import Snapshot
 from shoeproject.errors import ProjectError
-from shoeproject.jobadmin import JobAdmin, ReadOnlyAdmin, say_error
+from shoeproject.jobs.admin import JobAdmin, ReadOnlyAdmin, say_error
 
 
 class VersionActionForm(ActionForm):

@@ -4,7 +4,6 @@ from http import HTTPStatus
 
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 
-from classifier import problems
 from classifier.api.shapes import ProblemShape
 from classifier.errors import LengthMissing, NoActiveModel, PhotoMissing, TooBusy
 from classifier.photo import BadJson, BodyTooLarge, NotBase64, TooManyPhotos
@@ -16,6 +15,7 @@ from curation.images import (
     TooManyPixels,
     UnsupportedFormat,
 )
+from shoeproject.api import problems
 
 TYPE = {
     "slug": "chelsea-boots",

@@ -11,9 +11,9 @@ from classifier.api import bodies, examples
 from classifier.api.views import PublicView
 from classifier.errors import AnswerExpired, AnswerUnknown, LengthMissing, SeveralPhotos, TooBusy
 from classifier.photo import FIELD, BadJson, BodyTooLarge, NotBase64
-from curation.api.door import IDEMPOTENCY_KEY
 from curation.images import BrokenImage, EmptyImage, ImageTooLarge, UnsupportedFormat
-from shoeproject.access.idempotency import IdempotentMixin, KeyBusy, KeyReused
+from shoeproject.api.base import IDEMPOTENCY_KEY
+from shoeproject.api.idempotency import IdempotentMixin, KeyBusy, KeyReused
 
 ID_LENGTH = 4000  # an answer's id has some 400 characters
 

@@ -5,12 +5,13 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.response import Response
 from rest_framework.utils.mediatypes import media_type_matches
 
-from classifier import answer, problems
+from classifier import answer
 from classifier.access.authentication import TokenAuthentication
 from classifier.access.tokens import PREFIX
 from classifier.api import bodies
 from classifier.api.views import PublicView
 from classifier.guide import current
+from shoeproject.api import problems
 
 # For the schema: a token, or none.
 AUTH = [{"token": []}, {}]

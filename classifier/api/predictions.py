@@ -5,7 +5,7 @@ from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, 
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from classifier import answer, past, problems, store
+from classifier import answer, past, store
 from classifier.api import bodies, examples, explained, shapes
 from classifier.api.views import PublicView
 from classifier.errors import (
@@ -16,7 +16,7 @@ from classifier.errors import (
     ModelUnloadable,
     TooBusy,
 )
-from shoeproject.access import throttles
+from shoeproject.api import problems, throttles
 from shoeproject.errors import ProjectError
 
 MODEL = OpenApiParameter(

@@ -6,7 +6,8 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from classifier.models import Epoch, TrainingRun
-from curation.api import door, shapes
+from curation.api import shapes
+from shoeproject.api import base
 from shoeproject.jobs import State
 
 
@@ -53,16 +54,16 @@ class RunFullShape(RunShape):
         fields = [*RunShape.Meta.fields, "epochs"]
 
 
-RUNS = door.page_shape("RunsShape", RunShape(many=True))
+RUNS = base.page_shape("RunsShape", RunShape(many=True))
 
 
-class RunsAsked(door.PageAsked):
+class RunsAsked(base.PageAsked):
     """Which runs."""
 
     state = serializers.ChoiceField(State.choices, required=False)
 
 
-class _TrainerView(door.CuratorView):
+class _TrainerView(base.CuratorView):
     scope = "training:read"
     write_scope = None
     needs = {"GET": "classifier.view_trainingrun"}
@@ -77,14 +78,14 @@ class RunsView(_TrainerView):
         summary="Training runs",
         description="Newest first. Scope `training:read`, permission to view training runs.",
         tags=["runs"],
-        parameters=[OpenApiParameter("state", enum=State.values), *door.PAGE],
-        responses={200: RUNS, **door.problems(door.INVALID)},
+        parameters=[OpenApiParameter("state", enum=State.values), *base.PAGE],
+        responses={200: RUNS, **base.problems(base.INVALID)},
     )
     def get(self, request):
         """List a part."""
-        said = door.asked(RunsAsked, request.query_params)
+        said = base.asked(RunsAsked, request.query_params)
         rows = self.rows.filter(state=said["state"]) if "state" in said else self.rows.all()
-        return door.page(rows, said, lambda part: RunShape(part, many=True).data, newest_first=True)
+        return base.page(rows, said, lambda part: RunShape(part, many=True).data, newest_first=True)
 
 
 class RunView(_TrainerView):
@@ -95,12 +96,12 @@ class RunView(_TrainerView):
         summary="One training run, with its epochs",
         description="Scope `training:read`, permission to view training runs.",
         tags=["runs"],
-        parameters=[door.KEY],
-        responses={200: RunFullShape, **door.problems(door.NOT_FOUND)},
+        parameters=[base.KEY],
+        responses={200: RunFullShape, **base.problems(base.NOT_FOUND)},
     )
     def get(self, request, pk):
         """Show one."""
-        run = self.rows.filter(pk=pk).first() if pk <= door.BIGGEST else None
+        run = self.rows.filter(pk=pk).first() if pk <= base.BIGGEST else None
         if run is None:
             raise Http404
         return Response(RunFullShape(run).data)

@@ -5,9 +5,9 @@ from django.http import Http404
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from classifier import problems
 from classifier.feedback import CONSENT
 from classifier.views.page import site_page
+from shoeproject.api import problems
 
 
 @require_safe

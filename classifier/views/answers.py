@@ -6,12 +6,12 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods
 
-from classifier import feedback, past, photo, problems
+from classifier import feedback, past, photo
 from classifier.errors import AnswerExpired, AnswerUnknown, ClassifierError
 from classifier.guide import Guide
 from classifier.views import wording
 from classifier.views.page import site_page, with_problem
-from shoeproject.access import throttles
+from shoeproject.api import problems, throttles
 
 
 class NothingSaid(ClassifierError):

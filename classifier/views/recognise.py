@@ -7,11 +7,11 @@ from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods
 
-from classifier import answer, photo, problems, store, trust
+from classifier import answer, photo, store, trust
 from classifier.guide import Guide
 from classifier.views import wording
 from classifier.views.page import site_page, with_problem
-from shoeproject.access import throttles
+from shoeproject.api import problems, throttles
 
 # A browser sends a copy whose longer side is so many times what the network looks at: enough for
 # the same answer, a fraction of the bytes of a phone's photo.

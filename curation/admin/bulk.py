@@ -13,7 +13,7 @@ from curation import bulk, queue
 from curation.admin.decisions import DECIDE, let_in, page
 from curation.models import Review, ShoeImage, ShoeType
 from shoeproject.errors import ProjectError
-from shoeproject.jobadmin import say_error
+from shoeproject.jobs.admin import say_error
 
 
 class Keys(forms.CharField):

@@ -12,7 +12,7 @@ from django.utils.html import format_html, format_html_join
 from curation import collect, search
 from curation.models import Category, Collection, Hit, ShoeType
 from shoeproject.errors import ProjectError
-from shoeproject.jobadmin import JobAdmin, ReadOnlyAdmin
+from shoeproject.jobs.admin import JobAdmin, ReadOnlyAdmin
 
 FILTER_WORDS = {
     "kind": "Kind of picture",

@@ -16,7 +16,7 @@ from django.utils import timezone
 from curation import agreement, history, review
 from curation.models import Review, ShoeImage
 from shoeproject.errors import ProjectError
-from shoeproject.jobadmin import say_error
+from shoeproject.jobs.admin import say_error
 
 LOOK, DECIDE, PURGE = (
     f"curation.{what}" for what in ("view_shoeimage", "change_shoeimage", "add_purge")

@@ -16,7 +16,7 @@ from curation.admin.queue import QueuePages
 from curation.admin.story import ReviewInline, StoryPages
 from curation.models import Review, ShoeImage, ShoeType
 from shoeproject.errors import ProjectError
-from shoeproject.jobadmin import ReadOnlyAdmin, say_error
+from shoeproject.jobs.admin import ReadOnlyAdmin, say_error
 
 
 class RelabelForm(ActionForm):

@@ -10,7 +10,7 @@ from django.template.loader import render_to_string
 from curation.admin.upload import UploadPages
 from curation.imports import WORDS
 from curation.models import Import, ShoeType
-from shoeproject.jobadmin import JobAdmin
+from shoeproject.jobs.admin import JobAdmin
 
 SHOWN = 24  # of the pictures that came in
 PROBLEMS = 100  # of the refusals, word for word

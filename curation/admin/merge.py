@@ -10,7 +10,7 @@ from curation import merge
 from curation.admin.decisions import DECIDE, page
 from curation.models import ShoeType
 from shoeproject.errors import ProjectError
-from shoeproject.jobadmin import say_error
+from shoeproject.jobs.admin import say_error
 
 
 class MergeForm(forms.Form):

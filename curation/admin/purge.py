@@ -12,7 +12,7 @@ from curation import purge
 from curation.admin.decisions import PURGE, let_in, page
 from curation.models import Purge
 from shoeproject.errors import ProjectError
-from shoeproject.jobadmin import ReadOnlyAdmin, say_error
+from shoeproject.jobs.admin import ReadOnlyAdmin, say_error
 
 
 class ScopeForm(forms.Form):

@@ -5,7 +5,7 @@ from django.urls import reverse
 from django.utils.html import format_html_join
 
 from curation.models import Assessment, AssessRun, CurrentAssessRun, Finding, WorkList
-from shoeproject.jobadmin import JobAdmin, ReadOnlyAdmin
+from shoeproject.jobs.admin import JobAdmin, ReadOnlyAdmin
 
 
 @admin.register(AssessRun)

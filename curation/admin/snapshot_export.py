@@ -6,7 +6,7 @@ from django.shortcuts import redirect
 
 from curation import dataset
 from shoeproject.errors import ProjectError
-from shoeproject.jobadmin import say_error
+from shoeproject.jobs.admin import say_error
 
 # In the order of the links on the page.
 WORDS = {"imagefolder": "Download as folders", "huggingface": "Download for Hugging Face"}

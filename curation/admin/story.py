@@ -11,7 +11,7 @@ from curation.admin.decisions import DECIDE, PURGE
 from curation.models import Assessment, Finding, Review, ShoeImage, ShoeType
 from curation.reasons import BY_SLUG, DUPLICATES
 from shoeproject.errors import ProjectError
-from shoeproject.jobadmin import say_error
+from shoeproject.jobs.admin import say_error
 
 # What can be decided on the page: the action, its button, what is said when it is done.
 BUTTONS = {

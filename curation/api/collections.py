@@ -7,11 +7,12 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from curation import collect, search
-from curation.api import door, shapes
+from curation.api import shapes
 from curation.models import Collection, ShoeType
+from shoeproject.api import base
 from shoeproject.jobs import State
 
-COLLECTIONS = door.page_shape("CollectionsShape", shapes.CollectionShape(many=True))
+COLLECTIONS = base.page_shape("CollectionsShape", shapes.CollectionShape(many=True))
 REFUSED = (
     409,
     "collection_refused",
@@ -21,11 +22,11 @@ REFUSED = (
 NO_WAY = (409, "transition_refused", "“200 images of Uggs” is done and cannot become paused.")
 
 
-class CollectionsAsked(door.PageAsked):
+class CollectionsAsked(base.PageAsked):
     """Which collections."""
 
     state = serializers.ChoiceField(State.choices, required=False)
-    type = door.Text()
+    type = base.Text()
 
 
 class FiltersShape(serializers.Serializer):
@@ -67,7 +68,7 @@ class AskedShape(serializers.Serializer):
     results = shapes.CollectionShape(many=True)
 
 
-class CollectionsView(door.CuratorView):
+class CollectionsView(base.CuratorView):
     """`GET` and `POST /api/v1/collections/`."""
 
     needs = {"GET": "curation.view_collection", "POST": "curation.add_collection"}
@@ -79,17 +80,17 @@ class CollectionsView(door.CuratorView):
         tags=["collections"],
         parameters=[
             OpenApiParameter("state", enum=State.values),
-            OpenApiParameter("type", door.TEXT),
-            *door.PAGE,
+            OpenApiParameter("type", base.TEXT),
+            *base.PAGE,
         ],
-        responses={200: COLLECTIONS, **door.problems(door.INVALID)},
+        responses={200: COLLECTIONS, **base.problems(base.INVALID)},
     )
     def get(self, request):
         """List a part."""
-        said = door.asked(CollectionsAsked, request.query_params)
+        said = base.asked(CollectionsAsked, request.query_params)
         columns = {"state": "state", "type": "shoe_type__slug"}
         rows = _rows().filter(**{columns[n]: said[n] for n in columns if n in said})
-        return door.page(
+        return base.page(
             rows, said, lambda part: shapes.CollectionShape(part, many=True).data,
             newest_first=True,
         )  # fmt: skip
@@ -100,13 +101,13 @@ class CollectionsView(door.CuratorView):
         description="Queues a job for each type; all of them or none. Scope `curation:write`, "
         "permission to add collections.",
         tags=["collections"],
-        parameters=[door.IDEMPOTENCY_KEY],
+        parameters=[base.IDEMPOTENCY_KEY],
         request=AskShape,
-        responses={201: AskedShape, **door.problems(REFUSED, *door.CREATING)},
+        responses={201: AskedShape, **base.problems(REFUSED, *base.CREATING)},
     )
     def post(self, request):
         """Queue them."""
-        said = door.asked(AskShape, request.data)
+        said = base.asked(AskShape, request.data)
         made = collect.ask(
             said["types"], said["count"], terms=said["terms"], filters=said.get("filters"),
             safe=said["safe_search"], set_label=said["set_label"], by=request.user,
@@ -114,7 +115,7 @@ class CollectionsView(door.CuratorView):
         return Response({"results": shapes.CollectionShape(made, many=True).data}, 201)
 
 
-class CollectionView(door.CuratorView):
+class CollectionView(base.CuratorView):
     """`GET /api/v1/collections/<pk>/`."""
 
     needs = {"GET": "curation.view_collection"}
@@ -124,8 +125,8 @@ class CollectionView(door.CuratorView):
         summary="One collection",
         description="Scope `curation:read`, permission to view collections.",
         tags=["collections"],
-        parameters=[door.KEY],
-        responses={200: shapes.CollectionShape, **door.problems(door.NOT_FOUND)},
+        parameters=[base.KEY],
+        responses={200: shapes.CollectionShape, **base.problems(base.NOT_FOUND)},
     )
     def get(self, request, pk):
         """Show one."""
@@ -135,7 +136,7 @@ class CollectionView(door.CuratorView):
 def _verb_view(verb: str, summary: str) -> type:
     """`POST /api/v1/collections/<pk>/<verb>/`."""
 
-    class VerbView(door.CuratorView):
+    class VerbView(base.CuratorView):
         needs = {"POST": "curation.change_collection"}
 
         @extend_schema(
@@ -143,11 +144,11 @@ def _verb_view(verb: str, summary: str) -> type:
             summary=summary,
             description="Scope `curation:write`, permission to change collections.",
             tags=["collections"],
-            parameters=[door.KEY, door.IDEMPOTENCY_KEY],
+            parameters=[base.KEY, base.IDEMPOTENCY_KEY],
             request=None,
             responses={
                 200: shapes.CollectionShape,
-                **door.problems(door.NOT_FOUND, NO_WAY, *door.CREATING),
+                **base.problems(base.NOT_FOUND, NO_WAY, *base.CREATING),
             },
         )
         def post(self, request, pk):
@@ -169,7 +170,7 @@ def _rows():
 
 
 def _find(pk: int) -> Collection:
-    job = _rows().filter(pk=pk).first() if pk <= door.BIGGEST else None
+    job = _rows().filter(pk=pk).first() if pk <= base.BIGGEST else None
     if job is None:
         raise Http404
     return job

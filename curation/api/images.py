@@ -9,9 +9,10 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.response import Response
 
 from curation import history
-from curation.api import door, shapes
+from curation.api import shapes
 from curation.models import ShoeImage
 from curation.splits import Split
+from shoeproject.api import base
 
 FIELDS = shapes.ImageShape.Meta.fields
 DIGEST = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
@@ -26,16 +27,16 @@ COLUMNS = {
 }  # fmt: skip
 
 
-class ImagesAsked(door.PageAsked):
+class ImagesAsked(base.PageAsked):
     """Which images, and what of them."""
 
     state = serializers.ChoiceField(ShoeImage.State.choices, required=False)
-    label = door.Text()
+    label = base.Text()
     split = serializers.ChoiceField([split.value for split in Split], required=False)
-    source = door.Text()
-    collection = serializers.IntegerField(min_value=0, max_value=door.BIGGEST, required=False)
-    domain = door.Text()
-    licence = door.Text()
+    source = base.Text()
+    collection = serializers.IntegerField(min_value=0, max_value=base.BIGGEST, required=False)
+    domain = base.Text()
+    licence = base.Text()
     min_side = serializers.IntegerField(
         min_value=0, max_value=2**31 - 1, required=False,
         help_text="Pixels of the shorter side, at least",
@@ -57,7 +58,7 @@ class ImagesAsked(door.PageAsked):
         return {**said, "fields": set(names)}
 
 
-IMAGES = door.page_shape("ImagesShape", shapes.ImagePartShape(many=True))
+IMAGES = base.page_shape("ImagesShape", shapes.ImagePartShape(many=True))
 
 
 def drawn(images, fields=()) -> list[dict]:
@@ -76,7 +77,7 @@ def find(sha256: str) -> ShoeImage:
     return row
 
 
-class ImagesView(door.CuratorView):
+class ImagesView(base.CuratorView):
     """`GET /api/v1/images/`."""
 
     needs = {"GET": "curation.view_shoeimage"}
@@ -88,14 +89,14 @@ class ImagesView(door.CuratorView):
         tags=["images"],
         parameters=[
             OpenApiParameter("state", enum=ShoeImage.State.values),
-            OpenApiParameter("label", door.TEXT),
+            OpenApiParameter("label", base.TEXT),
             OpenApiParameter("split", enum=[split.value for split in Split]),
             *(
-                OpenApiParameter(name, door.TEXT)
+                OpenApiParameter(name, base.TEXT)
                 for name in ("source", "domain", "licence")
             ),
             OpenApiParameter(
-                "collection", {"type": "integer", "minimum": 0, "maximum": door.BIGGEST}
+                "collection", {"type": "integer", "minimum": 0, "maximum": base.BIGGEST}
             ),
             OpenApiParameter(
                 "min_side", {"type": "integer", "minimum": 0, "maximum": 2**31 - 1},
@@ -107,19 +108,19 @@ class ImagesView(door.CuratorView):
                 explode=False,
                 description="Only these, separated by commas",
             ),
-            *door.PAGE,
+            *base.PAGE,
         ],
-        responses={200: IMAGES, **door.problems(door.INVALID)},
+        responses={200: IMAGES, **base.problems(base.INVALID)},
     )  # fmt: skip
     def get(self, request):
         """List a part."""
-        said = door.asked(ImagesAsked, request.query_params)
+        said = base.asked(ImagesAsked, request.query_params)
         chosen = {COLUMNS[name]: said[name] for name in COLUMNS if name in said}
         rows = ShoeImage.objects.filter(**chosen).select_related("label", "proposed")
-        return door.page(rows, said, lambda images: drawn(images, said["fields"]))
+        return base.page(rows, said, lambda images: drawn(images, said["fields"]))
 
 
-class ImageView(door.CuratorView):
+class ImageView(base.CuratorView):
     """`GET /api/v1/images/<sha256>/`."""
 
     needs = {"GET": "curation.view_shoeimage"}
@@ -130,7 +131,7 @@ class ImageView(door.CuratorView):
         description="Scope `curation:read`, permission to view images.",
         tags=["images"],
         parameters=[SHA256],
-        responses={200: shapes.ImageShape, **door.problems(door.NOT_FOUND)},
+        responses={200: shapes.ImageShape, **base.problems(base.NOT_FOUND)},
     )
     def get(self, request, sha256):
         """Show one."""
@@ -145,7 +146,7 @@ class AnyAccepted(BaseContentNegotiation):
         return renderers[0], renderers[0].media_type
 
 
-class PictureView(door.CuratorView):
+class PictureView(base.CuratorView):
     """`GET /api/v1/images/<sha256>/picture`."""
 
     needs = {"GET": "curation.view_shoeimage"}
@@ -158,7 +159,7 @@ class PictureView(door.CuratorView):
         "permission to view images.",
         tags=["images"],
         parameters=[SHA256],
-        responses={(200, "image/jpeg"): OpenApiTypes.BINARY, **door.problems(door.NOT_FOUND)},
+        responses={(200, "image/jpeg"): OpenApiTypes.BINARY, **base.problems(base.NOT_FOUND)},
     )
     def get(self, request, sha256):
         """Send the file."""

@@ -6,13 +6,14 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from curation import review
-from curation.api import door, shapes
+from curation.api import shapes
 from curation.api.images import DIGEST
 from curation.errors import CurationError
 from curation.models import Review, ShoeImage, ShoeType
+from shoeproject.api import base
 
 HEX64 = r"^[0-9a-f]{64}\Z"
-REVIEWS = door.page_shape("ReviewsShape", shapes.ReviewShape(many=True))
+REVIEWS = base.page_shape("ReviewsShape", shapes.ReviewShape(many=True))
 REFUSED = (409, "decision_refused", "only a rejected image can be restored.")
 UNKNOWN = (
     404,
@@ -32,11 +33,11 @@ class ImageUnknown(CurationError):
         self.sha256 = sha256
 
 
-class ReviewsAsked(door.PageAsked):
+class ReviewsAsked(base.PageAsked):
     """Which decisions."""
 
     image = serializers.RegexField(HEX64, required=False)
-    by = door.Text()
+    by = base.Text()
     since = serializers.DateTimeField(required=False)
 
 
@@ -57,7 +58,7 @@ class DecisionShape(serializers.Serializer):
         help_text="For colleagues; with leave it is needed",
     )  # fmt: skip
     seen = serializers.DictField(
-        child=serializers.IntegerField(min_value=0, max_value=door.BIGGEST), required=False,
+        child=serializers.IntegerField(min_value=0, max_value=base.BIGGEST), required=False,
         help_text="SHA-256 → `decision` of the image as you knew it. With it, an image that "
         "somebody decided on since is left alone and listed in `overtaken`",
     )  # fmt: skip
@@ -95,7 +96,7 @@ def decide(said: dict, by) -> dict:
     }
 
 
-class ReviewsView(door.CuratorView):
+class ReviewsView(base.CuratorView):
     """`GET` and `POST /api/v1/reviews/`."""
 
     needs = {"GET": "curation.view_review", "POST": "curation.change_shoeimage"}
@@ -108,22 +109,22 @@ class ReviewsView(door.CuratorView):
         parameters=[
             OpenApiParameter("image", DIGEST, description="On this image"),
             OpenApiParameter(
-                "by", door.TEXT,
+                "by", base.TEXT,
                 description="By this account",
             ),
             OpenApiParameter("since", {"type": "string", "format": "date-time"}),
-            *door.PAGE,
+            *base.PAGE,
         ],
-        responses={200: REVIEWS, **door.problems(door.INVALID)},
+        responses={200: REVIEWS, **base.problems(base.INVALID)},
     )  # fmt: skip
     def get(self, request):
         """List a part."""
-        said = door.asked(ReviewsAsked, request.query_params)
+        said = base.asked(ReviewsAsked, request.query_params)
         columns = {"image": "image__sha256", "by": "by__username", "since": "at__gte"}
         chosen = {columns[name]: said[name] for name in columns if name in said}
         rows = Review.objects.filter(**chosen)
         rows = rows.select_related("image", "by", "label_from", "label_to")
-        return door.page(
+        return base.page(
             rows, said, lambda part: shapes.ReviewShape(part, many=True).data, newest_first=True
         )
 
@@ -132,12 +133,12 @@ class ReviewsView(door.CuratorView):
         summary="Decide on images",
         description="Scope `curation:write`, permission to change images.",
         tags=["reviews"],
-        parameters=[door.IDEMPOTENCY_KEY],
+        parameters=[base.IDEMPOTENCY_KEY],
         request=DecisionShape,
         responses={
             200: DecidedShape,
             201: DecidedShape,
-            **door.problems(UNKNOWN, REFUSED, *door.CREATING),
+            **base.problems(UNKNOWN, REFUSED, *base.CREATING),
         },
         examples=[
             OpenApiExample(
@@ -154,5 +155,5 @@ class ReviewsView(door.CuratorView):
     )
     def post(self, request):
         """Decide: 201 where that wrote history, 200 where everything was overtaken."""
-        made = decide(door.asked(DecisionShape, request.data), request.user)
+        made = decide(base.asked(DecisionShape, request.data), request.user)
         return Response(DecidedShape(made).data, 201 if made["batch"] else 200)

@@ -6,12 +6,13 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from curation import snapshot
-from curation.api import door, shapes
+from curation.api import shapes
 from curation.models import AssessRun, CurrentAssessRun, Snapshot
+from shoeproject.api import base
 from shoeproject.jobs import State
 
-SNAPSHOTS = door.page_shape("SnapshotsShape", shapes.SnapshotShape(many=True))
-ASSESS_RUNS = door.page_shape("AssessRunsShape", shapes.AssessRunShape(many=True))
+SNAPSHOTS = base.page_shape("SnapshotsShape", shapes.SnapshotShape(many=True))
+ASSESS_RUNS = base.page_shape("AssessRunsShape", shapes.AssessRunShape(many=True))
 TAKEN = (
     409,
     "snapshot_name_taken",
@@ -38,7 +39,7 @@ class FreezeShape(serializers.Serializer):
     )
 
 
-class SnapshotsView(door.CuratorView):
+class SnapshotsView(base.CuratorView):
     """`GET` and `POST /api/v1/snapshots/`."""
 
     needs = {"GET": "curation.view_snapshot", "POST": "curation.add_snapshot"}
@@ -48,14 +49,14 @@ class SnapshotsView(door.CuratorView):
         summary="Frozen sets of images",
         description="Newest first. Scope `curation:read`, permission to view snapshots.",
         tags=["snapshots"],
-        parameters=door.PAGE,
-        responses={200: SNAPSHOTS, **door.problems(door.INVALID)},
+        parameters=base.PAGE,
+        responses={200: SNAPSHOTS, **base.problems(base.INVALID)},
     )
     def get(self, request):
         """List a part."""
-        said = door.asked(door.PageAsked, request.query_params)
+        said = base.asked(base.PageAsked, request.query_params)
         rows = Snapshot.objects.select_related("created_by")
-        return door.page(
+        return base.page(
             rows, said, lambda part: shapes.SnapshotShape(part, many=True).data, newest_first=True
         )
 
@@ -65,24 +66,24 @@ class SnapshotsView(door.CuratorView):
         description="Asked again with nothing changed, it answers the snapshot that is there, with "
         "200. Scope `curation:write`, permission to add snapshots.",
         tags=["snapshots"],
-        parameters=[door.IDEMPOTENCY_KEY],
+        parameters=[base.IDEMPOTENCY_KEY],
         request=FreezeShape,
         responses={
             200: shapes.SnapshotFullShape,
             201: shapes.SnapshotFullShape,
-            **door.problems(TAKEN, EMPTY, *door.CREATING),
+            **base.problems(TAKEN, EMPTY, *base.CREATING),
         },
     )
     def post(self, request):
         """Freeze one."""
-        said = door.asked(FreezeShape, request.data)
+        said = base.asked(FreezeShape, request.data)
         there = Snapshot.objects.filter(name=said["name"]).exists()
         chosen = snapshot.Filter(said["min_size"], said["confirmed"])
         frozen = snapshot.freeze(said["name"], chosen, by=request.user)
         return Response(shapes.SnapshotFullShape(frozen).data, 200 if there else 201)
 
 
-class SnapshotView(door.CuratorView):
+class SnapshotView(base.CuratorView):
     """`GET /api/v1/snapshots/<name>/`."""
 
     needs = {"GET": "curation.view_snapshot"}
@@ -92,7 +93,7 @@ class SnapshotView(door.CuratorView):
         summary="One snapshot, with its images counted",
         description="Scope `curation:read`, permission to view snapshots.",
         tags=["snapshots"],
-        responses={200: shapes.SnapshotFullShape, **door.problems(door.NOT_FOUND)},
+        responses={200: shapes.SnapshotFullShape, **base.problems(base.NOT_FOUND)},
     )
     def get(self, request, name):
         """Show one."""
@@ -102,13 +103,13 @@ class SnapshotView(door.CuratorView):
         return Response(shapes.SnapshotFullShape(found).data)
 
 
-class RunsAsked(door.PageAsked):
+class RunsAsked(base.PageAsked):
     """Which runs."""
 
     state = serializers.ChoiceField(State.choices, required=False)
 
 
-class AssessRunsView(door.CuratorView):
+class AssessRunsView(base.CuratorView):
     """`GET /api/v1/assess-runs/`."""
 
     needs = {"GET": "curation.view_assessrun"}
@@ -118,12 +119,12 @@ class AssessRunsView(door.CuratorView):
         summary="Assessments of all images",
         description="Newest first. Scope `curation:read`, permission to view assess runs.",
         tags=["runs"],
-        parameters=[OpenApiParameter("state", enum=State.values), *door.PAGE],
-        responses={200: ASSESS_RUNS, **door.problems(door.INVALID)},
+        parameters=[OpenApiParameter("state", enum=State.values), *base.PAGE],
+        responses={200: ASSESS_RUNS, **base.problems(base.INVALID)},
     )
     def get(self, request):
         """List a part."""
-        said = door.asked(RunsAsked, request.query_params)
+        said = base.asked(RunsAsked, request.query_params)
         rows = AssessRun.objects.select_related("asked_by")
         if "state" in said:
             rows = rows.filter(state=said["state"])
@@ -132,4 +133,4 @@ class AssessRunsView(door.CuratorView):
         def drawn(part):
             return shapes.AssessRunShape(part, many=True, context={"current": current}).data
 
-        return door.page(rows, said, drawn, newest_first=True)
+        return base.page(rows, said, drawn, newest_first=True)

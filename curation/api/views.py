@@ -8,10 +8,10 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from curation import findings, listing
-from curation.api import door
 from curation.models import ShoeImage
 from curation.reasons import BY_SLUG
 from curation.splits import Split
+from shoeproject.api import base
 
 
 class Asked(serializers.Serializer):
@@ -58,7 +58,7 @@ class FindingsShape(serializers.Serializer):
     )
 
 
-class FindingsView(door.CuratorView):
+class FindingsView(base.CuratorView):
     """`GET /api/v1/findings/`."""
 
     needs = {"GET": "curation.view_finding"}
@@ -80,11 +80,11 @@ class FindingsView(door.CuratorView):
             ),
             OpenApiParameter("after", str, description="`next` of the answer before"),
         ],
-        responses={200: FindingsShape, **door.problems(door.INVALID)},
+        responses={200: FindingsShape, **base.problems(base.INVALID)},
     )
     def get(self, request):
         """List a page."""
-        said = door.asked(Asked, request.query_params)
+        said = base.asked(Asked, request.query_params)
         limit, after = said.get("limit", settings.FINDINGS_PAGE), said.get("after")
         place = listing.Place.parse(after) if after else None
         # One more than is shown tells whether there is more.

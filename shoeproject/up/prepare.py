@@ -18,7 +18,7 @@ from django.contrib.staticfiles.finders import get_finders
 from django.core.management import CommandError, call_command, get_commands
 from django.db import DatabaseError, connection
 
-from shoeproject import planner
+from shoeproject import sqlite_analyze
 from shoeproject.errors import ProjectError
 from shoeproject.up.checks import CannotStart
 
@@ -77,7 +77,7 @@ def database() -> None:
     """Apply the migrations that are missing, and have SQLite look at its tables."""
     with _step("the database"):
         call_command("migrate", interactive=False, verbosity=0)
-        planner.look()
+        sqlite_analyze.look()
 
 
 def _static_state() -> str:

@@ -3,7 +3,7 @@
 from classifier import embedders
 from classifier.assess import ask
 from curation.models import AssessRun
-from shoeproject.commands import ProjectCommand, wait_for
+from shoeproject.jobs.commands import ProjectCommand, wait_for
 
 
 class Command(ProjectCommand):

@@ -3,7 +3,7 @@
 from classifier import evaluate, promote, trust
 from classifier.metrics import MIN_GROUPS
 from curation.snapshot import find
-from shoeproject.commands import ProjectCommand, wait_for
+from shoeproject.jobs.commands import ProjectCommand, wait_for
 
 VERDICTS = {
     "type": "with a type",

@@ -1,7 +1,7 @@
 """`manage.py export_embedder`."""
 
 from classifier import embedders
-from shoeproject.commands import ProjectCommand, wait_for
+from shoeproject.jobs.commands import ProjectCommand, wait_for
 
 
 class Command(ProjectCommand):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from classifier.exports import site
 from classifier.views.recognise import SENT_TIMES
-from shoeproject.commands import ProjectCommand
+from shoeproject.jobs.commands import ProjectCommand
 
 
 class Command(ProjectCommand):

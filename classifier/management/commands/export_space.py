@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from classifier.exports import space
-from shoeproject.commands import Meter, ProjectCommand
+from shoeproject.jobs.commands import Meter, ProjectCommand
 
 PATIENCE_SECONDS = 2  # without a word; most exports are done by then
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from django.core.management.base import CommandError
 
 from classifier import promote, starter
-from shoeproject.commands import ProjectCommand
+from shoeproject.jobs.commands import ProjectCommand
 
 
 class Command(ProjectCommand):

@@ -8,7 +8,7 @@ from django.core.management.base import CommandError
 
 from classifier import pictures, recipes
 from curation import snapshot as snapshots
-from shoeproject.commands import Meter, ProjectCommand
+from shoeproject.jobs.commands import Meter, ProjectCommand
 
 
 class Command(ProjectCommand):

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from classifier import answer
-from shoeproject.commands import ProjectCommand
 from shoeproject.errors import ProjectError
+from shoeproject.jobs.commands import ProjectCommand
 
 
 class Command(ProjectCommand):

@@ -1,7 +1,7 @@
 """`manage.py promote VERSION`."""
 
 from classifier import promote
-from shoeproject.commands import ProjectCommand
+from shoeproject.jobs.commands import ProjectCommand
 
 
 class Command(ProjectCommand):

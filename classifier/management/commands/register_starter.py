@@ -1,7 +1,7 @@
 """`manage.py register_starter`."""
 
 from classifier import starter
-from shoeproject.commands import ProjectCommand
+from shoeproject.jobs.commands import ProjectCommand
 
 
 class Command(ProjectCommand):

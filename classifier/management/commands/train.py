@@ -5,7 +5,7 @@ from django.core.management.base import CommandError
 from classifier import runs
 from classifier.models import ModelVersion
 from curation.snapshot import find
-from shoeproject.commands import ProjectCommand, wait_for
+from shoeproject.jobs.commands import ProjectCommand, wait_for
 
 
 class Command(ProjectCommand):

@@ -4,7 +4,7 @@ from django.core.management.base import CommandError
 
 from curation import collect, ingest, search
 from curation.models import Collection, ShoeType
-from shoeproject.commands import ProjectCommand, wait_for
+from shoeproject.jobs.commands import ProjectCommand, wait_for
 
 
 class Command(ProjectCommand):

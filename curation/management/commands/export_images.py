@@ -8,7 +8,7 @@ from pathlib import Path
 from django.core.management.base import CommandError
 
 from curation import dataset, snapshot
-from shoeproject.commands import Meter, ProjectCommand
+from shoeproject.jobs.commands import Meter, ProjectCommand
 
 
 class Command(ProjectCommand):

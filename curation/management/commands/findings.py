@@ -7,7 +7,7 @@ from django.core.management.base import CommandError
 
 from curation import listing
 from curation.reasons import BY_SLUG
-from shoeproject.commands import ProjectCommand
+from shoeproject.jobs.commands import ProjectCommand
 
 
 class Command(ProjectCommand):

@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 from curation import imports, ingest
 from curation.models import Import, ShoeImage, ShoeType
 from curation.models.intake import validate_label_map
-from shoeproject.commands import ProjectCommand, wait_for
+from shoeproject.jobs.commands import ProjectCommand, wait_for
 
 
 class Command(ProjectCommand):

@@ -2,7 +2,7 @@
 
 from curation import snapshot
 from curation.splits import Split
-from shoeproject.commands import ProjectCommand
+from shoeproject.jobs.commands import ProjectCommand
 
 
 class Command(ProjectCommand):

@@ -10,8 +10,8 @@ from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from shoeproject.access.idempotency import IdempotentMixin, KeyBusy, KeyReused
-from shoeproject.problem import CONTENT_TYPE, SCHEMA, Problem
+from shoeproject.api.idempotency import IdempotentMixin, KeyBusy, KeyReused
+from shoeproject.api.problem import CONTENT_TYPE, SCHEMA, Problem
 
 BIGGEST = 2**63 - 1  # what a database takes as a primary key
 
@@ -132,7 +132,7 @@ def page_shape(name: str, shape: serializers.Serializer) -> type:
 
 def problems(*listed: tuple[int, str, str]) -> dict:
     """The schema's entries for errors: (status, code, detail). Those of every view come by
-    themselves (`shoeproject.access.schema`)."""
+    themselves (`shoeproject.api.schema`)."""
     by_status = {}
     for status, code, detail in listed:
         by_status.setdefault(status, {})[code] = detail

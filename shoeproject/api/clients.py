@@ -2,7 +2,7 @@
 
 from django.utils.crypto import salted_hmac
 
-from shoeproject.access.address import client_address, counted_as
+from shoeproject.api.client_address import client_address, counted_as
 
 
 def known(request) -> str:

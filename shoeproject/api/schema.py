@@ -1,6 +1,6 @@
 """What the schema says of every door: that it counts, and whom it lets in."""
 
-from shoeproject.problem import CONTENT_TYPE, SCHEMA, Problem
+from shoeproject.api.problem import CONTENT_TYPE, SCHEMA, Problem
 
 SIGNED_OUT = {
     "not_authenticated": "Authentication credentials were not provided.",

@@ -12,7 +12,7 @@ from django.core.exceptions import RequestDataTooBig
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
-from shoeproject.access import clients, reach
+from shoeproject.api import clients, optional_cache
 from shoeproject.errors import ProjectError
 
 logger = logging.getLogger(__name__)
@@ -113,12 +113,12 @@ def _begin(request, key: str) -> _Held | None:
     place = f"idempotency:{hashlib.sha256(told.encode()).hexdigest()}"
     held = _Held(place, _fingerprint(request))
     try:
-        with reach.cache_needed(NOT_KEPT):
+        with optional_cache.cache_needed(NOT_KEPT):
             # The one step that only one of several can do.
             if cache.add(place, {"body": held.body}, settings.IDEMPOTENCY_BUSY_SECONDS):
                 return held
             kept = cache.get(place)
-    except reach.CacheDown:
+    except optional_cache.CacheDown:
         return None
     if kept is None:  # it was let go just now
         raise KeyBusy
@@ -161,10 +161,10 @@ def _said(value) -> str:
 
 def _write(place: str, kept: dict | None) -> None:
     try:
-        with reach.cache_needed(NOT_KEPT):
+        with optional_cache.cache_needed(NOT_KEPT):
             if kept is None:
                 cache.delete(place)
             else:
                 cache.set(place, kept, settings.IDEMPOTENCY_HOURS * 3600)
-    except reach.CacheDown:
+    except optional_cache.CacheDown:
         logger.debug("%s was not written", place)

@@ -6,7 +6,7 @@ from rest_framework.exceptions import Throttled
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.throttling import SimpleRateThrottle
 
-from shoeproject.access import address, clients, rates, reach
+from shoeproject.api import client_address, clients, optional_cache, rates
 
 NOT_COUNTED = "requests are not counted, and nobody is asked to wait"
 
@@ -44,9 +44,9 @@ def count(request, scope: str) -> rates.Spent | None:
     # The middleware sees Django's request, not REST framework's around it.
     plain = getattr(request, "_request", request)
     try:
-        with reach.cache_needed(NOT_COUNTED):
+        with optional_cache.cache_needed(NOT_COUNTED):
             plain.rate_spent = rates.spend(scope, clients.name(request), limit, window)
-    except reach.CacheDown:
+    except optional_cache.CacheDown:
         plain.rate_unknown = True
         return None
     return plain.rate_spent
@@ -86,7 +86,7 @@ def rate_headers(get_response):
 
 def _check_settings() -> None:
     try:
-        address.trusted_proxies()
+        client_address.trusted_proxies()
     except ValueError as error:
         raise ImproperlyConfigured(f"TRUSTED_PROXIES: {error}") from error
     for scope, both in settings.THROTTLE_RATES.items():

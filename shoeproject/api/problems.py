@@ -11,8 +11,8 @@ from django.http.multipartparser import MultiPartParserError
 from rest_framework import exceptions
 from rest_framework.response import Response
 
+from shoeproject.api.problem import CONTENT_TYPE, Problem
 from shoeproject.errors import ProjectError
-from shoeproject.problem import CONTENT_TYPE, Problem
 
 # The project's errors by their code; what is not here is the request's fault in general.
 STATUS = {
