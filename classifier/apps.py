@@ -8,6 +8,29 @@ class ClassifierConfig(AppConfig):
 
     name = "classifier"
     verbose_name = "Classifier"
+    role_permissions = {
+        "Curator": {
+            "trainingrun": "view",
+            "epoch": "view",
+            "modelversion": "view",
+            "evaluation": "view",
+            "pretrainedembedder": "view add",
+            "promotion": "view",
+            "feedback": "view",
+            # Own tokens alone: who may view them sees everybody's.
+            "accesstoken": "add",
+        },
+        "Trainer": {
+            "trainingrun": "view add change",
+            "epoch": "view",
+            "modelversion": "view change",
+            "evaluation": "view add change",
+            "pretrainedembedder": "view add change",
+            "promotion": "view add",
+            "feedback": "view",
+            "accesstoken": "add",
+        },
+    }
 
     def ready(self):
         """Let go of pictures that curation has purged, and assess what it has brought in."""
@@ -18,3 +41,11 @@ class ClassifierConfig(AppConfig):
 
         signal.connect(purged.drop_purged, dispatch_uid="classifier.purged")
         job_done.connect(ask.after_job, dispatch_uid="classifier.assess")
+
+    def active_version_name(self) -> str | None:
+        """Name of the version that answers, or None; one query."""
+        versions = self.get_model("ModelVersion").objects.filter(active=True)
+        return versions.values_list("name", flat=True).first()
+
+    # What `/health/` says besides its own: field → how to find it in the database.
+    health_facts = {"model": active_version_name}

@@ -9,13 +9,36 @@ class CurationConfig(AppConfig):
 
     name = "curation"
     verbose_name = "Curation"
+    # Rows that must only ever grow are never changed or deleted by anybody through the admin.
+    role_permissions = {
+        "Curator": {
+            "category": "view",
+            "shoetype": "view change",
+            "shoeimage": "view change",
+            "review": "view",
+            "purge": "view",
+            "collection": "view add change",
+            "import": "view add change",
+            "hit": "view",
+            "assessrun": "view add change",
+            "assessment": "view",
+            "finding": "view change",
+            "worklist": "view add change delete",
+            "snapshot": "view add",
+        },
+        "Trainer": {
+            "category": "view",
+            "shoetype": "view",
+            "shoeimage": "view",
+            "review": "view",
+            "snapshot": "view add",
+            "finding": "view",
+            "worklist": "view add change",
+        },
+    }
 
     def ready(self):
-        """Types and roles come with `migrate`."""
-        from curation.guide import load_after_migrate
-        from curation.roles import grant_after_migrate
+        """Types come with `migrate`."""
+        from curation.guide import load_after_migrate  # models, so not before the apps are here
 
         post_migrate.connect(load_after_migrate, sender=self)
-        # Permissions of an app are made when its own turn comes, and these roles span both apps,
-        # so the roles are written after every app's turn.
-        post_migrate.connect(grant_after_migrate)

@@ -5,6 +5,7 @@ Every field is public, so it says which part fails and not why; the log has that
 
 import logging
 import secrets
+from functools import partial
 
 from django.apps import apps
 from django.core.cache import cache
@@ -19,15 +20,19 @@ logger = logging.getLogger(__name__)
 OK, UNREACHABLE = "ok", "unreachable"
 
 
-def _database() -> tuple[str, str | None]:
-    """The database's state, and the name of the active model version where there is one."""
+def _database() -> tuple[str, dict]:
+    """The database's state, and what the apps add to the answer, from the database."""
+    facts = {
+        name: partial(find, config)
+        for config in apps.get_app_configs()
+        for name, find in getattr(config, "health_facts", {}).items()
+    }
     try:
         connection.ensure_connection()
-        versions = apps.get_model("classifier", "ModelVersion")
-        return OK, versions.objects.filter(active=True).values_list("name", flat=True).first()
+        return OK, {name: find() for name, find in facts.items()}
     except DatabaseError as error:
         logger.error("The database does not answer: %s", error)
-        return UNREACHABLE, None
+        return UNREACHABLE, dict.fromkeys(facts)
 
 
 def _cache() -> str:
@@ -48,7 +53,7 @@ def health(request):
 
     A site without an active model is healthy: it has a guide to show and data to collect.
     """
-    database, model = _database()
+    database, facts = _database()
     cached = _cache()
     healthy = database == cached == OK
     return JsonResponse(
@@ -56,7 +61,7 @@ def health(request):
             "status": OK if healthy else "failing",
             "database": database,
             "cache": cached,
-            "model": model,
+            **facts,
         },
         status=200 if healthy else 503,
     )

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import count
 
+from celery import current_app
 from django.conf import settings
 from django.core.files.storage import storages
 from django.db.models import F, Q
@@ -19,7 +20,6 @@ from classifier.embedding import Embedder
 from classifier.errors import UnreadablePicture
 from curation.models import AssessChunk, AssessRun
 from curation.models.image import media_name
-from shoeproject.celery import app
 from shoeproject.jobs import ClaimLost
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def call_for_help(run: AssessRun) -> None:
 
 def _call(run_id: int) -> bool:
     try:
-        app.send_task(TASK, args=[run_id], expires=4 * settings.JOB_RING_SECONDS)
+        current_app.send_task(TASK, args=[run_id], expires=4 * settings.JOB_RING_SECONDS)
     except Exception as error:
         # As with a job's bell: whatever the broker's client raises, the work goes on without.
         logger.warning("The broker did not take a call for help: %s", error)

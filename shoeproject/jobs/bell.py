@@ -3,12 +3,12 @@
 import logging
 from datetime import timedelta
 
+from celery import current_app
 from django.apps import apps
 from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
-from shoeproject.celery import app
 from shoeproject.jobs.states import State
 
 logger = logging.getLogger(__name__)
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 def ring(model, pk: int) -> None:
     """Send the message for row `pk`; a broker that is down is logged, never raised."""
     try:
-        app.send_task(
+        current_app.send_task(
             model.task, args=[pk], queue=model.queue, expires=4 * settings.JOB_RING_SECONDS
         )
     except Exception as error:
