@@ -18,8 +18,8 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shoeproject.settings")
 django.setup()
 
-from classifier import store  # noqa: E402
-from classifier.preprocess import to_array  # noqa: E402
+from classifier.inference.preprocess import to_array  # noqa: E402
+from classifier.registry import store  # noqa: E402
 from curation import ingest  # noqa: E402
 from curation.images import decode  # noqa: E402
 

@@ -45,7 +45,7 @@ from PIL import Image
 
 from bench import servers
 from bench.photographs import evenly, from_a_phone
-from classifier.gate import RETRY_AFTER_SECONDS
+from classifier.inference.concurrency import RETRY_AFTER_SECONDS
 
 PHOTOS, BYTES, SIDE = 8, 200_000, 1200
 ANSWERED, REFUSED = 2.0, 0.1  # seconds

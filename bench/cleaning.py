@@ -35,10 +35,10 @@ from PIL import Image
 
 from bench import faults, rivals, sheet
 from bench.truth import Truth, table
-from classifier.assess import labels, sight, verdict
+from classifier.assess import find_issues, label_issues, sight
 from classifier.assess.sights import Sights
-from classifier.embedding import Embedder
-from classifier.predict import Model
+from classifier.inference.classify import Model
+from classifier.inference.embedding import Embedder
 from curation import splits
 
 SMALLEST = 100  # pixels of the shorter side; decides no reason that is measured here
@@ -86,10 +86,10 @@ def pretrained_embedder(options) -> Embedder:
     if not folder.exists():
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shoeproject.settings")
         django.setup()
-        from classifier import embedder, weights  # torch, for the first run alone
+        from classifier.training import embedder_export, start_weights  # torch, the first time
 
-        start = weights.load_start("resnet34", "file", options.weights)
-        embedder.export_embedder("resnet34", start, options.size, folder)
+        start = start_weights.load_start("resnet34", "file", options.weights)
+        embedder_export.export_embedder("resnet34", start, options.size, folder)
     return Embedder.load(folder)
 
 
@@ -121,7 +121,9 @@ def most_confused(file: Path, shoes: list[faults.Photo], embedder: Embedder) -> 
         classes = sorted({photo.label for photo in shoes})
         given = np.array([classes.index(photo.label) for photo in shoes])
         groups = np.unique([p.group or p.key for p in shoes], return_inverse=True)[1]
-        judged = labels.judge(verdict.components(seen.embedding, 256), given, groups, len(classes))
+        judged = label_issues.judge(
+            find_issues.components(seen.embedding, 256), given, groups, len(classes)
+        )
         wrong = np.flatnonzero(judged.best != given)
         pairs = Counter(tuple(sorted((classes[given[i]], classes[judged.best[i]]))) for i in wrong)
         file.write_text(json.dumps(pairs.most_common(10), indent=1) + "\n")
@@ -150,7 +152,7 @@ class Bench:
     def measure(self, eyes: str, embedder: Embedder) -> None:
         """All ways, looking through one embedder: tables printed, sheets drawn."""
         seen = look(self.photos, embedder, self.out)
-        reached = verdict.reach(self.images(seen, embedder), SMALLEST)
+        reached = find_issues.reach(self.images(seen, embedder), SMALLEST)
         answers = self.ours(reached)
         features = np.asarray(seen.embedding, np.float32)
         print(f"\n## {eyes}: {embedder.name}", flush=True)
@@ -187,12 +189,12 @@ class Bench:
         slugs = list(version.classes)
         return said[:, [slugs.index(s) if s in slugs else len(slugs) for s in self.classes]]
 
-    def images(self, seen: Sights, embedder: Embedder) -> verdict.Images:
+    def images(self, seen: Sights, embedder: Embedder) -> find_issues.Images:
         """The photographs as an assessing of an installation has them."""
         own = np.array(seen.own, np.float32)
         own[self.splits == splits.Split.TRAIN] = np.nan  # what the version has learnt
         sizes = np.array([Image.open(photo.path).size for photo in self.photos])
-        return verdict.Images(
+        return find_issues.Images(
             sha256=[photo.key for photo in self.photos],
             label=[photo.label for photo in self.photos],
             group=[photo.group for photo in self.photos],
@@ -209,7 +211,7 @@ class Bench:
             own_classes=embedder.classes,
         )
 
-    def ours(self, reached: verdict.Verdict) -> dict[str, list[rivals.Answer]]:
+    def ours(self, reached: find_issues.Verdict) -> dict[str, list[rivals.Answer]]:
         """What assessing says, as queues; each ordered by its findings' scores."""
         place = {photo.key: i for i, photo in enumerate(self.photos)}
 
@@ -232,7 +234,7 @@ class Bench:
             "leakage": [answer("ours", "leakage")],
         }
 
-    def suggestions(self, eyes: str, reached: verdict.Verdict) -> None:
+    def suggestions(self, eyes: str, reached: find_issues.Verdict) -> None:
         """How often the suggested label of a wrong one that is flagged is the true one."""
         rows = {}
         for fault in ("flip", "confused"):

@@ -7,7 +7,7 @@ PYTHON: one that has gradio and fastai; see there.
 
 import sys
 
-from classifier import torchvision_shim  # noqa: F401
+from classifier.training import torchvision_shim  # noqa: F401
 
 # isort: split
 import gradio as gr

@@ -5,7 +5,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from classifier import torchvision_shim  # noqa: F401
+from classifier.training import torchvision_shim  # noqa: F401
 
 # isort: split
 from fastai.data.block import CategoryBlock, DataBlock
@@ -17,13 +17,13 @@ from fastai.vision.data import ImageBlock
 from PIL import Image
 
 from bench.serving_size import network, recipe_of
-from classifier import starter, store
-from classifier.batches import Item
-from classifier.calibrate import ClassInfo
-from classifier.export import export_version
+from classifier.inference.classify import WEIGHTS
+from classifier.inference.preprocess import Preprocess
+from classifier.inference.thresholds import ClassInfo
 from classifier.models import ModelVersion
-from classifier.predict import WEIGHTS
-from classifier.preprocess import Preprocess
+from classifier.registry import starter, store
+from classifier.training.data_loaders import Item
+from classifier.training.export import export_version
 
 
 def register_at(size: int, scratch: Path) -> ModelVersion:

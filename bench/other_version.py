@@ -9,11 +9,11 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from classifier import starter
-from classifier.checkpoints import sha256_of
+from classifier.inference.classify import CARD, GRAPH, HEAD, open_session, reference_array
+from classifier.inference.preprocess import Preprocess
+from classifier.jobs.checkpoints import sha256_of
 from classifier.models import ModelVersion
-from classifier.predict import CARD, GRAPH, HEAD, open_session, reference_array
-from classifier.preprocess import Preprocess
+from classifier.registry import starter
 
 
 def register_reversed() -> ModelVersion:

@@ -13,9 +13,9 @@ from django.test import override_settings
 from django.urls import reverse
 from playwright.sync_api import expect
 
-from classifier import store
-from classifier.guide import Guide
+from classifier.answers.guide import Guide
 from classifier.models import Evaluation, ModelVersion, TrainingRun
+from classifier.registry import store
 from curation.models import AssessRun, Collection, Import, ShoeImage, ShoeType, Snapshot
 
 Way = Callable[[object], None]

@@ -65,8 +65,9 @@ from bench.installation import running
 from bench.memory import memory
 from bench.other_version import register_reversed
 from bench.photographs import sample
-from classifier import answer, promote, store
+from classifier.answers import answer
 from classifier.models import ModelVersion
+from classifier.registry import promote, store
 
 PATH, HEADERS = "/api/v1/predictions/", {"Content-Type": "application/octet-stream"}
 PAUSES = (0.5, 4.0)  # seconds between two changes

@@ -29,7 +29,7 @@ from django.conf import settings
 from playwright.sync_api import Page, sync_playwright
 
 from bench.photographs import GRAIN, evenly, from_a_phone
-from classifier.predict import Model, predict
+from classifier.inference.classify import Model, predict
 from classifier.views.recognise import SENT_TIMES
 from tests.browsing import ARGUMENTS
 

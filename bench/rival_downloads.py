@@ -12,7 +12,7 @@ from pathlib import Path
 
 from fastai.vision.utils import download_images, verify_images
 
-import classifier.torchvision_shim  # noqa: F401 - before fastai
+import classifier.training.torchvision_shim  # noqa: F401 - before fastai
 
 if __name__ == "__main__":
     folder, workers = Path(sys.argv[1]), int(sys.argv[2])

@@ -54,8 +54,8 @@ from playwright.sync_api import sync_playwright
 
 from bench import pages, pictures, servers
 from bench.photographs import evenly
-from classifier import answer
 from classifier.access import tokens
+from classifier.answers import answer
 from curation import review
 from curation.models import ShoeImage, ShoeType
 from tests.browsing import ARGUMENTS, Visit

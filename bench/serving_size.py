@@ -32,7 +32,7 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shoeproject.settings")
 django.setup()
 
-from classifier import torchvision_shim  # noqa: F401
+from classifier.training import torchvision_shim  # noqa: F401
 
 # isort: split
 import torchvision
@@ -41,16 +41,17 @@ from fastai.vision.learner import create_timm_model, create_vision_model, defaul
 from PIL import Image
 from torch import nn
 
-from classifier import pictures, promote, store
-from classifier.batches import Item
-from classifier.calibrate import ClassInfo
-from classifier.export import export_version
-from classifier.learner import channels_of, linear_head
-from classifier.metrics import measure
-from classifier.predict import WEIGHTS, Model, predict
-from classifier.preprocess import Preprocess, to_array
+from classifier.evaluation.metrics import measure
+from classifier.inference.classify import WEIGHTS, Model, predict
+from classifier.inference.preprocess import Preprocess, to_array
+from classifier.inference.thresholds import ClassInfo
+from classifier.jobs import stored_pictures
 from classifier.recipes import Recipe
-from classifier.weights import RESNETS, load_body, load_linear, load_start
+from classifier.registry import promote, store
+from classifier.training.data_loaders import Item
+from classifier.training.export import export_version
+from classifier.training.learner import channels_of, linear_head
+from classifier.training.start_weights import RESNETS, load_body, load_linear, load_start
 from curation import ingest, snapshot
 from curation.images import decode, encode
 from curation.models.image import media_name
@@ -109,7 +110,7 @@ def items_of(lines, card: dict, valid: int) -> list[Item]:
         for split in ("train", "valid")
     )
     used = train + others[:: max(1, -(-len(others) // valid))]
-    paths = pictures.fetch([line.stored_sha256 for line in used], lambda done: None)
+    paths = stored_pictures.fetch([line.stored_sha256 for line in used], lambda done: None)
     return [Item(paths[ln.stored_sha256], ln.label, ln.split, ln.sha256, ln.scene) for ln in used]
 
 

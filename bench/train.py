@@ -40,7 +40,7 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shoeproject.settings")
 django.setup()
 
-from classifier import torchvision_shim  # noqa: F401
+from classifier.training import torchvision_shim  # noqa: F401
 
 # isort: split
 import numpy as np
@@ -48,11 +48,13 @@ import torch
 from django.conf import settings
 from fastai.vision import all as fastai
 
-from classifier import decoded, pictures, precision, recipes, train, weights
-from classifier.batches import Item, seed_everything, wanted
-from classifier.learner import build_learner
-from classifier.local_checkpoints import LocalCheckpoints
-from classifier.preprocess import open_photo, to_array
+from classifier import recipes
+from classifier.inference.preprocess import open_photo, to_array
+from classifier.jobs import decoded_pictures, stored_pictures
+from classifier.jobs.local_checkpoints import LocalCheckpoints
+from classifier.training import loop, mixed_precision, start_weights
+from classifier.training.data_loaders import Item, seed_everything, wanted
+from classifier.training.learner import build_learner
 from curation import snapshot
 
 LEAST, MOST = 10, 2000  # training pictures of a label, where there is room; of all
@@ -98,7 +100,7 @@ def main() -> None:
     options = arguments()
     torch.set_num_threads(options.recipe.threads)
     ways = (("resnet34", "auto"), (options.recipe.arch, options.recipe.start))
-    starts = [weights.load_start(*way, options.weights) for way in ways]
+    starts = [start_weights.load_start(*way, options.weights) for way in ways]
     starts = [replace(start, classes=()) for start in starts]  # heads start anew
     print("start weights:", *(start.described for start in starts))
     drawn = draw(options)
@@ -158,7 +160,7 @@ def draw(options) -> Drawn:
         if len(tests) + len(by_group[group]) <= options.test:
             tests += by_group[group]
     used, groups = chosen + tests, [line.group or line.sha256 for line in tests]
-    paths = pictures.fetch([line.stored_sha256 for line in used], lambda done: None)
+    paths = stored_pictures.fetch([line.stored_sha256 for line in used], lambda done: None)
     items = [Item(paths[ln.stored_sha256], ln.label, ln.split, ln.sha256, ln.scene) for ln in used]
     targets = np.array([classes.index(line.label) for line in tests])
     print("pictures:", dict(Counter(ln.split for ln in used)), "test groups:", len(set(groups)))
@@ -188,16 +190,16 @@ def plain_learner(options, drawn: Drawn, start) -> fastai.Learner:
         device=CPU,
     )
     learner = fastai.vision_learner(dls, fastai.resnet34, pretrained=False, metrics=fastai.accuracy)
-    weights.load_body(learner.model, "resnet34", start)
+    start_weights.load_body(learner.model, "resnet34", start)
     return learner
 
 
 def speed(options, drawn: Drawn, starts, rows: list) -> None:
     """One row per size: images a second of both sides, and their ratio."""
-    recipe, computing = options.recipe, precision.choose(options.recipe.precision, CPU)
+    recipe, computing = options.recipe, mixed_precision.choose(options.recipe.precision, CPU)
     ours = build_learner(drawn.items, drawn.classes, recipe, starts[1], options.seed, CPU)
     sides = {"plain": (plain_learner(options, drawn, starts[0]), PLAIN_BATCH, [])}
-    sides["ours"] = (ours, recipe.batch_size, [precision.Compute(computing, recipe.layout)])
+    sides["ours"] = (ours, recipe.batch_size, [mixed_precision.Compute(computing, recipe.layout)])
     images = 2 * math.lcm(PLAIN_BATCH, recipe.batch_size)
     for size in map(int, options.size.split(",")):
         shown = torch.randn(images, 3, size, size)
@@ -244,7 +246,7 @@ def compare(options, drawn: Drawn, starts, result: dict) -> None:
     right = train_plain(options, drawn, starts[0], plain)
     recipe, seed, spent = options.recipe, options.seed, plain[-1]["seconds"]
 
-    def on_epoch(epoch: train.EpochResult) -> None:
+    def on_epoch(epoch: loop.EpochResult) -> None:
         clock.after_train()
         mine = answers(learner.model, drawn.tests, learner.preprocess) == drawn.targets
         interval = paired_interval(right, mine, drawn.groups, seed)
@@ -260,11 +262,11 @@ def compare(options, drawn: Drawn, starts, result: dict) -> None:
     with tempfile.TemporaryDirectory(prefix="bench-train-") as scratch:
         began, items = time.perf_counter(), drawn.items
         sides = [wanted(item.path, item.split, recipe) for item in items]
-        kept = decoded.keep(sides, Path(scratch, "decoded"), settings.TRAIN_DECODED_BYTES)
+        kept = decoded_pictures.keep(sides, Path(scratch, "decoded"), settings.TRAIN_DECODED_BYTES)
         clock, place = Clock(seconds=time.perf_counter() - began), Path(scratch, "checkpoints")
         learner = build_learner(items, drawn.classes, recipe, starts[1], seed, CPU, None, kept)
         learner.add_cb(clock)
-        train.train(learner, recipe, seed, LocalCheckpoints(place), on_epoch=on_epoch)
+        loop.train(learner, recipe, seed, LocalCheckpoints(place), on_epoch=on_epoch)
 
 
 def answers(model: torch.nn.Module, tests: list[Item], spec) -> np.ndarray:

@@ -10,7 +10,7 @@ trained, without loading or augmenting pictures. Every line is measured in turns
 import argparse
 import time
 
-from classifier import torchvision_shim  # noqa: F401
+from classifier.training import torchvision_shim  # noqa: F401
 
 # isort: split
 import torch

@@ -4,7 +4,7 @@ import numpy as np
 
 from bench.faults import ALTERATIONS, NOT_A_SHOE, Photo
 from bench.rivals import Answer
-from classifier.assess import copies
+from classifier.assess import near_duplicates
 
 FIRST = 100
 WRONG_LABELS = ("flip", "confused")
@@ -82,7 +82,7 @@ class Truth:
             found, together = {p for p in self.copies if np.isin(p, said).any()}, {}
         else:
             found = set(_sorted(said))
-            sets = copies.groups(said, len(self.fault))
+            sets = near_duplicates.groups(said, len(self.fault))
             together = {i: number for number, members in enumerate(sets) for i in members}
         joined = [together.get(a, -1) == together.get(b, -2) for a, b in self.copies]
         row = {"in one set": float(np.mean(joined)) if together else None}

@@ -1,6 +1,7 @@
 """The model: training, versions, evaluations, predictions."""
 
 from django.apps import AppConfig
+from django.core.checks import register
 
 
 class ClassifierConfig(AppConfig):
@@ -34,13 +35,16 @@ class ClassifierConfig(AppConfig):
 
     def ready(self):
         """Let go of pictures that curation has purged, and assess what it has brought in."""
-        from classifier import checks, purged  # noqa: F401 - checks register themselves
-        from classifier.assess import ask
-        from curation.purge import purged as signal
+        # Models, so not before the apps are here.
+        from classifier import receivers
+        from classifier.assess import request
+        from classifier.registry import checks
+        from curation.purge import purged
         from shoeproject.jobs import job_done
 
-        signal.connect(purged.drop_purged, dispatch_uid="classifier.purged")
-        job_done.connect(ask.after_job, dispatch_uid="classifier.assess")
+        register(checks.device)
+        purged.connect(receivers.drop_purged, dispatch_uid="classifier.purged")
+        job_done.connect(request.after_job, dispatch_uid="classifier.assess")
 
     def active_version_name(self) -> str | None:
         """Name of the version that answers, or None; one query."""

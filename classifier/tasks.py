@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from classifier import embedders, evaluate, runs
+from classifier.jobs import evaluation, pretrained_embedder, training
 from classifier.models import Evaluation, PretrainedEmbedder, TrainingRun
 from curation.models import AssessRun
 from shoeproject import jobs
@@ -11,19 +11,19 @@ from shoeproject import jobs
 @shared_task(name=TrainingRun.task)
 def run_training(pk):
     """Perform one training."""
-    jobs.perform(TrainingRun, pk, runs.supervise)
+    jobs.perform(TrainingRun, pk, training.supervise)
 
 
 @shared_task(name=Evaluation.task)
 def run_evaluation(pk):
     """Perform one evaluation."""
-    jobs.perform(Evaluation, pk, evaluate.run)
+    jobs.perform(Evaluation, pk, evaluation.run)
 
 
 @shared_task(name=PretrainedEmbedder.task)
 def export_embedder(pk):
     """Export one embedder."""
-    jobs.perform(PretrainedEmbedder, pk, embedders.supervise)
+    jobs.perform(PretrainedEmbedder, pk, pretrained_embedder.supervise)
 
 
 # The libraries behind an assessment take two seconds to load, which no other task should wait for.
@@ -32,14 +32,14 @@ def export_embedder(pk):
 @shared_task(name=AssessRun.task)
 def run_assessment(pk):
     """Perform one assessment."""
-    from classifier.assess import job
+    from classifier.jobs import assessment
 
-    jobs.perform(AssessRun, pk, job.run)
+    jobs.perform(AssessRun, pk, assessment.run)
 
 
 @shared_task(name="classifier.assess_part")
 def help_assess(pk):
     """Look at pictures for an assessment that another worker performs."""
-    from classifier.assess import job, parts
+    from classifier.jobs import assessment, chunks
 
-    parts.help_with(pk, job.load_eye)
+    chunks.help_with(pk, assessment.load_eye)

@@ -3,8 +3,8 @@
 from django.urls import path
 
 from classifier import views
-from classifier.api import feedback, gradio, huggingface, models, pictures, predictions, runs
-from classifier.api import views as api
+from classifier.api import feedback, gradio, huggingface, models, predictions, public_images, runs
+from classifier.api import guide as api
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -14,7 +14,7 @@ urlpatterns = [
     path("a/<str:answer_id>/", views.past_answer, name="past-answer"),
     path("withdraw/", views.withdraw, name="withdraw"),
     path("privacy/", views.privacy, name="privacy"),
-    path("examples/<slug:digest>.jpg", pictures.example, name="example"),
+    path("examples/<slug:digest>.jpg", public_images.example, name="example"),
     path("api/v1/predictions/", predictions.PredictionsView.as_view(), name="api-predictions"),
     # A redirect to the slash would turn the POST into a GET and lose the photo.
     path("api/v1/predictions", predictions.PredictionsView.as_view(schema=None)),

@@ -491,7 +491,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "JobState": "shoeproject.jobs.State",
         "ImageState": "curation.models.ShoeImage.State",
-        "AccuracyState": "classifier.trust.STATES",
+        "AccuracyState": "classifier.evaluation.report.STATES",
         "FindingState": ["unreviewed", "confirmed"],
     },
 }

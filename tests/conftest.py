@@ -5,8 +5,9 @@ from django.contrib.auth.models import Group
 from django.core.cache import cache
 from django.core.files.storage import storages
 
-from classifier import guide, nearest, store
-from classifier.assess import table
+from classifier.answers import guide, nearest
+from classifier.assess import feature_store
+from classifier.registry import store
 from curation.download import Downloader
 from shoeproject import jobs
 from tests import tiny_model
@@ -71,4 +72,4 @@ def no_assess_files():
     yield
     if storages["models"].exists("assess"):
         for run in storages["models"].listdir("assess")[0]:
-            table.drop(int(run))
+            feature_store.drop(int(run))

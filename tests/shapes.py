@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from classifier.calibrate import NOT_A_SHOE, OTHER_SHOE, ClassInfo
+from classifier.inference.thresholds import NOT_A_SHOE, OTHER_SHOE, ClassInfo
 
 CLASSES = (
     ClassInfo("disc", category="round"),

@@ -7,10 +7,12 @@ from django.core import signing
 from django.core.signing import TimestampSigner
 from PIL import Image
 
-from classifier import answer, gate, store
+from classifier.answers import answer
 from classifier.errors import AnswerExpired, AnswerUnknown, NoActiveModel, TooBusy
+from classifier.inference.classify import predict
+from classifier.inference.concurrency import ConcurrencyLimit
 from classifier.models import Feedback
-from classifier.predict import predict
+from classifier.registry import store
 from curation.images import ImageTooLarge, TooManyPixels
 from curation.models import Category, ShoeImage, ShoeType
 from tests import tiny_model
@@ -243,7 +245,7 @@ def test_nothing_is_written_for_an_answer(version, django_assert_num_queries):
 # --- the gate ---------------------------------------------------------------------------------
 
 
-def waiting(guard: gate.Gate, number: int) -> None:
+def waiting(guard: ConcurrencyLimit, number: int) -> None:
     """Until so many threads wait at the gate."""
     for _ in range(500):
         if len(guard._waiting) == number:
@@ -253,7 +255,7 @@ def waiting(guard: gate.Gate, number: int) -> None:
 
 
 def test_gate_lets_no_more_in_than_allowed_and_serves_in_order():
-    guard, served, threads = gate.Gate(concurrency=1, queue=3), [], []
+    guard, served, threads = ConcurrencyLimit(concurrency=1, queue=3), [], []
 
     def work(number):
         with guard.turn():
@@ -276,7 +278,7 @@ def test_gate_lets_no_more_in_than_allowed_and_serves_in_order():
 
 
 def test_gate_frees_the_place_of_work_that_failed():
-    guard = gate.Gate(concurrency=1, queue=0)
+    guard = ConcurrencyLimit(concurrency=1, queue=0)
     for _ in range(2):
         with pytest.raises(ValueError), guard.turn():
             raise ValueError

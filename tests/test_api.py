@@ -9,9 +9,10 @@ from django.test import Client
 from django.test.client import FakePayload
 from PIL import Image
 
-from classifier import gate, store
-from classifier.api import shapes
+from classifier.api import serializers
+from classifier.inference.concurrency import ConcurrencyLimit
 from classifier.models import Feedback
+from classifier.registry import prediction_limit, store
 from curation.models import ShoeImage
 from shoeproject.urls import urlpatterns as project_urls
 from tests import tiny_model
@@ -52,7 +53,7 @@ def assert_problem(response, status: int, code: str) -> dict:
     assert (response.status_code, body["code"]) == (status, code), body
     assert response["Content-Type"] == "application/problem+json"
     assert response["Cache-Control"] == "no-store"
-    assert shapes.ProblemShape(data=body).is_valid()
+    assert serializers.ProblemShape(data=body).is_valid()
     assert body["type"] == "about:blank"
     assert body["status"] == status
     assert body["title"] and body["detail"].endswith(".")
@@ -75,12 +76,12 @@ def test_every_format_is_answered(client, version, format):
 
 def test_answer_has_the_fields_that_the_schema_promises(client, version):
     said = send(client, red()).json()
-    assert set(said) == set(shapes.AnswerShape().fields) - {"explain"}
-    assert set(said["type"]) == set(shapes.AnsweredTypeShape().fields)
-    assert set(said["category"]) == set(shapes.AnsweredCategoryShape().fields)
-    assert set(said["model"]) == set(shapes.ModelShape().fields)
+    assert set(said) == set(serializers.AnswerShape().fields) - {"explain"}
+    assert set(said["type"]) == set(serializers.AnsweredTypeShape().fields)
+    assert set(said["category"]) == set(serializers.AnsweredCategoryShape().fields)
+    assert set(said["model"]) == set(serializers.ModelShape().fields)
     for entry in said["top"]:
-        assert set(entry) == set(shapes.ClosestTypeShape().fields)
+        assert set(entry) == set(serializers.ClosestTypeShape().fields)
 
 
 def test_address_without_the_slash_takes_the_photo_too(client, version):
@@ -232,7 +233,7 @@ def test_unforeseen_error_is_a_problem_and_is_logged(client, version, monkeypatc
     def fail(*args):
         raise RuntimeError("secret")
 
-    monkeypatch.setattr("classifier.answer.predict", fail)
+    monkeypatch.setattr("classifier.answers.answer.predict", fail)
     client.raise_request_exception = False
     with caplog.at_level(logging.ERROR, "django.request"):
         problem = assert_problem(send(client, red()), 500, "server_error")
@@ -250,8 +251,8 @@ def test_without_a_model_it_says_when_to_come_back(client, no_model):
 
 
 def test_full_queue_is_refused_with_the_time_to_wait(client, version, monkeypatch):
-    guard = gate.Gate(concurrency=1, queue=0)
-    monkeypatch.setattr(gate, "_gate", guard)
+    guard = ConcurrencyLimit(concurrency=1, queue=0)
+    monkeypatch.setattr(prediction_limit, "limit", guard)
     with guard.turn():
         response = send(client, red())
         assert_problem(response, 503, "too_busy")
@@ -289,8 +290,8 @@ def sent_while_busy(client, version, monkeypatch):
     """Sends 300 kB to a site without a place: the answer, and how many bytes were not read."""
 
     def send():
-        guard = gate.Gate(concurrency=1, queue=0)
-        monkeypatch.setattr(gate, "_gate", guard)
+        guard = ConcurrencyLimit(concurrency=1, queue=0)
+        monkeypatch.setattr(prediction_limit, "limit", guard)
         body = bytes(300_000)
         coming = FakePayload(body)
         with guard.turn():

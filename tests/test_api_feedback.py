@@ -8,7 +8,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from PIL import Image
 
-from classifier import answer, feedback
+from classifier.answers import answer, feedback
 from classifier.api.feedback import FeedbackGivenShape
 from classifier.models import Feedback
 from curation.models import ShoeImage

@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 from drf_spectacular.validation import validate_schema
 
-from classifier import store
+from classifier.registry import store
 from curation.models import ShoeType
 from tests import tiny_model
 

@@ -9,11 +9,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.signing import TimestampSigner
 from PIL import Image
 
-from classifier import store
-from classifier.api import shapes
+from classifier.api import serializers
 from classifier.errors import ModelBusy
+from classifier.inference.classify import GRAPH
 from classifier.models import Evaluation, ModelVersion
-from classifier.predict import GRAPH
+from classifier.registry import store
 from curation.models import ShoeType, Snapshot
 from tests import tiny_model
 from tests.drawing import encoded
@@ -132,7 +132,7 @@ def test_models_are_listed_newest_first_with_what_they_learnt(client, versions):
     rows = client.get("/api/v1/models/").json()
     assert [row["number"] for row in rows] == [row.pk for row in reversed(versions)]
     assert [row["active"] for row in rows] == [True, False, False]
-    assert set(rows[0]) == set(shapes.VersionShape().fields)
+    assert set(rows[0]) == set(serializers.VersionShape().fields)
     assert "chelsea-boots" in rows[0]["classes"]
     assert not {"other-shoe", "not-a-shoe"} & set(rows[0]["classes"])
     assert rows[0]["metrics"] is None, "it was never judged"
@@ -150,11 +150,11 @@ def test_metrics_are_those_that_trust_shows(client, versions):
     row = {"accuracy": 0.5, "images": 20, "groups": 10, "right": 10, "interval": [0.3, 0.7]}
     measured(versions[0], per_type={"loafers": row})
     row = client.get("/api/v1/models/").json()[-1]
-    assert set(row["metrics"]) == set(shapes.MetricsShape().fields)
+    assert set(row["metrics"]) == set(serializers.MetricsShape().fields)
     assert (row["metrics"]["accuracy"], row["metrics"]["interval"]) == (0.75, [0.6, 0.9])
     assert row["metrics"]["top5"] is None
     whole = client.get(f"/api/v1/models/{versions[0].short}/").json()
-    assert set(whole) == set(shapes.VersionInFullShape().fields)
+    assert set(whole) == set(serializers.VersionInFullShape().fields)
     loafers = next(row for row in whole["types"] if row["slug"] == "loafers")
     assert (loafers["state"], loafers["accuracy"], loafers["images"]) == ("judged", 0.5, 20)
     assert "mules" not in [row["slug"] for row in whole["types"]], "it did not learn that one"

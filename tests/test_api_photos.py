@@ -8,8 +8,9 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image
 
-from classifier import gate
-from classifier.api import shapes
+from classifier.api import serializers
+from classifier.inference.concurrency import ConcurrencyLimit
+from classifier.registry import prediction_limit
 from tests import tiny_model
 from tests.drawing import encoded
 from tests.test_api import PREDICTIONS, Unread, assert_problem
@@ -173,7 +174,7 @@ def test_one_broken_photo_does_not_spoil_the_others(client):
         "chelsea-boots", "image_broken", "image_unsupported", "image_empty", "brogues",
     ]  # fmt: skip
     failed = response.json()["predictions"][1]
-    assert shapes.FailedShape(data=failed).is_valid()
+    assert serializers.FailedShape(data=failed).is_valid()
     assert failed["error"]["detail"].endswith(".")
 
 
@@ -207,8 +208,8 @@ def test_several_are_explained_when_asked(client):
 
 
 def test_several_that_find_no_place_at_all_are_told_when_to_come_back(client, monkeypatch):
-    guard = gate.Gate(concurrency=1, queue=0)
-    monkeypatch.setattr(gate, "_gate", guard)
+    guard = ConcurrencyLimit(concurrency=1, queue=0)
+    monkeypatch.setattr(prediction_limit, "limit", guard)
     with guard.turn():
         response = send_files(client, picture(), picture())
     assert_problem(response, 503, "too_busy")

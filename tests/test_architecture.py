@@ -9,26 +9,26 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 TRAINING = {
-    "classifier.batches",
-    "classifier.embedder",
-    "classifier.export",
-    "classifier.learner",
-    "classifier.out_of_fold",
-    "classifier.precision",
-    "classifier.probe",
-    "classifier.teacher",
-    "classifier.torchvision_shim",
-    "classifier.train",
-    "classifier.trainer",
-    "classifier.weights",
+    "classifier.training.data_loaders",
+    "classifier.training.embedder_export",
+    "classifier.training.export",
+    "classifier.training.learner",
+    "classifier.training.out_of_fold",
+    "classifier.training.mixed_precision",
+    "classifier.training.linear_probe",
+    "classifier.training.distillation",
+    "classifier.training.torchvision_shim",
+    "classifier.training.loop",
+    "classifier.training.process",
+    "classifier.training.start_weights",
 }
 HEAVY = {"torch", "torchvision", "fastai", "timm", "safetensors.torch", "fastcore"}
 DOORS = ("admin", "api", "views", "urls", "tasks", "management")
 PURE = {
     "curation.download", "curation.images", "curation.hashing", "curation.likeness",
-    "curation.search", "curation.splits", "classifier.recipes", "classifier.preprocess",
-    "classifier.calibrate", "classifier.class_map", "classifier.predict", "classifier.checkpoints",
-    "classifier.batching",
+    "curation.search", "curation.splits", "classifier.recipes", "classifier.inference.preprocess",
+    "classifier.inference.thresholds", "classifier.inference.class_activation", "classifier.inference.classify", "classifier.jobs.checkpoints",
+    "classifier.inference.dynamic_batching",
 }  # fmt: skip
 
 

@@ -8,9 +8,10 @@ from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
 from PIL import Image, ImageDraw, ImageOps
 
-from classifier import promote, store
-from classifier.assess import ask, job, parts, table
+from classifier.assess import feature_store, request
+from classifier.jobs import assessment, chunks
 from classifier.models import ModelVersion, PretrainedEmbedder
+from classifier.registry import promote, store
 from curation import findings, imports, ingest, purge, review, snapshot
 from curation.models import (
     AssessChunk,
@@ -73,7 +74,7 @@ def crowd(each: int = 10) -> list[ShoeImage]:
 
 def assess(**asked) -> AssessRun:
     run = AssessRun.objects.create(**asked)
-    jobs.perform(AssessRun, run.pk, job.run)
+    jobs.perform(AssessRun, run.pk, assessment.run)
     run.refresh_from_db()
     assert run.state == State.DONE, run.error
     return run
@@ -167,7 +168,7 @@ def test_same_picture_under_other_bytes_is_an_exact_duplicate(version):
 def test_run_taken_up_again_does_not_look_twice(version, monkeypatch):
     crowd(10)
     run = AssessRun.objects.create()
-    seen, real = [], parts._one
+    seen, real = [], chunks._one
 
     def dies_in_the_third_chunk(digest, eye):
         if len(seen) == 20:
@@ -175,15 +176,15 @@ def test_run_taken_up_again_does_not_look_twice(version, monkeypatch):
         seen.append(digest)
         return real(digest, eye)
 
-    monkeypatch.setattr(parts, "_one", dies_in_the_third_chunk)
-    jobs.perform(AssessRun, run.pk, job.run)
+    monkeypatch.setattr(chunks, "_one", dies_in_the_third_chunk)
+    jobs.perform(AssessRun, run.pk, assessment.run)
     assert AssessRun.objects.get().state == State.QUEUED
     assert AssessChunk.objects.filter(done_at__isnull=False).count() == 2
     # Its lease runs out as that of any dead worker.
     AssessChunk.objects.filter(done_at=None).update(lease_until=None)
-    monkeypatch.setattr(parts, "_one", lambda d, eye: seen.append(d) or real(d, eye))
+    monkeypatch.setattr(chunks, "_one", lambda d, eye: seen.append(d) or real(d, eye))
     done_before = set(seen[:16])
-    jobs.perform(AssessRun, run.pk, job.run)
+    jobs.perform(AssessRun, run.pk, assessment.run)
     assert AssessRun.objects.get().state == State.DONE
     assert not done_before & set(seen[20:])
     assert Assessment.objects.count() == 30
@@ -193,17 +194,17 @@ def test_helpers_share_the_looking_and_go_home(version):
     crowd(4)
     run = AssessRun.objects.create()
     claim = AssessRun.claim(run.pk)
-    eye = job.load_eye(run, claim)
+    eye = assessment.load_eye(run, claim)
     run.refresh_from_db()
-    planned = table.plan(run)
-    parts.make(run, planned.parts)
-    parts.help_with(run.pk, job.load_eye)
-    assert parts.done(run) == planned.parts == 2
-    parts.work(run, planned, eye, lambda: pytest.fail("nothing is left to look at"))
+    planned = feature_store.plan(run)
+    chunks.make(run, planned.parts)
+    chunks.help_with(run.pk, assessment.load_eye)
+    assert chunks.done(run) == planned.parts == 2
+    chunks.work(run, planned, eye, lambda: pytest.fail("nothing is left to look at"))
     run.cancel()
     AssessChunk.objects.update(done_at=None)
-    parts.help_with(run.pk, job.load_eye)
-    assert parts.done(run) == 0
+    chunks.help_with(run.pk, assessment.load_eye)
+    assert chunks.done(run) == 0
 
 
 def test_second_assessment_looks_only_at_what_is_new(version):
@@ -226,7 +227,7 @@ def test_nothing_counts_before_everything_does(version, monkeypatch):
     wrong = add(thing(colour=GREEN, seed=981), "brogues")
     monkeypatch.setattr(findings, "publish", lambda run: 1 / 0)
     run = AssessRun.objects.create()
-    jobs.perform(AssessRun, run.pk, job.run)
+    jobs.perform(AssessRun, run.pk, assessment.run)
     assert AssessRun.objects.get(pk=run.pk).state == State.FAILED
     assert Finding.objects.filter(image=wrong).exists()
     assert reasons(wrong) == []
@@ -296,7 +297,7 @@ def test_no_images_at_all(version):
 
 def test_pretrained_weights_are_waited_for_and_their_failure_is_told():
     run = AssessRun.objects.create(embedding=AssessRun.Embedding.PRETRAINED)
-    jobs.perform(AssessRun, run.pk, job.run)
+    jobs.perform(AssessRun, run.pk, assessment.run)
     run.refresh_from_db()
     assert run.state == State.QUEUED and run.not_before
     assert "waiting for the pretrained weights" in run.progress_what
@@ -304,7 +305,7 @@ def test_pretrained_weights_are_waited_for_and_their_failure_is_told():
     assert asked.state == State.QUEUED
     PretrainedEmbedder.claim(asked.pk).fail("There are no weights.")
     AssessRun.objects.update(not_before=None)
-    jobs.perform(AssessRun, run.pk, job.run)
+    jobs.perform(AssessRun, run.pk, assessment.run)
     run.refresh_from_db()
     assert run.state == State.FAILED and "There are no weights." in run.error
 
@@ -321,7 +322,7 @@ def test_cancelled_run_stops(version):
     claim = AssessRun.claim(run.pk)
     AssessRun.objects.get().cancel()
     with pytest.raises(jobs.ClaimLost):
-        job.run(claim)
+        assessment.run(claim)
     assert not CurrentAssessRun.objects.exists()
 
 
@@ -329,20 +330,20 @@ def test_later_run_waits_for_the_earlier(version):
     crowd(2)
     first, second = AssessRun.objects.create(), AssessRun.objects.create()
     claim = AssessRun.claim(first.pk)
-    jobs.perform(AssessRun, second.pk, job.run)
+    jobs.perform(AssessRun, second.pk, assessment.run)
     second.refresh_from_db()
     assert second.state == State.QUEUED and second.not_before
     assert "the assessment before it" in second.progress_what
-    job.run(claim)
+    assessment.run(claim)
 
 
 def test_purged_picture_is_blanked_in_what_was_seen(version, member):
     first, *_ = crowd(4)
     run = assess()
-    assert table.merge(run.pk, table.plan(run)).whole[0].any()
+    assert feature_store.merge(run.pk, feature_store.plan(run)).whole[0].any()
     purge.purge(ShoeImage.objects.filter(pk=first.pk), member(), "asked to", "one image")
-    table.forget([first.stored_sha256])
-    sights = table.merge(run.pk, table.plan(run))
+    feature_store.forget([first.stored_sha256])
+    sights = feature_store.merge(run.pk, feature_store.plan(run))
     assert not sights.whole[0].any() and not sights.embedding[0].any() and not sights.seen[0]
     assert sights.whole[1].any()
 
@@ -359,7 +360,7 @@ def test_assessed_by_itself_after_what_changes_things(
         jobs.perform(Import, row.pk, imports.run)
         with django_capture_on_commit_callbacks(execute=True):
             row.refresh_from_db()
-            ask.after_job(Import, row)
+            request.after_job(Import, row)
         assert AssessRun.objects.count() == expected
     AssessRun.objects.update(state=State.DONE)
     other = tiny_model.activate(tmp_path / "other", name="another")
@@ -369,19 +370,19 @@ def test_assessed_by_itself_after_what_changes_things(
         promote.promote(other, force=True)
     assert AssessRun.objects.filter(state=State.QUEUED).count() == 1
     settings.ASSESS_AFTER = []
-    assert ask.after(ask.PROMOTION) is None
+    assert request.after(request.PROMOTION) is None
 
 
 def test_asked_twice_it_is_queued_once(version):
-    assert ask.ask() == ask.ask()
-    assert ask.ask(AssessRun.Embedding.PRETRAINED) != ask.ask()
+    assert request.ask() == request.ask()
+    assert request.ask(AssessRun.Embedding.PRETRAINED) != request.ask()
 
 
 def test_run_paused_while_a_later_one_was_published_does_not_publish_after_it(version):
     crowd(2)
     early = AssessRun.objects.create()
     late = assess()
-    jobs.perform(AssessRun, early.pk, job.run)
+    jobs.perform(AssessRun, early.pk, assessment.run)
     early.refresh_from_db()
     assert early.state == State.FAILED and "A later assessment counts" in early.error
     assert CurrentAssessRun.objects.get().run == late

@@ -14,11 +14,14 @@ import pytest
 from django.core.checks import run_checks
 from PIL import Image
 
-from classifier import answer, batching, gate, store
-from classifier.batching import Batcher
+from classifier.answers import answer
 from classifier.errors import BrokenVersion, DeviceUnusable, TooBusy
-from classifier.predict import CPU, CUDA, Model, predict, providers, reference_array
-from classifier.starter import FOLDER
+from classifier.inference import dynamic_batching
+from classifier.inference.classify import CPU, CUDA, Model, predict, providers, reference_array
+from classifier.inference.concurrency import ConcurrencyLimit
+from classifier.inference.dynamic_batching import Batcher
+from classifier.registry import prediction_limit, store
+from classifier.registry.starter import FOLDER
 from tests import tiny_model
 
 AFTER = 10  # seconds after which a test that hangs gives up
@@ -150,7 +153,7 @@ def test_an_array_that_does_not_fit_the_others_fails_the_batch_and_holds_nobody(
 
 
 def test_nobody_waits_for_ever_for_a_device_that_hangs(device, monkeypatch):
-    monkeypatch.setattr(batching, "WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(dynamic_batching, "WAIT_SECONDS", 0.05)
     batcher = Batcher(device.compute, most=2, seconds=0)
     device.go.clear()
     _, stuck = in_threads(lambda n: batcher.run(rows(n)), [0])
@@ -241,8 +244,8 @@ def cuda(monkeypatch):
 
 @pytest.fixture
 def own_gate(monkeypatch):
-    monkeypatch.setattr(gate, "_gate", gate.Gate(concurrency=1, queue=2))
-    monkeypatch.setattr(gate.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(prediction_limit, "limit", ConcurrencyLimit(concurrency=1, queue=2))
+    monkeypatch.setattr(prediction_limit.os, "cpu_count", lambda: 2)
 
 
 @pytest.fixture
@@ -301,7 +304,7 @@ def test_answers_come_from_the_gpu_and_other_work_stays_on_the_cpu(version, cuda
 def test_the_cpu_answers_one_by_one(version):
     served = store.active()
     assert not served.model.on_gpu and served.model.batched is None
-    assert gate._gate.concurrency == 1
+    assert prediction_limit.limit.concurrency == 1
 
 
 @pytest.mark.parametrize("trouble", [{"there": False}, {"opens": False}, {"adds": 1.0}])
@@ -312,7 +315,7 @@ def test_where_the_gpu_fails_the_cpu_answers_and_the_log_says_so(version, cuda, 
     served = store.active()
     assert not served.model.on_gpu and served.model.batched is None
     assert caplog.text.count("Predictions run on the CPU and not on a GPU") == 1
-    assert gate._gate.concurrency == 1
+    assert prediction_limit.limit.concurrency == 1
 
 
 def test_a_broken_version_is_broken_on_a_gpu_too(version, cuda, tmp_path, caplog):
@@ -333,7 +336,7 @@ def test_photos_sent_together_are_computed_together(version, cuda, settings):
     colours = {"chelsea-boots": (255, 0, 0), "brogues": (0, 0, 255), "running-shoes": (0, 255, 0)}
 
     def ask(slug):
-        with gate.turn():
+        with prediction_limit.turn():
             return predict(photo(colours[slug]), served.model).type[0]
 
     found, threads = in_threads(ask, colours)
@@ -367,8 +370,14 @@ def test_a_promotion_on_a_gpu_is_followed_while_the_old_version_still_answers(
 
 def test_on_a_gpu_those_who_would_wait_come_in_and_one_more_is_refused(version, cuda):
     store.active()
-    assert (gate._gate.concurrency, gate._gate.queue) == (3, 0)
-    with gate.turn(), gate.turn(), gate.turn(), pytest.raises(TooBusy), gate.turn():
+    assert (prediction_limit.limit.concurrency, prediction_limit.limit.queue) == (3, 0)
+    with (
+        prediction_limit.turn(),
+        prediction_limit.turn(),
+        prediction_limit.turn(),
+        pytest.raises(TooBusy),
+        prediction_limit.turn(),
+    ):
         pass
 
 
@@ -377,7 +386,7 @@ def test_the_gate_narrows_again_when_the_next_version_runs_on_the_cpu(version, c
     cuda.adds = 1.0
     tiny_model.activate(tmp_path / "other", {"brogues": (255, 0, 0)}, "other")
     assert not store.active().model.on_gpu
-    assert (gate._gate.concurrency, gate._gate.queue) == (1, 2)
+    assert (prediction_limit.limit.concurrency, prediction_limit.limit.queue) == (1, 2)
 
 
 def test_a_device_that_nobody_knows_is_said_before_anything_starts(settings):
@@ -389,11 +398,11 @@ def test_a_device_that_nobody_knows_is_said_before_anything_starts(settings):
 def test_the_number_somebody_chose_holds_on_a_gpu_too(version, cuda, settings):
     settings.PREDICT_CONCURRENCY = 1
     store.active()
-    assert (gate._gate.concurrency, gate._gate.queue) == (1, 2)
+    assert (prediction_limit.limit.concurrency, prediction_limit.limit.queue) == (1, 2)
 
 
 def test_a_gate_that_is_widened_lets_those_in_who_wait():
-    guard, inside = gate.Gate(concurrency=1, queue=3), threading.Semaphore(0)
+    guard, inside = ConcurrencyLimit(concurrency=1, queue=3), threading.Semaphore(0)
     leave = threading.Event()
 
     def work(_):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from classifier import answer
+from classifier.answers import answer
 from classifier.models import Feedback
 from curation.models import ShoeImage
 from tests.browsing import BETWEEN_BOOTS, BLACK, CHELSEA, CYAN, PHONE, picture

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from classifier.calibrate import (
+from classifier.inference.thresholds import (
     CEILING,
     DEFAULT_THRESHOLD,
     FLOOR,

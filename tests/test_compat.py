@@ -8,7 +8,8 @@ from huggingface_hub import InferenceClient
 from huggingface_hub.errors import HfHubHTTPError
 from PIL import Image
 
-from classifier import gate, store
+from classifier.inference.concurrency import ConcurrencyLimit
+from classifier.registry import prediction_limit, store
 from curation.models import ShoeType
 from tests import tiny_model
 from tests.drawing import encoded
@@ -168,8 +169,8 @@ def test_hugging_face_refuses_what_is_no_picture(client, version):
 
 
 def test_busy_and_without_a_model_they_are_told_when_to_come_back(client, version, monkeypatch):
-    guard = gate.Gate(concurrency=1, queue=0)
-    monkeypatch.setattr(gate, "_gate", guard)
+    guard = ConcurrencyLimit(concurrency=1, queue=0)
+    monkeypatch.setattr(prediction_limit, "limit", guard)
     with guard.turn():
         response = client.generic("POST", HUGGING_FACE, photo(), content_type="image/png")
     assert_error(response, 503, "too_busy")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from classifier.assess import copies
+from classifier.assess import near_duplicates
 from curation import likeness
 from tests.drawing import BLUE, shoe
 
@@ -82,7 +82,7 @@ def test_candidates_hold_the_mirrored_and_the_near():
     contents = np.stack([likeness.small(image)[1] for image in images])
     features = np.eye(7, dtype=np.float32)
     features[5] = features[4]
-    pairs = {tuple(pair) for pair in copies.candidates(features, contents).tolist()}
+    pairs = {tuple(pair) for pair in near_duplicates.candidates(features, contents).tolist()}
     assert (2, 6) in pairs  # they look alike, once mirrored
     assert (4, 5) in pairs  # near each other in feature space
     assert all(a < b for a, b in pairs)
@@ -91,10 +91,10 @@ def test_candidates_hold_the_mirrored_and_the_near():
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_few_images_are_no_trouble(number):
     contents = np.zeros((number, likeness.SIDE, likeness.SIDE, 3), np.uint8)
-    pairs = copies.candidates(np.ones((number, 3), np.float32), contents)
+    pairs = near_duplicates.candidates(np.ones((number, 3), np.float32), contents)
     assert pairs.shape[1] == 2
     assert len(likeness.differences(pairs, contents, contents)) == len(pairs)
 
 
 def test_groups_join_over_others():
-    assert sorted(copies.groups([(0, 3), (3, 5), (1, 2)], 6)) == [[0, 3, 5], [1, 2]]
+    assert sorted(near_duplicates.groups([(0, 3), (3, 5), (1, 2)], 6)) == [[0, 3, 5], [1, 2]]

@@ -19,10 +19,12 @@ from django.urls import reverse
 from django.utils import timezone
 from safetensors.torch import save_file
 
-from classifier import embedder, embedders, store, subprocesses, weights
-from classifier.embedding import Embedder
+from classifier.inference.classify import CARD, GRAPH, reference_array
+from classifier.inference.embedding import Embedder
+from classifier.jobs import pretrained_embedder, subprocesses
 from classifier.models import PretrainedEmbedder
-from classifier.predict import CARD, GRAPH, reference_array
+from classifier.registry import store
+from classifier.training import embedder_export, start_weights
 from shoeproject import jobs
 from shoeproject.jobs import ClaimLost, State, WorkerDied, WorkerStopping
 from tests.test_loop import scratch_database
@@ -41,8 +43,8 @@ def small(settings):
 @pytest.fixture
 def offline(monkeypatch, tmp_path, settings):
     """Neither network nor torch's cache nor a weights file."""
-    load = functools.partial(weights.load_start, allow_network=False)
-    monkeypatch.setattr(weights, "load_start", load)
+    load = functools.partial(start_weights.load_start, allow_network=False)
+    monkeypatch.setattr(start_weights, "load_start", load)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     settings.PRETRAINED_WEIGHTS = ""
 
@@ -51,7 +53,7 @@ def offline(monkeypatch, tmp_path, settings):
 def network(tmp_path_factory):
     """A network of random weights, and the file that holds them."""
     torch.manual_seed(5)
-    made = weights.bare_network(ARCH).eval()
+    made = start_weights.bare_network(ARCH).eval()
     file = tmp_path_factory.mktemp("weights") / "drawn.safetensors"
     save_file(made.state_dict(), file)
     return made, file
@@ -108,7 +110,7 @@ def test_the_job_exports_it_and_leaves_nothing_lying_about(exported, network):
 
 
 def test_it_embeds_as_torch_does(row, network):
-    found = embedders.load(row)
+    found = pretrained_embedder.load(row)
     assert found.digest == row.digest and found.name.startswith("drawn.safetensors")
     pictures = np.concatenate([reference_array(found.preprocess)] * 3)
     pictures[1] += 0.3
@@ -122,22 +124,22 @@ def test_it_embeds_as_torch_does(row, network):
 
 
 def test_it_is_fetched_once(row):
-    embedders.load(row)
+    pretrained_embedder.load(row)
     damage(row)
-    assert isinstance(embedders.load(row), Embedder)
+    assert isinstance(pretrained_embedder.load(row), Embedder)
 
 
 def test_a_damaged_local_copy_is_fetched_anew(row):
     (store.fetch(row) / GRAPH).write_bytes(b"damaged")
-    assert embedders.load(row).digest == row.digest
+    assert pretrained_embedder.load(row).digest == row.digest
 
 
 @pytest.mark.parametrize("harm", [damage, lambda row: storages["models"].delete(
     row.file_name(CARD))], ids=["damaged", "gone"])  # fmt: skip
 def test_damaged_files_are_refused_with_what_to_do(row, harm, settings):
     harm(row)
-    with pytest.raises(embedders.BrokenEmbedder, match="export_embedder --again"):
-        embedders.load(row)
+    with pytest.raises(pretrained_embedder.BrokenEmbedder, match="export_embedder --again"):
+        pretrained_embedder.load(row)
     left = settings.CACHE_DIR / "embedders"
     assert not left.exists() or list(left.iterdir()) == []
 
@@ -147,18 +149,18 @@ def test_a_card_that_lies_about_its_embedding_is_refused(row, tmp_path):
     card = json.loads((folder / CARD).read_text())
     card["reference"]["embedding"][0] += 1
     (folder / CARD).write_text(json.dumps(card))
-    with pytest.raises(embedders.BrokenVersion, match="differently"):
+    with pytest.raises(pretrained_embedder.BrokenVersion, match="differently"):
         Embedder.load(folder)
     card["preprocess"]["size"] = 0
     (folder / CARD).write_text(json.dumps(card))
-    with pytest.raises(embedders.BrokenVersion):
+    with pytest.raises(pretrained_embedder.BrokenVersion):
         Embedder.load(folder)
 
 
 @pytest.mark.django_db
 def test_one_that_is_not_exported_yet_says_so():
-    with pytest.raises(embedders.NotExported, match="queued and not there yet"):
-        embedders.load(embedders.ask())
+    with pytest.raises(pretrained_embedder.NotExported, match="queued and not there yet"):
+        pretrained_embedder.load(pretrained_embedder.ask())
 
 
 # Asking
@@ -166,11 +168,11 @@ def test_one_that_is_not_exported_yet_says_so():
 
 @pytest.mark.django_db
 def test_asking_twice_gives_the_same_one(settings):
-    row = embedders.ask()
+    row = pretrained_embedder.ask()
     assert (row.state, row.arch, row.size) == (State.QUEUED, ARCH, SIZE)
-    assert embedders.ask() == row
+    assert pretrained_embedder.ask() == row
     settings.EMBED_SIZE = 64
-    assert embedders.ask() != row
+    assert pretrained_embedder.ask() != row
 
 
 @pytest.mark.django_db
@@ -178,29 +180,29 @@ def test_asking_rings(monkeypatch, django_capture_on_commit_callbacks):
     heard = []
     monkeypatch.setattr(jobs.model.bell, "ring", lambda model, pk: heard.append((model, pk)))
     with django_capture_on_commit_callbacks(execute=True):
-        row = embedders.ask()
+        row = pretrained_embedder.ask()
     assert heard == [(PretrainedEmbedder, row.pk)] and PretrainedEmbedder.queue == "train"
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("state", [State.FAILED, State.PAUSED])
 def test_a_stopped_one_is_resumed_unless_it_stopped_after_the_first_time_of_asking(state):
-    row = embedders.ask()
+    row = pretrained_embedder.ask()
     now = timezone.now()
     rows = PretrainedEmbedder.objects.filter(pk=row.pk)
     rows.update(state=state, finished_at=now if state == State.FAILED else None, heartbeat_at=now)
-    assert embedders.ask(since=now - timedelta(seconds=1)).state == state
-    assert embedders.ask(since=now + timedelta(seconds=1)) == row
+    assert pretrained_embedder.ask(since=now - timedelta(seconds=1)).state == state
+    assert pretrained_embedder.ask(since=now + timedelta(seconds=1)) == row
     assert rows.get().state == State.QUEUED
     rows.update(state=state)
-    assert embedders.ask().state == State.QUEUED
+    assert pretrained_embedder.ask().state == State.QUEUED
 
 
 @pytest.mark.django_db
 def test_a_cancelled_one_makes_room_and_stays_on_the_list():
-    row = embedders.ask()
+    row = pretrained_embedder.ask()
     row.cancel()
-    again = embedders.ask()
+    again = pretrained_embedder.ask()
     assert again != row and again.state == State.QUEUED
     assert PretrainedEmbedder.objects.count() == 2
     with pytest.raises(IntegrityError), transaction.atomic():
@@ -208,7 +210,7 @@ def test_a_cancelled_one_makes_room_and_stays_on_the_list():
 
 
 def test_one_that_is_there_is_made_anew_only_if_asked_for(row, capsys):
-    assert embedders.ask() == row
+    assert pretrained_embedder.ask() == row
     call_command("export_embedder")
     assert "is there: drawn.safetensors" in capsys.readouterr().out
     call_command("export_embedder", "--again")
@@ -223,7 +225,7 @@ def perform(row) -> PretrainedEmbedder:
     """Perform the export in this process."""
 
     def work(claim):
-        embedder.run(claim, Path("/nowhere"))
+        embedder_export.run(claim, Path("/nowhere"))
 
     jobs.perform(PretrainedEmbedder, row.pk, work)
     row.refresh_from_db()
@@ -232,7 +234,7 @@ def perform(row) -> PretrainedEmbedder:
 
 @pytest.mark.django_db
 def test_without_weights_it_says_what_to_do(offline):
-    row = perform(embedders.ask())
+    row = perform(pretrained_embedder.ask())
     assert row.state == State.FAILED
     assert f"PRETRAINED_WEIGHTS to a file of weights for {ARCH}" in row.error
     assert "it has seen labels" in row.error and "scratch" not in row.error
@@ -241,7 +243,7 @@ def test_without_weights_it_says_what_to_do(offline):
 @pytest.mark.django_db
 def test_the_starter_is_no_pretrained_network(offline, settings):
     settings.EMBED_ARCH = "resnet34"  # the starter's own
-    row = perform(embedders.ask())
+    row = perform(pretrained_embedder.ask())
     assert row.state == State.FAILED and "No pretrained weights for resnet34" in row.error
 
 
@@ -251,7 +253,7 @@ def test_weights_that_saw_labels_are_refused(network, tmp_path, settings):
     state = network[0].state_dict()
     save_file(state, tmp_path / "trained.safetensors", {"version": json.dumps(about)})
     settings.PRETRAINED_WEIGHTS = str(tmp_path / "trained.safetensors")
-    row = perform(embedders.ask())
+    row = perform(pretrained_embedder.ask())
     assert row.state == State.FAILED and "learnt from labelled photographs" in row.error
 
 
@@ -260,7 +262,7 @@ def test_weights_that_saw_labels_are_refused(network, tmp_path, settings):
                                         ("resnet35", "resnet34 always can")])  # fmt: skip
 def test_a_slip_in_the_settings_is_said(network, settings, arch, said):
     settings.EMBED_ARCH, settings.PRETRAINED_WEIGHTS = arch, str(network[1])
-    row = perform(embedders.ask())
+    row = perform(pretrained_embedder.ask())
     assert row.state == State.FAILED and said in row.error
 
 
@@ -291,18 +293,18 @@ def when_started(tmp_path, act):
 @pytest.mark.django_db
 @pytest.mark.parametrize("verb", ["cancel", "pause"])
 def test_a_stopped_job_ends_its_process(tmp_path, monkeypatch, verb):
-    row = embedders.ask()
+    row = pretrained_embedder.ask()
     monkeypatch.setattr(subprocesses, "manage", lambda *arguments: sleeper(tmp_path))
     claim = PretrainedEmbedder.claim(row.pk)
     claim.watch = when_started(tmp_path, lambda job: getattr(job, verb)())
     with pytest.raises(ClaimLost):
-        embedders.supervise(claim)
+        pretrained_embedder.supervise(claim)
     assert gone(tmp_path)
 
 
 @pytest.mark.django_db
 def test_a_worker_that_must_go_takes_its_process_along(tmp_path):
-    claim = PretrainedEmbedder.claim(embedders.ask().pk)
+    claim = PretrainedEmbedder.claim(pretrained_embedder.ask().pk)
     claim.watch = when_started(tmp_path, lambda job: jobs.stopping.set())
     with pytest.raises(WorkerStopping):
         subprocesses.watch(claim, sleeper(tmp_path), "sleeping", tmp_path / "log")
@@ -315,7 +317,7 @@ def test_a_worker_that_must_go_takes_its_process_along(tmp_path):
     ("print('so it ended', flush=True); os.kill(os.getpid(), 9)", "signal SIGKILL"),
 ])  # fmt: skip
 def test_a_process_that_ends_badly_is_a_dead_worker(tmp_path, code, how):
-    claim = PretrainedEmbedder.claim(embedders.ask().pk)
+    claim = PretrainedEmbedder.claim(pretrained_embedder.ask().pk)
     with pytest.raises(WorkerDied, match=f"the sleeping process ended with {how}; .*/log has"):
         subprocesses.watch(claim, sleeper(tmp_path, code), "sleeping", tmp_path / "log")
     assert (tmp_path / "log").read_text() == "so it ended\n"
@@ -324,7 +326,7 @@ def test_a_process_that_ends_badly_is_a_dead_worker(tmp_path, code, how):
 def test_what_is_exported_already_is_not_exported_again(row, monkeypatch):
     PretrainedEmbedder.objects.update(state=State.QUEUED)
     monkeypatch.setattr(subprocesses, "watch", None)
-    jobs.perform(PretrainedEmbedder, row.pk, embedders.supervise)
+    jobs.perform(PretrainedEmbedder, row.pk, pretrained_embedder.supervise)
     row.refresh_from_db()
     assert row.state == State.DONE
 

@@ -18,8 +18,6 @@ import torch
 from onnx import helper
 from safetensors.torch import load_file, save_file
 
-from classifier import decoded, weights
-from classifier.batches import Item, Plan, RandomResizedCrop, frequencies, wanted
 from classifier.errors import (
     BrokenVersion,
     CheckpointMismatch,
@@ -32,15 +30,19 @@ from classifier.errors import (
     VersionExists,
     WeightsDoNotFit,
 )
-from classifier.export import Served, export_version, without_notes
-from classifier.learner import build_learner
-from classifier.local_checkpoints import LocalCheckpoints
-from classifier.predict import Model, open_session, predict, predict_picture
-from classifier.preprocess import Preprocess, open_photo, to_array
+from classifier.inference.classify import Model, open_session, predict, predict_picture
+from classifier.inference.preprocess import Preprocess, open_photo, to_array
+from classifier.jobs import decoded_pictures
+from classifier.jobs.local_checkpoints import LocalCheckpoints
 from classifier.recipes import View, get_recipe
-from classifier.teacher import Teacher
-from classifier.train import train
-from classifier.weights import Start, load_start
+from classifier.registry import starter
+from classifier.training import start_weights
+from classifier.training.data_loaders import Item, Plan, RandomResizedCrop, frequencies, wanted
+from classifier.training.distillation import Teacher
+from classifier.training.export import Served, export_version, without_notes
+from classifier.training.learner import build_learner
+from classifier.training.loop import train
+from classifier.training.start_weights import Start, load_start
 from curation.images import UnsupportedFormat
 from tests.shapes import CLASSES, SLUGS, draw, write_jpegs
 
@@ -322,7 +324,7 @@ def test_every_phase_trains_at_its_size_and_is_judged_at_the_served_one(tmp_path
 def test_decoded_pictures_train_like_their_files(tmp_path):
     items, from_files = build(tmp_path / "pictures")
     pictures = [wanted(item.path, item.split, RECIPE) for item in items]
-    kept = decoded.keep(pictures, tmp_path / "decoded", 10**9)
+    kept = decoded_pictures.keep(pictures, tmp_path / "decoded", 10**9)
     for item in items:
         item.path.unlink()
     from_memory = build_learner(items, SLUGS, RECIPE, SCRATCH, SEED, "cpu", pictures=kept)
@@ -365,7 +367,7 @@ def test_a_student_learns_its_teachers_answers(undisturbed, version, tmp_path):
 def test_a_head_is_fitted_to_what_a_trained_body_sees(undisturbed, tmp_path):
     _, trained, _ = undisturbed
     recipe = dataclasses.replace(RECIPE, head_start="probe", rounds=(1,), head_epochs=0, lr=1e-7)
-    state = weights.public_state(trained.model, "resnet18", "linear")
+    state = start_weights.public_state(trained.model, "resnet18", "linear")
     body = {name: tensor for name, tensor in state.items() if name[:3] != "fc."}
     _, learner = build(tmp_path / "pictures", recipe, Start(body, "a trained body"))
     # Next to nothing is learnt at this rate: what the network can do, the fit gave it.
@@ -558,7 +560,7 @@ def test_graph_does_not_tell_where_it_was_made(version):
 
 
 def test_graph_of_the_starter_names_no_files_of_code():
-    graph = (Path(weights.__file__).parent / "starter" / "model.onnx").read_bytes()
+    graph = (starter.FOLDER / "model.onnx").read_bytes()
     assert b"site-packages" not in graph and b".py" not in graph
 
 

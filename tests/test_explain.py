@@ -10,15 +10,17 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from PIL import Image
 
-from classifier import answer, store, trust
-from classifier.api.explained import ExplainShape
-from classifier.class_map import beyond_average, evidence, laid_over, shares
-from classifier.explain import explain
-from classifier.guide import Guide
+from classifier.answers import answer
+from classifier.answers.explain import explain
+from classifier.answers.guide import Guide
+from classifier.api.explanation import ExplainShape
+from classifier.evaluation import report
+from classifier.inference.class_activation import beyond_average, evidence, laid_over, shares
+from classifier.inference.classify import Model, predict, reference_array
+from classifier.inference.preprocess import Preprocess, square, window
 from classifier.models import ModelVersion
-from classifier.predict import Model, predict, reference_array
-from classifier.preprocess import Preprocess, square, window
-from classifier.starter import FOLDER
+from classifier.registry import store
+from classifier.registry.starter import FOLDER
 from curation.models import ShoeType
 from tests import tiny_model
 from tests.drawing import encoded
@@ -243,7 +245,7 @@ def test_trust_is_what_was_measured_of_the_type(version):
     judged(version, **{"chelsea-boots": CHELSEA})
     said = explained(plain(RED))["explain"]["trust"]
     served = store.active()
-    known = trust.by_type(served.version, Guide(), served.model)["chelsea-boots"]
+    known = report.by_type(served.version, Guide(), served.model)["chelsea-boots"]
     assert said == {
         "state": "judged", "accuracy": 0.9308, "interval": [0.87, 1], "images": 130, "groups": 72,
         "sentence": known.sentence,

@@ -10,7 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from PIL import Image
 
-from classifier import store
+from classifier.registry import store
 from curation.models import ShoeType
 from tests import tiny_model
 from tests.browsing import PHONE, Visit, close

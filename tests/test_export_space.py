@@ -9,8 +9,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from PIL import Image
 
-from classifier import answer, store
-from classifier.predict import predict
+from classifier.answers import answer
+from classifier.inference.classify import predict
+from classifier.registry import store
 from curation import ingest
 from curation.models import ShoeType
 from tests import drawing, tiny_model
@@ -32,8 +33,8 @@ for path in sys.argv[3:]:
         said.append({**found, "shown": app.shown(found)})
     except ProjectError as error:
         said.append({"code": error.code, "detail": error.detail})
-import classifier.predict, curation.images
-assert classifier.predict.__file__.startswith(sys.argv[1])
+import classifier.inference.classify, curation.images
+assert classifier.inference.classify.__file__.startswith(sys.argv[1])
 assert curation.images.__file__.startswith(sys.argv[1])
 print(json.dumps(said))
 """

@@ -7,9 +7,11 @@ from django.core.files.storage import storages
 from django.urls import reverse
 from PIL import Image
 
-from classifier import answer, feedback, gate
+from classifier.answers import answer, feedback
 from classifier.errors import AnswerExpired, AnswerUnknown, TooBusy
+from classifier.inference.concurrency import ConcurrencyLimit
 from classifier.models import Feedback
+from classifier.registry import prediction_limit
 from curation import findings, ingest, purge, queue
 from curation.images import BrokenImage
 from curation.models import Finding, Purge, Review, ShoeImage, ShoeType
@@ -160,8 +162,8 @@ def test_broken_photo_leaves_nothing_and_may_be_sent_again():
 
 def test_photos_wait_at_the_gate_like_predictions(monkeypatch):
     said = answered()
-    guard = gate.Gate(concurrency=1, queue=0)
-    monkeypatch.setattr(gate, "_gate", guard)
+    guard = ConcurrencyLimit(concurrency=1, queue=0)
+    monkeypatch.setattr(prediction_limit, "limit", guard)
     with guard.turn(), pytest.raises(TooBusy):
         feedback.give(said, right=True, photo=jpeg(1))
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from classifier.map_words import where
+from classifier.inference.map_position import where
 
 WHOLE = (0, 0, 1, 1)
 

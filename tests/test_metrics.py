@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from classifier import metrics
-from classifier.calibrate import ClassInfo
-from classifier.predict import Prediction
+from classifier.evaluation import metrics
+from classifier.inference.classify import Prediction
+from classifier.inference.thresholds import ClassInfo
 
 CLASSES = (
     ClassInfo("brogues", category="lace-ups"),

@@ -8,8 +8,10 @@ import pytest
 from django.core.files.storage import storages
 from PIL import Image, ImageDraw
 
-from classifier import answer, nearest, shown, store
-from classifier.assess import job, table
+from classifier.answers import answer, nearest, public_images
+from classifier.assess import feature_store
+from classifier.jobs import assessment
+from classifier.registry import store
 from curation import ingest, purge, review
 from curation.models import AssessRun, ShoeImage, ShoeType
 from curation.thumbnails import thumbnail_name
@@ -58,7 +60,7 @@ def add(kim, colour=RED, seed=0, label="chelsea-boots", confirmed=True, **origin
 
 def assess() -> AssessRun:
     run = AssessRun.objects.create()
-    jobs.perform(AssessRun, run.pk, job.run)
+    jobs.perform(AssessRun, run.pk, assessment.run)
     run.refresh_from_db()
     assert run.state == State.DONE, run.error
     return run
@@ -167,7 +169,7 @@ def test_assessment_by_another_model_does_not_count(version, kim, tmp_path):
 
 def test_files_that_are_gone_are_no_error(version, kim):
     add(kim, RED, 1)
-    table.drop(assess().pk)
+    feature_store.drop(assess().pk)
     assert near() == {"state": "not-assessed", "photos": []}
 
 
@@ -178,7 +180,7 @@ def test_another_machine_fetches_the_files_and_drops_those_of_earlier_runs(versi
     earlier = settings.CACHE_DIR / "assess" / str(run.pk - 1)
     earlier.mkdir(parents=True)
     assert near()["state"] == "ready"
-    assert table.here(run.pk) and not earlier.exists()
+    assert feature_store.here(run.pk) and not earlier.exists()
 
 
 # --- as things change -------------------------------------------------------------------------
@@ -234,7 +236,7 @@ def test_queries_do_not_grow_with_the_images(version, kim, django_assert_num_que
 )  # fmt: skip
 def test_licences_that_may_be_shown(licence, may):
     row(1, label=shoe_type(), state="confirmed", licence=licence).save()
-    assert shown.images().exists() is may
+    assert public_images.images().exists() is may
 
 
 def test_licences_are_a_setting_but_unknown_ones_are_never_shown(settings):
@@ -244,7 +246,7 @@ def test_licences_are_a_setting_but_unknown_ones_are_never_shown(settings):
 
     def now(*patterns):
         settings.EXPLAIN_LICENCES = patterns
-        return sorted(shown.images().values_list("licence", flat=True))
+        return sorted(public_images.images().values_list("licence", flat=True))
 
     assert now() == now("") == now("unknown", "none*", "") == []
     assert now("mit") == ["MIT", "mit"]

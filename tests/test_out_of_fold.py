@@ -7,10 +7,10 @@ import json
 import pytest
 from django.core.management import call_command
 
-from classifier import out_of_fold
-from classifier.calibrate import ClassInfo
+from classifier.inference.thresholds import ClassInfo
 from classifier.recipes import PRESETS, get_recipe
-from classifier.weights import Start
+from classifier.training import out_of_fold
+from classifier.training.start_weights import Start
 from curation import ingest, snapshot
 from curation.snapshot import Line
 from tests.factories import shoe_type

@@ -10,7 +10,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from PIL import Image
 
-from classifier import feedback, gate, store
+from classifier.answers import feedback
+from classifier.inference.concurrency import ConcurrencyLimit
+from classifier.registry import prediction_limit, store
 from curation.models import ShoeType
 from shoeproject.urls import urlpatterns as project_urls
 from tests import tiny_model
@@ -147,8 +149,8 @@ def test_malformed_and_overfull_forms_are_answered_with_the_page(client, version
 
 
 def test_busy_site_says_when_to_come_back(client, version, monkeypatch):
-    guard = gate.Gate(concurrency=1, queue=0)
-    monkeypatch.setattr(gate, "_gate", guard)
+    guard = ConcurrencyLimit(concurrency=1, queue=0)
+    monkeypatch.setattr(prediction_limit, "limit", guard)
     with guard.turn():
         response = client.post("/", {"image": picture()})
     assert response.status_code == 503
@@ -214,7 +216,7 @@ def test_unforeseen_error_gets_a_page_without_its_reason(client, version, monkey
     def fail(*args):
         raise RuntimeError("secret")
 
-    monkeypatch.setattr("classifier.answer.predict", fail)
+    monkeypatch.setattr("classifier.answers.answer.predict", fail)
     client.raise_request_exception = False
     response = client.post("/", {"image": picture()})
     assert response.status_code == 500

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from classifier.errors import UnreadablePicture
-from classifier.preprocess import Preprocess, open_photo, padded, square, to_array
+from classifier.inference.preprocess import Preprocess, open_photo, padded, square, to_array
 from tests.shapes import draw
 
 WIDE = Image.new("RGB", (400, 100), (10, 20, 30))

@@ -6,7 +6,7 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 
-from classifier import decoded, pictures
+from classifier.jobs import decoded_pictures, stored_pictures
 from curation import findings, ingest, purge, review, snapshot
 from curation.models import AssessRun, Purge, Review, ShoeImage
 from curation.purge import Scope
@@ -107,10 +107,10 @@ def test_a_snapshot_that_cannot_be_read_counts_as_one_that_lists_it(images, boss
 
 def test_copies_kept_for_training_go_too(images, boss, committed, settings):
     digests = [image.stored_sha256 for image in images]
-    local = pictures.fetch(digests, lambda done: None)
+    local = stored_pictures.fetch(digests, lambda done: None)
     folder = settings.CACHE_DIR / "decoded"
-    wanted = [decoded.Wanted(path, 64, True) for path in local.values()]
-    decoded.keep(wanted, folder, 10**9)
+    wanted = [decoded_pictures.Wanted(path, 64, True) for path in local.values()]
+    decoded_pictures.keep(wanted, folder, 10**9)
     with committed():
         purge.purge(chosen(images[0]), boss, "Asked.", "one")
     assert [local[digest].exists() for digest in digests] == [False, True, True]
@@ -118,9 +118,11 @@ def test_copies_kept_for_training_go_too(images, boss, committed, settings):
 
 
 def test_decoded_pixels_of_other_pictures_stay(images, boss, committed, settings):
-    local = pictures.fetch([image.stored_sha256 for image in images[1:]], lambda done: None)
+    local = stored_pictures.fetch([image.stored_sha256 for image in images[1:]], lambda done: None)
     folder = settings.CACHE_DIR / "decoded"
-    decoded.keep([decoded.Wanted(path, 64, True) for path in local.values()], folder, 10**9)
+    decoded_pictures.keep(
+        [decoded_pictures.Wanted(path, 64, True) for path in local.values()], folder, 10**9
+    )
     with committed():
         purge.purge(chosen(images[0]), boss, "Asked.", "one")
     index = next(folder.glob("*.json"))

@@ -6,10 +6,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from classifier.bias_correction import corrected, input_means
-from classifier.predict import OUTPUTS, open_session
-from classifier.preprocess import Preprocess
-from classifier.quantise import Variant, _Quantiser, batches, served_logits
+from classifier.inference.classify import OUTPUTS, open_session
+from classifier.inference.preprocess import Preprocess
+from classifier.training.bias_correction import corrected, input_means
+from classifier.training.quantisation import Variant, _Quantiser, batches, served_logits
 
 SIZE, CHANNELS = 16, 8
 SPEC, EIGHT_BITS = Preprocess(SIZE), Variant("", False)
@@ -89,7 +89,9 @@ def plain(quantiser, monkeypatch):
 
     def quantise(*args, **options):
         with monkeypatch.context() as patch:
-            patch.setattr("classifier.quantise.corrected", lambda int8, fp32, means: int8)
+            patch.setattr(
+                "classifier.training.quantisation.corrected", lambda int8, fp32, means: int8
+            )
             return quantiser.quantise(*args, **options)
 
     return quantise

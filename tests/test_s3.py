@@ -6,9 +6,9 @@ import pytest
 from django.core.files.storage import storages
 from moto.server import ThreadedMotoServer
 
-from classifier import promote, store
+from classifier.jobs.stored_checkpoints import StoredCheckpoints
 from classifier.models import ModelVersion
-from classifier.stored_checkpoints import StoredCheckpoints
+from classifier.registry import promote, store
 from curation import snapshot
 from tests import tiny_model
 from tests.factories import stored_image

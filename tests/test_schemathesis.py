@@ -10,8 +10,8 @@ from hypothesis import settings as limits
 from schemathesis.checks import load_all_checks, positive_data_acceptance
 from schemathesis.config import GenerationConfig, ProjectConfig, ProjectsConfig, SchemathesisConfig
 
-from classifier import store
 from classifier.access import tokens
+from classifier.registry import store
 from curation import review, snapshot
 from curation.models import AssessRun, Collection
 from shoeproject.api.scopes import SCOPES

@@ -8,17 +8,14 @@ from django.test import Client
 from django.urls import reverse
 from PIL import Image
 
-from classifier import answer, feedback, store
+from classifier.answers import answer, feedback
 from classifier.models import Feedback
+from classifier.registry import store
 from curation.models import ShoeImage, ShoeType
 from tests import tiny_model
 from tests.drawing import encoded
 from tests.factories import jpeg
-from tests.test_nearest import (  # noqa: F401  (fixtures among them)
-    add,
-    assess,
-    kim,
-)
+from tests.test_nearest import add, assess, kim  # noqa: F401  (fixtures among them)
 from tests.test_pages import picture, text
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_assess_files")]

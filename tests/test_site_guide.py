@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from classifier import guide_search, store
+from classifier.answers import guide_search
+from classifier.registry import store
 from curation.models import ShoeType
 from tests import tiny_model
 from tests.test_pages import text

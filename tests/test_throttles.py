@@ -13,8 +13,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connections
 from django.test import Client, RequestFactory
 
-from classifier import store
 from classifier.access import tokens
+from classifier.registry import store
 from shoeproject.api import optional_cache, rates, throttles
 from shoeproject.api.client_address import client_address, counted_as
 from tests import tiny_model

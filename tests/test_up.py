@@ -22,7 +22,7 @@ from django.core.management import call_command
 from gunicorn.config import Config
 from supervisor.options import ServerOptions
 
-from classifier.gate import RETRY_AFTER_SECONDS
+from classifier.inference.concurrency import RETRY_AFTER_SECONDS
 from shoeproject.up import checks, news, prepare, processes, programs, start
 from shoeproject.up.ready import marker
 

@@ -14,9 +14,11 @@ from django.core.files.storage import storages
 from django.core.management import call_command
 from PIL import Image
 
-from classifier import evaluate, promote, runs, starter, store, stored_checkpoints
 from classifier.errors import BadOverride, BrokenVersion, UnknownRecipe, VersionExists
+from classifier.jobs import evaluation as judging
+from classifier.jobs import stored_checkpoints, training
 from classifier.models import Evaluation, ModelVersion, Promotion, TrainingRun
+from classifier.registry import promote, starter, store
 from curation import ingest, snapshot
 from shoeproject import jobs
 from tests import tiny_model
@@ -185,9 +187,9 @@ def frozen():
 
 def test_an_evaluation_keeps_figures_and_every_probability(make, frozen):
     version = make("a")
-    evaluation = evaluate.ask(version, frozen)
-    assert evaluate.ask(version, frozen) == evaluation
-    jobs.perform(Evaluation, evaluation.pk, evaluate.run)
+    evaluation = judging.ask(version, frozen)
+    assert judging.ask(version, frozen) == evaluation
+    jobs.perform(Evaluation, evaluation.pk, judging.run)
     evaluation.refresh_from_db()
     assert evaluation.state == "done", evaluation.error
     lines = [line for line in snapshot.read(frozen) if line.split == "test"]
@@ -207,8 +209,8 @@ def test_an_evaluation_keeps_figures_and_every_probability(make, frozen):
 
 def test_a_cancelled_evaluation_can_be_asked_for_again(make, frozen):
     version = make("a")
-    evaluate.ask(version, frozen).cancel()
-    again = evaluate.ask(version, frozen)
+    judging.ask(version, frozen).cancel()
+    again = judging.ask(version, frozen)
     assert again.state == "queued"
     assert Evaluation.objects.get() == again
 
@@ -251,7 +253,7 @@ def test_a_starter_carries_the_figures_of_its_evaluation(make, frozen, tmp_path)
     with pytest.raises(starter.NeverJudged, match="--snapshot drawn"):
         starter.export(version, out)
     for one in (version, other):
-        jobs.perform(Evaluation, evaluate.ask(one, frozen).pk, evaluate.run)
+        jobs.perform(Evaluation, judging.ask(one, frozen).pk, judging.run)
     (tmp_path / "sizes.json").write_text('[{"size": 64}]')
     call_command(
         "export_starter", str(version.pk), str(out), "--name", "Starter", "--note", "Drawn.",
@@ -287,31 +289,31 @@ def test_predict_prints_one_line_for_each_file_in_order(make, tmp_path, capsys):
 
 def test_a_run_is_refused_before_it_is_queued(frozen):
     with pytest.raises(UnknownRecipe):
-        runs.start(frozen, "magic")
+        training.start(frozen, "magic")
     with pytest.raises(BadOverride):
-        runs.start(frozen, "quick-look", {"size": "7"})
+        training.start(frozen, "quick-look", {"size": "7"})
     frozen.incomplete = True
-    with pytest.raises(runs.SnapshotIncomplete):
-        runs.start(frozen)
+    with pytest.raises(training.SnapshotIncomplete):
+        training.start(frozen)
 
 
 def test_a_teacher_is_kept_by_its_digest(make, frozen):
     version = make("a")
-    with pytest.raises(runs.NoTeacher, match="linear head"):
-        runs.start(frozen, "quick-look", {"teacher": str(version.pk)})
+    with pytest.raises(training.NoTeacher, match="linear head"):
+        training.start(frozen, "quick-look", {"teacher": str(version.pk)})
     files = {**version.card["files"], "weights.safetensors": {}}
     ModelVersion.objects.update(active=True, card={**version.card, "files": files})
     for text in ("active", str(version.pk), version.digest[:9]):
-        run = runs.start(frozen, "quick-look", {"teacher": text})
+        run = training.start(frozen, "quick-look", {"teacher": text})
         assert run.overrides == {"teacher": version.short}
     with pytest.raises(promote.VersionNotFound):
-        runs.start(frozen, "quick-look", {"teacher": "99"})
+        training.start(frozen, "quick-look", {"teacher": "99"})
     with pytest.raises(BadOverride):
-        runs.start(frozen, "quick-look", {"teacher": "the best one"})
+        training.start(frozen, "quick-look", {"teacher": "the best one"})
 
 
 def write_checkpoint(folder, epoch):
-    from classifier.checkpoints import FORMAT, STATE, sha256_of
+    from classifier.jobs.checkpoints import FORMAT, STATE, sha256_of
 
     folder.mkdir()
     (folder / "weights.safetensors").write_bytes(b"weights %d" % epoch)
@@ -327,7 +329,7 @@ def test_checkpoints_of_runs_that_are_over_are_swept_away(tmp_path, frozen):
         return row
 
     rows = {state: run(state) for state in ("paused", "failed", "cancelled", "done")}
-    runs.sweep()
+    training.sweep()
     left = set(stored_checkpoints.run_ids()) & {row.pk for row in rows.values()}
     assert left == {rows["paused"].pk, rows["failed"].pk}
     for row in rows.values():

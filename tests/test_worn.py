@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from classifier.decoded import Wanted, decode, keep
-from classifier.worn import as_worn, cut_out
+from classifier.jobs.decoded_pictures import Wanted, decode, keep
+from classifier.training.background_augmentation import as_worn, cut_out
 
 
 def shot(ground=(255, 255, 255)) -> Image.Image:

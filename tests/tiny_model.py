@@ -14,9 +14,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from classifier import store
-from classifier.models import ModelVersion
-from classifier.predict import (
+from classifier.inference.classify import (
     CARD,
     FORMAT,
     GRAPH,
@@ -25,7 +23,9 @@ from classifier.predict import (
     open_session,
     reference_array,
 )
-from classifier.preprocess import Preprocess
+from classifier.inference.preprocess import Preprocess
+from classifier.models import ModelVersion
+from classifier.registry import store
 from curation.models import ShoeType
 
 SIZE, BLOCK, SHARPNESS = 32, 8, 60.0

@@ -6,9 +6,9 @@ from django.core.exceptions import PermissionDenied
 from django.shortcuts import redirect
 from django.template.defaultfilters import filesizeformat
 
-from classifier import embedders
+from classifier.inference.classify import GRAPH
+from classifier.jobs import pretrained_embedder
 from classifier.models import PretrainedEmbedder
-from classifier.predict import GRAPH
 from shoeproject.jobs.admin import JobAdmin
 
 
@@ -35,7 +35,7 @@ class PretrainedEmbedderAdmin(JobAdmin):
             return super().add_view(request, form_url, {**(extra_context or {}), **one_button})
         if not self.has_add_permission(request):
             raise PermissionDenied
-        row = embedders.ask(by=request.user)
+        row = pretrained_embedder.ask(by=request.user)
         self.log_addition(request, row, [{"added": {}}])
         self.message_user(request, f"Embedder {row} is {row.state}.", messages.SUCCESS)
         return redirect("admin:classifier_pretrainedembedder_change", row.pk)

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import reverse
 from django.utils.html import format_html
 
-from classifier import answer
+from classifier.answers import answer
 from classifier.models import Feedback
 from shoeproject.jobs.admin import ReadOnlyAdmin
 

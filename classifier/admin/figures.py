@@ -3,9 +3,9 @@
 from django.contrib import admin
 from django.utils.html import format_html, format_html_join
 
-from classifier import trust
-from classifier.metrics import MIN_GROUPS
-from classifier.trust import between, count, share
+from classifier.evaluation import report
+from classifier.evaluation.metrics import MIN_GROUPS
+from classifier.evaluation.report import between, count, share
 
 MISTAKES = 20  # rows of the table of mistakes
 ROW_HEAD = ("accuracy", "95% interval", "right", "images", "groups")
@@ -38,7 +38,7 @@ class FigureFields:
     @admin.display(description="result")
     def headlines(self, row):
         """As a few lines."""
-        lines = trust.headlines(self.measured(row))
+        lines = report.headlines(self.measured(row))
         return format_html_join("", "<p>{}</p>", ((line,) for line in lines)) or "–"
 
     @admin.display(description="per type")

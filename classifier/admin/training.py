@@ -4,7 +4,8 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin
 
-from classifier import recipes, runs
+from classifier import recipes
+from classifier.jobs import training
 from classifier.models import Epoch, TrainingRun
 from shoeproject.errors import ProjectError
 from shoeproject.jobs.admin import JobAdmin
@@ -41,7 +42,7 @@ class RunForm(forms.ModelForm):
         data = super().clean()
         if not self.errors:
             try:
-                runs.check(data["snapshot"], data["recipe"], data["changes"])
+                training.check(data["snapshot"], data["recipe"], data["changes"])
             except ProjectError as error:
                 raise forms.ValidationError(error.detail) from error
         return data

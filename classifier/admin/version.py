@@ -9,9 +9,11 @@ from django.db.models import Prefetch
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 
-from classifier import evaluate, promote, trust
 from classifier.admin.figures import FigureFields, one_line, out_of_fold_table, sizes_table
+from classifier.evaluation import report
+from classifier.jobs import evaluation as judging
 from classifier.models import Evaluation, ModelVersion, Promotion
+from classifier.registry import promote
 from curation.models import Snapshot
 from shoeproject.errors import ProjectError
 from shoeproject.jobs.admin import JobAdmin, ReadOnlyAdmin, say_error
@@ -59,9 +61,9 @@ class ModelVersionAdmin(FigureFields, ReadOnlyAdmin):
     def measured(self, version):
         """The figures on its card, where the guide shows them too; each evaluation has a page."""
         judged = version.judged
-        if judged and not trust.card_says_more(version, judged[0].metrics):
+        if judged and not report.card_says_more(version, judged[0].metrics):
             return {}
-        return trust.on_card(version)
+        return report.on_card(version)
 
     def has_promote_permission(self, request):
         """Who may add promotions may promote and roll back."""
@@ -76,9 +78,9 @@ class ModelVersionAdmin(FigureFields, ReadOnlyAdmin):
         """On the snapshot it was last judged on."""
         if version.judged:
             last = version.judged[0]
-            return f"{trust.share(last.metrics['accuracy'], 1)} on {last.snapshot}"
-        card = trust.on_card(version)
-        return f"{trust.share(card['accuracy'], 1)}, says its card" if card else "not judged"
+            return f"{report.share(last.metrics['accuracy'], 1)} on {last.snapshot}"
+        card = report.on_card(version)
+        return f"{report.share(card['accuracy'], 1)}, says its card" if card else "not judged"
 
     @admin.display
     def precision(self, version):
@@ -140,7 +142,7 @@ class ModelVersionAdmin(FigureFields, ReadOnlyAdmin):
             self.message_user(request, "Choose a snapshot beside the action.", messages.ERROR)
             return
         for version in queryset:
-            self._try(request, lambda version=version: evaluate.ask(version, frozen, request.user))
+            self._try(request, lambda version=version: judging.ask(version, frozen, request.user))
 
     def _try(self, request, work):
         try:

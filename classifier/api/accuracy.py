@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from classifier.trust import STATES
+from classifier.evaluation.report import STATES
 
 
 def interval_field(help_text: str) -> serializers.ListField:

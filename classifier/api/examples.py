@@ -4,9 +4,9 @@ from http import HTTPStatus
 
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 
-from classifier.api.shapes import ProblemShape
+from classifier.api.request_photos import BadJson, BodyTooLarge, NotBase64, TooManyPhotos
+from classifier.api.serializers import ProblemShape
 from classifier.errors import LengthMissing, NoActiveModel, PhotoMissing, TooBusy
-from classifier.photo import BadJson, BodyTooLarge, NotBase64, TooManyPhotos
 from curation.images import (
     BrokenImage,
     EmptyImage,

@@ -6,11 +6,11 @@ from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_f
 from rest_framework import exceptions, serializers
 from rest_framework.response import Response
 
-from classifier import feedback
-from classifier.api import bodies, examples
-from classifier.api.views import PublicView
+from classifier.answers import feedback
+from classifier.api import examples, parsers
+from classifier.api.guide import PublicView
+from classifier.api.request_photos import FIELD, BadJson, BodyTooLarge, NotBase64
 from classifier.errors import AnswerExpired, AnswerUnknown, LengthMissing, SeveralPhotos, TooBusy
-from classifier.photo import FIELD, BadJson, BodyTooLarge, NotBase64
 from curation.images import BrokenImage, EmptyImage, ImageTooLarge, UnsupportedFormat
 from shoeproject.api.base import IDEMPOTENCY_KEY
 from shoeproject.api.idempotency import IdempotentMixin, KeyBusy, KeyReused
@@ -24,7 +24,7 @@ class PhotoField(serializers.Field):
 
     def to_internal_value(self, sent) -> bytes:
         """Raises `NotBase64` and `ImageTooLarge`; an empty file is `EmptyImage`."""
-        data = bodies.content(sent)
+        data = parsers.content(sent)
         if not data:
             raise EmptyImage()
         return data
@@ -71,10 +71,10 @@ class WithdrawalShape(serializers.Serializer):
     code = serializers.CharField(max_length=100, help_text="As it was given; case does not count")
 
 
-class FeedbackView(IdempotentMixin, bodies.LengthFirst, PublicView):
+class FeedbackView(IdempotentMixin, parsers.LengthFirst, PublicView):
     """`POST /api/v1/feedback/`."""
 
-    parser_classes = [bodies.Json, bodies.Form]
+    parser_classes = [parsers.Json, parsers.Form]
     scope = throttle_scope = "feedback"
 
     @extend_schema(
@@ -143,10 +143,10 @@ class FeedbackView(IdempotentMixin, bodies.LengthFirst, PublicView):
         return Response(body, 201, headers={"Cache-Control": "no-store"})
 
 
-class WithdrawView(bodies.LengthFirst, PublicView):
+class WithdrawView(parsers.LengthFirst, PublicView):
     """`POST` or `DELETE /api/v1/feedback/withdraw/`."""
 
-    parser_classes = [bodies.Json, bodies.Form]
+    parser_classes = [parsers.Json, parsers.Form]
     scope = throttle_scope = "feedback"
     described = {
         "summary": "Have a photo removed that was given with feedback",

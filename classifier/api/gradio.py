@@ -7,9 +7,9 @@ from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from classifier.api import bodies
-from classifier.api.foreign import AUTH, ForeignView, labelled
-from classifier.photo import BadJson, check_number, from_base64
+from classifier.api import parsers
+from classifier.api.compatibility import AUTH, ForeignView, labelled
+from classifier.api.request_photos import BadJson, check_number, from_base64
 
 
 class _Mean:
@@ -83,7 +83,7 @@ ERRORS = {
 class GradioView(ForeignView):
     """`POST /run/predict` and `POST /api/predict`."""
 
-    parser_classes = [bodies.Json]
+    parser_classes = [parsers.Json]
 
     @extend_schema(
         operation_id="gradio_predict",

@@ -7,10 +7,10 @@ from rest_framework import serializers
 from rest_framework.parsers import BaseParser
 from rest_framework.response import Response
 
-from classifier.api.foreign import AUTH, ForeignView, labelled
+from classifier.api.compatibility import AUTH, ForeignView, labelled
 from classifier.api.gradio import ERRORS
+from classifier.api.request_photos import check_length, from_base64, from_json
 from classifier.errors import ClassifierError, PhotoMissing
-from classifier.photo import check_length, from_base64, from_json
 
 MOST = 5  # labels of an answer
 IMAGE = {"type": "string", "format": "binary"}

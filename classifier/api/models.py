@@ -4,13 +4,14 @@ from django.conf import settings
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.response import Response
 
-from classifier import store, trust
-from classifier.api import examples, shapes
-from classifier.api.views import GuideView
-from classifier.calibrate import TYPE
+from classifier.answers.guide import Guide
+from classifier.api import examples, serializers
+from classifier.api.guide import GuideView
 from classifier.errors import ModelUnknown, NoActiveModel
-from classifier.guide import Guide
+from classifier.evaluation import report
+from classifier.inference.thresholds import TYPE
 from classifier.models import ModelVersion
+from classifier.registry import store
 
 SHARES = ("accuracy", "macro_accuracy", "top5", "category_accuracy", "ece")
 
@@ -22,7 +23,7 @@ class ModelsView(GuideView):
         operation_id="list_models",
         summary="Versions of the model, the newest first",
         tags=["models"],
-        responses={200: shapes.VersionShape(many=True)},
+        responses={200: serializers.VersionShape(many=True)},
         examples=[OpenApiExample("A version", examples.VERSION, response_only=True)],
     )
     def get(self, request):
@@ -31,7 +32,7 @@ class ModelsView(GuideView):
         active = ModelVersion.objects.filter(active=True)
         # A version that has been good for long may be older than those.
         rows += active.exclude(pk__in=[row.pk for row in rows])
-        figures = trust.figures_of(rows)
+        figures = report.figures_of(rows)
         return Response([_shown(row, figures[row.pk]) for row in rows])
 
 
@@ -44,7 +45,7 @@ class ModelView(GuideView):
         description="By its number, at least twelve digits of its digest, or “active”.",
         tags=["models"],
         responses={
-            200: shapes.VersionInFullShape,
+            200: serializers.VersionInFullShape,
             **examples.problem_responses(ModelUnknown(), NoActiveModel()),
         },
         examples=[
@@ -54,12 +55,12 @@ class ModelView(GuideView):
     def get(self, request, version):
         """Show one."""
         row, guide = store.find(version), Guide()
-        figures = trust.figures(row)
-        known = trust.by_type(row, guide, trust.Learnt.of(row), figures)
+        figures = report.figures(row)
+        known = report.by_type(row, guide, report.Learnt.of(row), figures)
         types = [
-            {"slug": slug, **shapes.accuracy(found)}
+            {"slug": slug, **serializers.accuracy(found)}
             for slug, found in known.items()
-            if found.state != trust.NOT_LEARNT
+            if found.state != report.NOT_LEARNT
         ]
         return Response({**_shown(row, figures), "types": types})
 
@@ -81,9 +82,9 @@ def _metrics(figures: dict) -> dict:
     interval = figures.get("interval")
     return {
         "images": figures.get("images", 0),
-        **{name: shapes.rounded(figures.get(name)) for name in SHARES},
-        "interval": interval and [shapes.rounded(bound) for bound in interval],
-        "street": shapes.rounded(trust.scene(figures, trust.STREET)),
-        "catalogue": shapes.rounded(trust.scene(figures, trust.CATALOGUE)),
-        "sentences": trust.headlines(figures),
+        **{name: serializers.rounded(figures.get(name)) for name in SHARES},
+        "interval": interval and [serializers.rounded(bound) for bound in interval],
+        "street": serializers.rounded(report.scene(figures, report.STREET)),
+        "catalogue": serializers.rounded(report.scene(figures, report.CATALOGUE)),
+        "sentences": report.headlines(figures),
     }

@@ -5,9 +5,9 @@ from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, 
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from classifier import answer, past, store
-from classifier.api import bodies, examples, explained, shapes
-from classifier.api.views import PublicView
+from classifier.answers import answer, past
+from classifier.api import examples, explanation, parsers, serializers
+from classifier.api.guide import PublicView
 from classifier.errors import (
     AnswerExpired,
     AnswerUnknown,
@@ -16,6 +16,7 @@ from classifier.errors import (
     ModelUnloadable,
     TooBusy,
 )
+from classifier.registry import store
 from shoeproject.api import problems, throttles
 from shoeproject.errors import ProjectError
 
@@ -69,10 +70,10 @@ BODIES = {
 }
 
 
-class PredictionsView(bodies.PlaceFirst, PublicView):
+class PredictionsView(parsers.PlaceFirst, PublicView):
     """`POST /api/v1/predictions/`."""
 
-    parser_classes = [bodies.Form, bodies.Json, bodies.RawPhoto, bodies.RawBytes]
+    parser_classes = [parsers.Form, parsers.Json, parsers.RawPhoto, parsers.RawBytes]
     scope = throttle_scope = "predict"
 
     @extend_schema(
@@ -80,13 +81,13 @@ class PredictionsView(bodies.PlaceFirst, PublicView):
         summary="Recognise the shoe in a photo, or in several",
         description=DESCRIPTION,
         tags=["predictions"],
-        parameters=[MODEL, explained.ASKED],
+        parameters=[MODEL, explanation.ASKED],
         request=BODIES,
         examples=[*examples.ANSWERS, examples.SEVERAL],
         responses={
             200: PolymorphicProxySerializer(
                 "AnswerOrAnswersShape",
-                [shapes.AnswerShape, shapes.AnswersShape],
+                [serializers.AnswerShape, serializers.AnswersShape],
                 resource_type_field_name=None,
             ),
             **examples.problem_responses(
@@ -100,13 +101,13 @@ class PredictionsView(bodies.PlaceFirst, PublicView):
     )
     def post(self, request):
         """Answer one photo, or each of several."""
-        photos, several = bodies.photos(request)
+        photos, several = parsers.photos(request)
         served = store.pinned(request.query_params.get("model") or "active")
-        why = explained.is_asked(request)
+        why = explanation.is_asked(request)
         if several:
             body = {"predictions": _each(request, photos, why, served)}
         else:
-            body = answer.recognise(bodies.content(photos[0]), why, served)
+            body = answer.recognise(parsers.content(photos[0]), why, served)
         return Response(body, headers={"Cache-Control": "no-store"})
 
 
@@ -118,7 +119,7 @@ def _each(request, photos: list, why: bool, served: store.Served) -> list[dict]:
         try:
             if results:
                 throttles.check(request, PredictionsView.throttle_scope)
-            results.append(answer.recognise(bodies.content(sent), why, served))
+            results.append(answer.recognise(parsers.content(sent), why, served))
         except (ProjectError, exceptions.Throttled) as error:
             if isinstance(error, TooBusy) and not results:
                 raise
@@ -137,7 +138,7 @@ class AnswerView(PublicView):
         "photo, and nothing was stored.",
         tags=["predictions"],
         responses={
-            200: shapes.PastAnswerShape,
+            200: serializers.PastAnswerShape,
             **examples.problem_responses(AnswerUnknown(), AnswerExpired()),
         },
         examples=[examples.PAST],

@@ -8,8 +8,8 @@ import numpy as np
 
 from classifier.assess import quality
 from classifier.assess.sights import Sights
-from classifier.embedding import Embedder
-from classifier.preprocess import open_photo, to_array
+from classifier.inference.embedding import Embedder
+from classifier.inference.preprocess import open_photo, to_array
 from curation import likeness
 
 # Pixels that the shorter side keeps when a picture is decoded for its measures.

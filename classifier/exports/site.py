@@ -12,9 +12,9 @@ from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import timezone
 
-from classifier import answer, guide_search
+from classifier.answers import answer, guide_search
+from classifier.answers.guide import Guide
 from classifier.exports import addresses, folder
-from classifier.guide import Guide
 from classifier.models import ModelVersion
 from curation.models import ShoeType
 

@@ -8,21 +8,22 @@ from pathlib import Path
 from django.conf import settings
 from django.template.loader import render_to_string
 
-from classifier import answer, promote, store
+from classifier.answers import answer
+from classifier.answers.guide import Guide
 from classifier.exports import folder
-from classifier.guide import Guide
+from classifier.inference.classify import CARD
 from classifier.models import ModelVersion
-from classifier.predict import CARD
+from classifier.registry import promote, store
 from curation import ingest
 
 APP = Path(__file__).with_name("space_app.py")
 # The recogniser's own modules, copied as they are: they know neither Django nor a database.
 CODE = [
-    "classifier/calibrate.py", "classifier/errors.py", "classifier/predict.py",
-    "classifier/preprocess.py", "curation/errors.py", "curation/images/*.py",
-    "shoeproject/errors.py",
+    "classifier/errors.py", "classifier/inference/classify.py",
+    "classifier/inference/preprocess.py", "classifier/inference/thresholds.py",
+    "curation/errors.py", "curation/images/*.py", "shoeproject/errors.py",
 ]  # fmt: skip
-PACKAGES = ["classifier", "curation", "shoeproject"]
+PACKAGES = ["classifier", "classifier/inference", "curation", "shoeproject"]
 MARK = b'"""Copied from Shoe Type Recognizer by export_space; changed there, not here."""\n'
 GRADIO = "6.31.0"
 PILLOW = "12.3.0"  # Gradio takes no later major version yet

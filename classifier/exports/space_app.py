@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from classifier.calibrate import ClassInfo
-from classifier.predict import Model, Prediction, judge, predict
+from classifier.inference.classify import Model, Prediction, judge, predict
+from classifier.inference.thresholds import ClassInfo
 from curation.images import Limits
 from shoeproject.errors import ProjectError
 

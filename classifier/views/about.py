@@ -5,7 +5,7 @@ from django.http import Http404
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from classifier.feedback import CONSENT
+from classifier.answers.feedback import CONSENT
 from classifier.views.page import site_page
 from shoeproject.api import problems
 

@@ -6,9 +6,10 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods
 
-from classifier import feedback, past, photo
+from classifier.answers import feedback, past
+from classifier.answers.guide import Guide
+from classifier.api import request_photos
 from classifier.errors import AnswerExpired, AnswerUnknown, ClassifierError
-from classifier.guide import Guide
 from classifier.views import wording
 from classifier.views.page import site_page, with_problem
 from shoeproject.api import problems, throttles
@@ -38,7 +39,7 @@ def past_answer(request, answer_id):
         if request.method != "POST":
             return _show(request, answer_id)
         throttles.check(request, "feedback")
-        photo.check_length(request)
+        request_photos.check_length(request)
         return _give(request, answer_id, form)
     except (AnswerExpired, AnswerUnknown) as error:
         problem = problems.describe(error)
@@ -67,7 +68,7 @@ def _give(request, answer_id, form: dict):
     # Who says yes to a type is not asked for one; what was chosen before does not count.
     asked = not right or said["verdict"] in wording.OPEN
     slug = form.get("type", "") if asked else ""
-    given = feedback.give(answer_id, right, slug, photo.read(request) if agreed else None)
+    given = feedback.give(answer_id, right, slug, request_photos.read(request) if agreed else None)
     return _show(request, answer_id, said, given=given)
 
 

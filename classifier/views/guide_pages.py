@@ -6,8 +6,10 @@ from django.http import Http404
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
-from classifier import guide_search, store, trust
-from classifier.guide import Guide
+from classifier.answers import guide_search
+from classifier.answers.guide import Guide
+from classifier.evaluation import report
+from classifier.registry import store
 from classifier.views.page import site_page
 from curation.models import ShoeType
 
@@ -19,8 +21,8 @@ QUERY_LENGTH = 100
 def guide(request):
     """All types, family by family, or those that `?q=` finds."""
     served, guide = store.active(), Guide()
-    measured = trust.figures(served.version) if served else {}
-    known = trust.by_type(served.version, guide, served.model, measured) if served else {}
+    measured = report.figures(served.version) if served else {}
+    known = report.by_type(served.version, guide, served.model, measured) if served else {}
     query = " ".join(request.GET.get("q", "")[:QUERY_LENGTH].split())
     types = [(row, known.get(row.slug), text) for row, text in _with_text(guide.types())]
     found = [entry for entry in types if guide_search.matches(entry[2], query)]
@@ -32,7 +34,7 @@ def guide(request):
         "total": len(types),
         "served": served,
         "measured": bool(measured.get("per_type")),
-        "scenes": trust.about_scenes(measured),
+        "scenes": report.about_scenes(measured),
     }
     return render(request, "site/guide.html", context)
 
@@ -46,7 +48,7 @@ def guide_category(request, slug):
     category = next((category for category in families if category.slug == slug), None)
     if category is None:
         raise Http404
-    known = trust.by_type(served.version, guide, served.model) if served else {}
+    known = report.by_type(served.version, guide, served.model) if served else {}
     rows = [(row, known.get(row.slug)) for (row,) in families[category]]
     context = {"category": category, "rows": rows, "families": list(families), "served": served}
     return render(request, "site/category.html", context)
@@ -62,7 +64,7 @@ def guide_type(request, slug):
         raise Http404
     if row.slug != slug:
         return redirect("guide-type", slug=row.slug)
-    known = trust.by_type(served.version, guide, served.model) if served else {}
+    known = report.by_type(served.version, guide, served.model) if served else {}
     context = {
         "type": row,
         "family": [other for other in guide.types() if other.category == row.category],

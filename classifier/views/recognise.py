@@ -7,8 +7,11 @@ from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods
 
-from classifier import answer, photo, store, trust
-from classifier.guide import Guide
+from classifier.answers import answer
+from classifier.answers.guide import Guide
+from classifier.api import request_photos
+from classifier.evaluation import report
+from classifier.registry import store
 from classifier.views import wording
 from classifier.views.page import site_page, with_problem
 from shoeproject.api import problems, throttles
@@ -27,8 +30,8 @@ def home(request):
         return _home(request)
     try:
         throttles.check(request, "predict")
-        photo.check_length(request)
-        photo.check_place(request)
+        request_photos.check_length(request)
+        request_photos.check_place(request)
         return _answer_form(request)
     except Exception as error:
         problem = problems.describe(error)
@@ -40,7 +43,7 @@ def home(request):
 @csrf_protect
 def _answer_form(request):
     explained = request.POST.get("explain") == "1"
-    return _home(request, answered=answer.recognise(photo.read(request), explained))
+    return _home(request, answered=answer.recognise(request_photos.read(request), explained))
 
 
 def _home(request, problem=None, answered=None):
@@ -51,7 +54,7 @@ def _home(request, problem=None, answered=None):
         "types": len(guide.types()),
         "problem": problem,
         "answer": answered and wording.shown(answered),
-        "worn": trust.about_worn(trust.figures(served.version)) if served else "",
+        "worn": report.about_worn(report.figures(served.version)) if served else "",
         "likely": answer.LIKELY,
         "wording": json.dumps(answer.WORDING),
         "side": round(SENT_TIMES * served.model.preprocess.size) if served else 0,

@@ -2,9 +2,9 @@
 
 from itertools import groupby
 
-from classifier import answer
-from classifier.feedback import CONSENT
-from classifier.guide import Guide
+from classifier.answers import answer
+from classifier.answers.feedback import CONSENT
+from classifier.answers.guide import Guide
 
 # Verdicts that leave the type open: a visitor who agrees may still know it.
 OPEN = ("category", "unsure")

@@ -6,13 +6,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from curation.download.errors import (
-    DownloadError,
-    HostTired,
-    HttpError,
-    Truncated,
-    Unreachable,
-)
+from curation.download.errors import DownloadError, HostTired, HttpError, Truncated, Unreachable
 
 PAUSE = (0.2, 0.8)  # seconds before a second try, drawn at random so that ours do not meet
 LONGEST_WAIT = 5.0  # seconds that a server may ask for before we do not come back in this fetch

@@ -112,8 +112,8 @@ def parts(embedded_broker: bool) -> list[Part]:
         _worker("train", "training worker", "--pool solo"),
         # Its pid file would only get in the way after a kill.
         _celery("beat", "scheduler", "beat --pidfile= --loglevel INFO"),
-        # --keep-alive is longer than classifier.gate.RETRY_AFTER_SECONDS: a client that was refused
-        # and waits as it was told finds its connection still open then.
+        # --keep-alive is longer than the seconds after which a photo that was refused may be sent
+        # again: a client that waits as it was told finds its connection still open then.
         Part(
             "web",
             "web server",

@@ -1,7 +1,7 @@
 """`manage.py assess`."""
 
-from classifier import embedders
-from classifier.assess import ask
+from classifier.assess import request
+from classifier.jobs import pretrained_embedder
 from curation.models import AssessRun
 from shoeproject.jobs.commands import ProjectCommand, wait_for
 
@@ -27,18 +27,18 @@ class Command(ProjectCommand):
 
     def handle(self, embedding, wait, **options):
         """Queue it; with --wait, show how it goes and what it found."""
-        run = ask.ask(embedding)
+        run = request.ask(embedding)
         if not wait:
             self.stdout.write(f"{run} is queued; the admin shows how it goes.")
             return
         # Loaded only where this process may have to do the work.
-        from classifier.assess import job
+        from classifier.jobs import assessment
 
         if embedding == AssessRun.Embedding.PRETRAINED:
             # A job of its own, which may be without a worker too.
-            wait_for(embedders.ask(since=run.created_at), embedders.supervise)
+            wait_for(pretrained_embedder.ask(since=run.created_at), pretrained_embedder.supervise)
 
-        run = wait_for(run, job.run)
+        run = wait_for(run, assessment.run)
         self.stdout.write(f"{run.images} images assessed by {run.model_name}.")
         for reason, number in sorted(run.report["reasons"].items(), key=lambda row: -row[1]):
             self.stdout.write(f"  {reason:16s} {number}")

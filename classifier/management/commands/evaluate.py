@@ -1,7 +1,9 @@
 """`manage.py evaluate VERSION --snapshot NAME`."""
 
-from classifier import evaluate, promote, trust
-from classifier.metrics import MIN_GROUPS
+from classifier.evaluation import report
+from classifier.evaluation.metrics import MIN_GROUPS
+from classifier.jobs import evaluation
+from classifier.registry import promote
 from curation.snapshot import find
 from shoeproject.jobs.commands import ProjectCommand, wait_for
 
@@ -31,25 +33,27 @@ class Command(ProjectCommand):
     def handle(self, version, snapshot, **options):
         """Queue the evaluation, wait for it and print its figures."""
         frozen = find(snapshot)
-        job = evaluate.ask(promote.find(version), frozen)
-        wait_for(job, evaluate.run)
+        job = evaluation.ask(promote.find(version), frozen)
+        wait_for(job, evaluation.run)
         for line in summary(job.metrics):
             self.stdout.write(line)
 
 
 def summary(measured: dict) -> list[str]:
     """The figures of an evaluation as lines for a terminal, what says most first."""
-    lines = trust.headlines(measured)
+    lines = report.headlines(measured)
     for scene, row in (measured.get("per_scene") or {}).items():
         shares = ", ".join(
-            f"{what} {trust.share(row[key], 1)}" for key, what in SCENE_SHARES.items() if key in row
+            f"{what} {report.share(row[key], 1)}"
+            for key, what in SCENE_SHARES.items()
+            if key in row
         )
         lines.append(f"  scene {_row(scene, row, 18)}; {shares}{_coverage(row)}")
     for label, row in (measured.get("refused") or {}).items():
         given = ", ".join(
-            f"{trust.share(row[verdict])} {words}" for verdict, words in VERDICTS.items()
+            f"{report.share(row[verdict])} {words}" for verdict, words in VERDICTS.items()
         )
-        lines.append(f"  {label}: {trust.count(row['images'], 'image')} answered {given}")
+        lines.append(f"  {label}: {report.count(row['images'], 'image')} answered {given}")
     for category, row in (measured.get("per_category") or {}).items():
         lines.append(f"  category {_row(category, row, 15)}")
     for slug, row in (measured.get("per_type") or {}).items():
@@ -62,13 +66,13 @@ def _coverage(row: dict) -> str:
     if "coverage" not in row:
         return ""
     found = row["coverage"]
-    at, share = trust.share(found["precision"]), trust.share(found["share"], 1)
-    return f", coverage at {at} precision {share} ({trust.between(found['interval'])})"
+    at, share = report.share(found["precision"]), report.share(found["share"], 1)
+    return f", coverage at {at} precision {share} ({report.between(found['interval'])})"
 
 
 def _row(name: str, row: dict, width: int = 24) -> str:
-    interval = f" ({trust.between(row['interval'])})" if row.get("interval") else ""
+    interval = f" ({report.between(row['interval'])})" if row.get("interval") else ""
     return (
-        f"{name:{width}s} {trust.share(row['accuracy'], 1):>6s}  {row['right']:,} of "
-        f"{trust.count(row['images'], 'image')}, {trust.count(row['groups'], 'group')}{interval}"
+        f"{name:{width}s} {report.share(row['accuracy'], 1):>6s}  {row['right']:,} of "
+        f"{report.count(row['images'], 'image')}, {report.count(row['groups'], 'group')}{interval}"
     )

@@ -1,6 +1,6 @@
 """`manage.py export_embedder`."""
 
-from classifier import embedders
+from classifier.jobs import pretrained_embedder
 from shoeproject.jobs.commands import ProjectCommand, wait_for
 
 
@@ -28,12 +28,12 @@ class Command(ProjectCommand):
         """Ask for the embedder, or be the process that exports it."""
         if job is not None:
             # Torch lives behind this import and nowhere else.
-            from classifier import embedder
+            from classifier.training import embedder_export
 
-            raise SystemExit(embedder.main(job, attempt))
-        row = embedders.ask(again=again)
+            raise SystemExit(embedder_export.main(job, attempt))
+        row = pretrained_embedder.ask(again=again)
         if wait:
-            row = wait_for(row, embedders.supervise)
+            row = wait_for(row, pretrained_embedder.supervise)
         if row.digest:
             self.stdout.write(f"{row} is there: {row.card['name']}, {row.digest[:12]}.")
         else:

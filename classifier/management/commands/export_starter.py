@@ -5,7 +5,7 @@ from pathlib import Path
 
 from django.core.management.base import CommandError
 
-from classifier import promote, starter
+from classifier.registry import promote, starter
 from shoeproject.jobs.commands import ProjectCommand
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from django.conf import settings
 from django.core.management.base import CommandError
 
-from classifier import pictures, recipes
+from classifier import recipes
+from classifier.jobs import stored_pictures
 from curation import snapshot as snapshots
 from shoeproject.jobs.commands import Meter, ProjectCommand
 
@@ -34,9 +35,9 @@ class Command(ProjectCommand):
     def handle(self, file, snapshot, recipe, folds, per_label, seed, **options):
         """Train, judge, write."""
         # Torch lives behind these imports and nowhere else.
-        from classifier import out_of_fold, trainer
+        from classifier.training import out_of_fold, process
 
-        chosen, start = trainer.starting(recipes.get_recipe(recipe), asked=False)
+        chosen, start = process.starting(recipes.get_recipe(recipe), asked=False)
         if start.classes:
             raise CommandError(
                 f"It would start from {start.described}, which learnt from labelled photographs, "
@@ -45,14 +46,14 @@ class Command(ProjectCommand):
             )
         frozen = snapshots.find(snapshot)
         lines = list(snapshots.read(frozen))
-        classes, _ = trainer.choose_classes(lines)
+        classes, _ = process.choose_classes(lines)
         small = out_of_fold.small_types(lines, classes)
         if not small:
             self.stdout.write("Every type is large enough for the test split.")
             return
         used = out_of_fold.choose(lines, classes, small, per_label)
         meter = Meter()
-        paths = pictures.fetch(
+        paths = stored_pictures.fetch(
             [line.stored_sha256 for line in used],
             lambda done: meter.show(done, len(used), "fetching pictures"),
         )

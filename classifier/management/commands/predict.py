@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from classifier import answer
+from classifier.answers import answer
 from shoeproject.errors import ProjectError
 from shoeproject.jobs.commands import ProjectCommand
 

@@ -1,6 +1,6 @@
 """`manage.py promote VERSION`."""
 
-from classifier import promote
+from classifier.registry import promote
 from shoeproject.jobs.commands import ProjectCommand
 
 

@@ -1,6 +1,6 @@
 """`manage.py register_starter`."""
 
-from classifier import starter
+from classifier.registry import starter
 from shoeproject.jobs.commands import ProjectCommand
 
 

@@ -2,7 +2,7 @@
 
 from django.core.management.base import CommandError
 
-from classifier import runs
+from classifier.jobs import training
 from classifier.models import ModelVersion
 from curation.snapshot import find
 from shoeproject.jobs.commands import ProjectCommand, wait_for
@@ -37,17 +37,17 @@ class Command(ProjectCommand):
         """Queue a run, or be the training process of one."""
         if run is not None:
             # Torch lives behind this import and nowhere else.
-            from classifier import trainer
+            from classifier.training import process
 
-            raise SystemExit(trainer.main(run, attempt))
+            raise SystemExit(process.main(run, attempt))
         if not snapshot:
             raise CommandError("Say which snapshot to train on: --snapshot NAME.")
         frozen = find(snapshot)
-        job = runs.start(frozen, recipe, parse_overrides(overrides), seed)
+        job = training.start(frozen, recipe, parse_overrides(overrides), seed)
         if not wait:
             self.stdout.write(f"{job} is queued; the admin shows how it goes.")
             return
-        wait_for(job, runs.supervise)
+        wait_for(job, training.supervise)
         version = ModelVersion.objects.get(run=job)
         last = job.epochs.last()
         accuracy = f", {last.accuracy:.1%} right on the valid split" if last else ""

@@ -1,0 +1,221 @@
+"""What visitors say back about an answer, the photo they may give with it, and taking it back."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from typing import Literal
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Sum
+from django.utils import timezone
+
+from classifier.answers.answer import read_id
+from classifier.answers.guide import Guide
+from classifier.errors import ClassifierError
+from classifier.models import Feedback
+from classifier.registry import prediction_limit
+from curation import findings, ingest, purge
+from curation.models import Finding, ShoeImage, ShoeType
+
+SOURCE = "visitor"
+# What a visitor agrees to, word for word; kept with the photo.
+CONSENT = (
+    "I took this photo or may give it away. It may be stored, looked at by the people who run this "
+    "site, and used to train and test the recogniser, until I take it back with the code that I am "
+    "given."
+)
+LICENCE = "given by a visitor"
+REASON = "feedback"
+# No characters that look like others: people may copy a code by hand.
+ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+GROUPS, GROUP_LENGTH = 4, 5
+State = ShoeImage.State
+SAID = {"category": "only the family", "unsure": "not sure", "not_a_shoe": "not a shoe"}
+
+
+class FeedbackGiven(ClassifierError):
+    """Somebody has said something about this answer before."""
+
+    code = "feedback_given"
+    sentence = "There is feedback on this answer already; one is enough."
+
+
+@dataclass(eq=False)
+class TypeUnknown(ClassifierError):
+    """The guide has no such type."""
+
+    slug: str
+    code = "type_unknown"
+    sentence = "The guide has no type {slug!r}; take a slug from the list of types."
+
+
+class FeedbackContradicts(ClassifierError):
+    """It says right and another type, or wrong and the same."""
+
+    code = "feedback_contradicts"
+    sentence = (
+        "A right answer cannot have another type, nor a wrong one the same; leave out the type, or "
+        "change what you say."
+    )
+
+
+class ConsentMissing(ClassifierError):
+    """A photo came without the visitor's consent."""
+
+    code = "consent_missing"
+    sentence = "A photo is kept only with consent; agree to it, or leave the photo out."
+
+
+class NoRoom(ClassifierError):
+    """Visitors' photos take all of the room that they have."""
+
+    code = "photos_full"
+    sentence = "No more photos can be kept just now; send your feedback without one."
+
+
+class WithdrawalUnknown(ClassifierError):
+    """No photo was given with this code."""
+
+    code = "withdrawal_unknown"
+    sentence = "No photo goes with this code; check each character."
+
+
+@dataclass(frozen=True)
+class Given:
+    """Feedback as it was taken in. `photo`: "stored", "known" (the same photo or a copy is or was
+    here, so nothing was stored) or empty. `code`: only with a stored photo; nobody can look it up
+    again."""
+
+    feedback: Feedback
+    code: str = ""
+    photo: Literal["", "stored", "known"] = ""
+
+
+def give(answer_id: str, right: bool, type_slug: str = "", photo: bytes | None = None) -> Given:
+    """Take in what a visitor says about an answer: right or not, what it is, the photo itself.
+
+    `photo` is for a visitor who has agreed to CONSENT. It becomes an unlabelled image that the
+    queue shows; nothing is kept where any of this fails. Raises `AnswerUnknown`, `AnswerExpired`,
+    `FeedbackGiven`, `TypeUnknown`, `FeedbackContradicts`, `NoRoom`, `TooBusy` and the decode
+    guard's errors.
+    """
+    held = read_id(answer_id)
+    key = hashlib.sha256(answer_id.encode()).hexdigest()
+    if Feedback.objects.filter(answer_key=key).exists():
+        raise FeedbackGiven()
+    guide = Guide()
+    said = _said(held, right, type_slug, guide)
+    row = Feedback(answer=held, answer_key=key, right=right, shoe_type=said)
+    if photo is None:
+        return Given(_save(row))
+    _check_room()
+    with prediction_limit.turn():
+        prepared = ingest.prepare(photo, ingest.limits())
+    with transaction.atomic():
+        return _with_photo(row, prepared, guide)
+
+
+def withdraw(code: str) -> None:
+    """Remove the photo that was given with `code`, for good; said again, nothing more happens.
+
+    What was said about the answer stays. Raises `WithdrawalUnknown`.
+    """
+    with transaction.atomic():
+        rows = Feedback.objects.select_for_update(of=("self",)).exclude(code_key="")
+        row = rows.filter(code_key=_key(code)).first()
+        if row is None:
+            raise WithdrawalUnknown()
+        if row.withdrawn_at:
+            return
+        mine = ShoeImage.objects.filter(pk=row.image_id).exclude(state=State.PURGED)
+        if mine.exists():
+            why = "Whoever gave this photo took it back."
+            purge.purge(mine, None, why, f"Images {row.image_id}")
+        row.withdrawn_at, row.image_sha256 = timezone.now(), ""
+        row.save(update_fields=["withdrawn_at", "image_sha256"])
+
+
+def _said(held: dict, right: bool, type_slug: str, guide: Guide) -> ShoeType | None:
+    """What the photo shows, as the visitor says; None where that stays open."""
+    answered = _answered(held, guide)
+    said = guide.survivor(type_slug) if type_slug else None
+    if type_slug and said is None:
+        raise TypeUnknown(type_slug)
+    if said and answered and (said == answered) != right:
+        raise FeedbackContradicts()
+    return said or (answered if right else None)
+
+
+def _answered(held: dict, guide: Guide) -> ShoeType | None:
+    """The label that an answer amounts to today, if any."""
+    if held["verdict"] == "type":
+        return guide.survivor(held["top"][0][0])
+    return guide.survivor("not-a-shoe") if held["verdict"] == "not_a_shoe" else None
+
+
+def _save(row: Feedback) -> Feedback:
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+    except IntegrityError as error:
+        raise FeedbackGiven() from error
+    return row
+
+
+def _with_photo(row: Feedback, prepared: ingest.Prepared, guide: Guide) -> Given:
+    _save(row)  # first, so that of two at once only one stores a file
+    origin = ingest.Origin(source=SOURCE, licence=LICENCE, consent=CONSENT)
+    try:
+        taken = ingest.take_in(prepared, origin, proposed=row.shoe_type, keep_copies=False)
+        image, new = taken.image, taken.outcome == "new"
+    except ingest.NearCopy as copy:
+        image, new = ShoeImage.objects.get(pk=copy.image), False
+    code = _new_code() if new else ""
+    row.image = image if image.state in findings.LIVE else None
+    row.image_sha256, row.code_key = prepared.sha256, _key(code) if code else ""
+    row.save(update_fields=["image", "image_sha256", "code_key"])
+    _tell_curators(row, image, new, guide)
+    return Given(row, code, "stored" if new else "known")
+
+
+def _tell_curators(row: Feedback, image: ShoeImage, new: bool, guide: Guide) -> None:
+    """Let the queue show the image, with what was said about it."""
+    note = _note(row, guide)
+    if new:
+        # Without a suggestion: one that the image is proposed as would count as answered.
+        findings.say(image, REASON, note=note)
+        return
+    # What curators have answered about an image that was here before stays answered.
+    suggested = row.shoe_type.slug if row.shoe_type and not row.right else ""
+    before = Finding.objects.filter(image=image, reason=REASON, suggested=suggested)
+    if suggested and row.image and not before.exists():
+        findings.say(image, REASON, suggested=suggested, note=note)
+
+
+def _note(row: Feedback, guide: Guide) -> str:
+    answered = _answered(row.answer, guide)
+    model = answered.name if answered else SAID.get(row.answer["verdict"], "another type")
+    if row.right:
+        visitor = "right" + (f", {row.shoe_type.name}" if row.shoe_type != answered else "")
+    else:
+        visitor = row.shoe_type.name if row.shoe_type else "wrong"
+    return f"The model said: {model}. The visitor says: {visitor}."
+
+
+def _check_room() -> None:
+    photos = ShoeImage.objects.filter(source=SOURCE).order_by()
+    used = photos.aggregate(bytes=Sum("stored_bytes"))["bytes"] or 0
+    if used >= settings.FEEDBACK_PHOTOS_MB * 1024**2:
+        raise NoRoom()
+
+
+def _new_code() -> str:
+    groups = ("".join(secrets.choice(ALPHABET) for _ in range(GROUP_LENGTH)) for _ in range(GROUPS))
+    return "-".join(groups)
+
+
+def _key(code: str) -> str:
+    """What is kept of a code, however it was typed."""
+    characters = "".join(filter(str.isalnum, code.upper()))
+    return hashlib.sha256(characters.encode()).hexdigest()

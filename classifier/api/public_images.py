@@ -1,0 +1,31 @@
+"""The pictures that answers point to. They are no JSON, so the views are plain Django."""
+
+from django.conf import settings
+from django.http import Http404, HttpResponse
+from django.utils.cache import get_conditional_response, patch_cache_control
+from django.utils.http import quote_etag
+from django.views.decorators.http import require_safe
+
+from classifier.answers import public_images
+
+
+@require_safe
+def example(request, digest):
+    """`GET /examples/<SHA-256 of the stored file>.jpg`: a small confirmed photograph.
+
+    Whether it may be shown is asked every time, before the file and before "not modified"; caches
+    keep it for as long as a purge may take to show.
+    """
+    image = public_images.find(digest)
+    if image is None:
+        raise Http404
+    etag = quote_etag(digest)
+    response = get_conditional_response(request, etag=etag)
+    if response is None:
+        small = public_images.thumbnail(image)
+        if small is None:
+            raise Http404
+        response = HttpResponse(small, "image/jpeg")
+    response["ETag"] = etag
+    patch_cache_control(response, public=True, max_age=settings.EXPLAIN_CACHE_SECONDS)
+    return response

@@ -1,0 +1,69 @@
+"""A limit on predictions at once, and on those that wait. Pure.
+
+One thread computes as fast as two would on the same core, and every waiting upload holds its
+photo in memory: beyond the bound a quick "try again" is kinder than a slow answer.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from classifier.errors import TooBusy
+
+RETRY_AFTER_SECONDS = 2
+
+
+class ConcurrencyLimit:
+    """Lets `concurrency` in, and `queue` wait their turn in the order in which they came."""
+
+    def __init__(self, concurrency: int, queue: int):
+        self.concurrency, self.queue = concurrency, queue
+        self._lock = threading.Lock()
+        self._running = 0
+        self._waiting = deque()
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Hold a place for the block. Raises `TooBusy` at once where the queue is full."""
+        self._enter()
+        try:
+            yield
+        finally:
+            self._leave()
+
+    def check_place(self) -> None:
+        """Raises `TooBusy` where there is no place at this moment; holds none.
+
+        For before a photo is read: saying no then costs a fraction.
+        """
+        if self._running >= self.concurrency and len(self._waiting) >= self.queue:
+            raise TooBusy(RETRY_AFTER_SECONDS)
+
+    def resize(self, concurrency: int, queue: int) -> None:
+        """Other bounds from now on. Who is in or waits already stays."""
+        with self._lock:
+            self.concurrency, self.queue = concurrency, queue
+            self._call()
+
+    def _enter(self) -> None:
+        with self._lock:
+            if self._running < self.concurrency:
+                self._running += 1
+                return
+            if len(self._waiting) >= self.queue:
+                raise TooBusy(RETRY_AFTER_SECONDS)
+            called = threading.Event()
+            self._waiting.append(called)
+        called.wait()
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._running -= 1
+            self._call()
+
+    def _call(self) -> None:
+        # Places are handed over rather than freed, so that no newcomer can jump the queue.
+        while self._waiting and self._running < self.concurrency:
+            self._running += 1
+            self._waiting.popleft().set()

@@ -1,0 +1,104 @@
+"""How good a version is on the locked test split of a snapshot."""
+
+import io
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from django.core.files.base import ContentFile
+from django.core.files.storage import storages
+
+from classifier.errors import ClassifierError, TooFewPictures
+from classifier.evaluation.metrics import measure
+from classifier.inference.classify import Model, predict
+from classifier.models import Evaluation, ModelVersion
+from classifier.registry import store
+from curation import ingest, snapshot
+from curation.errors import CurationError
+from curation.models import Snapshot
+from curation.models.image import media_name
+
+logger = logging.getLogger(__name__)
+
+
+class TestImageGone(ClassifierError):
+    """A picture of the test split cannot be read any more."""
+
+    code = "test_image_gone"
+    # The name starts with "Test"; this keeps pytest from collecting it.
+    __test__ = False
+
+    def __init__(self, sha256: str):
+        self.sha256 = sha256
+        super().__init__(
+            f"Test picture {sha256[:12]} is gone from the storage, so this snapshot can no longer "
+            "be judged on; freeze a new one."
+        )
+
+
+def ask(version: ModelVersion, frozen: Snapshot, by=None) -> Evaluation:
+    """The evaluation of this pair: the one there is, or a new one in the queue.
+
+    One that was cancelled is over for good, so it makes room for a new one.
+    """
+    cancelled = {"version": version, "snapshot": frozen, "state": Evaluation.State.CANCELLED}
+    Evaluation.objects.filter(**cancelled).delete()
+    evaluation, new = Evaluation.objects.get_or_create(
+        version=version, snapshot=frozen, defaults={"asked_by": by}
+    )
+    if new:
+        evaluation.ring()
+    elif evaluation.state in (Evaluation.State.FAILED, Evaluation.State.PAUSED):
+        evaluation.resume()
+    return evaluation
+
+
+def run(claim) -> None:
+    """Perform an evaluation job."""
+    job = claim.job
+    model = store.load(job.version)
+    lines = [line for line in snapshot.read(job.snapshot) if line.split == "test"]
+    if not lines:
+        raise TooFewPictures("test", 0, 1)
+    predictions = []
+    claim.tick(0, len(lines), "test pictures", force=True)
+    # Decoding and ONNX Runtime both let go of the interpreter, so threads keep the cores busy.
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        try:
+            for prediction in pool.map(lambda line: _predict(line, model), lines):
+                predictions.append(prediction)
+                claim.tick(len(predictions))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    claim.tick(len(lines), force=True)
+    name = f"evaluations/{job.version.digest}/{job.snapshot.digest}.npz"
+    storages["models"].save(name, ContentFile(_table(lines, predictions, model)))
+    metrics = measure(lines, predictions, model.classes)
+    with claim.holding():
+        Evaluation.objects.filter(pk=job.pk).update(metrics=metrics, probabilities=name)
+
+
+def _predict(line, model: Model):
+    try:
+        with storages["media"].open(media_name(line.stored_sha256)) as file:
+            return predict(file.read(), model, ingest.limits())
+    except (FileNotFoundError, CurationError) as error:
+        raise TestImageGone(line.sha256) from error
+
+
+def _table(lines, predictions, model: Model) -> bytes:
+    """The probabilities of every test image, (N, classes) float32, as a NumPy archive."""
+    slugs = [c.slug for c in model.classes]
+    out = io.BytesIO()
+    np.savez_compressed(
+        out,
+        sha256=np.array([line.sha256 for line in lines]),
+        label=np.array([line.label for line in lines]),
+        classes=np.array(slugs),
+        probabilities=np.array(
+            [[p.probabilities[slug] for slug in slugs] for p in predictions], dtype=np.float32
+        ),
+    )
+    return out.getvalue()

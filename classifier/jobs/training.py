@@ -1,0 +1,98 @@
+"""Training runs: starting one, and watching over the process that trains.
+
+This module runs in the worker and never imports torch; the training itself happens in
+`manage.py train --run`, a process of its own.
+"""
+
+from django.conf import settings
+
+from classifier import recipes
+from classifier.errors import ClassifierError
+from classifier.inference.classify import HEAD, WEIGHTS
+from classifier.jobs import evaluation, stored_checkpoints, subprocesses
+from classifier.models import ModelVersion, TrainingRun
+from classifier.registry import promote
+from curation.models import Snapshot
+from shoeproject.jobs import ClaimLost, State
+
+
+class SnapshotIncomplete(ClassifierError):
+    """Pictures of the snapshot were purged."""
+
+    code = "snapshot_incomplete"
+
+    def __init__(self, name: str):
+        self.name = name
+        super().__init__(
+            f"Pictures of snapshot “{name}” were removed for good since; freeze a new one to train."
+        )
+
+
+class NoTeacher(ClassifierError):
+    """The version to learn from cannot teach."""
+
+    code = "no_teacher"
+
+    def __init__(self, version: ModelVersion):
+        super().__init__(
+            f"{version} has no linear head, so it cannot teach; choose another teacher."
+        )
+
+
+def check(snapshot: Snapshot, recipe: str, overrides: dict) -> None:
+    """Raise the recipe's errors, `VersionNotFound` and `NoTeacher` for its teacher, or
+    `SnapshotIncomplete`, before anything is queued."""
+    teacher = recipes.get_recipe(recipe, overrides).teacher
+    # The head's own file is there only where the head is linear.
+    if teacher and not {HEAD, WEIGHTS} <= set((version := promote.find(teacher)).card["files"]):
+        raise NoTeacher(version)
+    if snapshot.incomplete:
+        raise SnapshotIncomplete(snapshot.name)
+
+
+def start(snapshot: Snapshot, recipe="", overrides=None, seed: int = 42, by=None) -> TrainingRun:
+    """Queue a training; `recipe` defaults to the setting `DEFAULT_RECIPE`. Raises as `check`."""
+    recipe, overrides = recipe or settings.DEFAULT_RECIPE, overrides or {}
+    check(snapshot, recipe, overrides)
+    if overrides.get("teacher"):
+        # A number means another version in another database, “active” another one tomorrow.
+        overrides = {**overrides, "teacher": promote.find(str(overrides["teacher"])).digest[:12]}
+    run = TrainingRun.objects.create(
+        snapshot=snapshot, recipe=recipe, overrides=overrides, seed=seed, asked_by=by
+    )
+    run.ring()
+    return run
+
+
+def supervise(claim) -> None:
+    """Perform a training job: start the process, keep the lease, pass on a stop, judge the result.
+
+    A process that dies is started again from its last checkpoint, by whichever worker is free.
+    """
+    run = claim.job
+    sweep()
+    try:
+        if not ModelVersion.objects.filter(run=run).exists():
+            _train(claim)
+    except ClaimLost:
+        if claim.job.state == State.CANCELLED:
+            stored_checkpoints.drop(run.pk)
+        raise
+    version = ModelVersion.objects.get(run=run)
+    stored_checkpoints.drop(run.pk)
+    if run.evaluate:
+        evaluation.ask(version, run.snapshot, by=run.asked_by)
+
+
+def sweep() -> None:
+    """Drop the checkpoints of runs that are over: a run cancelled while it was paused, say, or
+    whose worker died between finishing and tidying up."""
+    over = TrainingRun.objects.filter(state__in=[State.DONE, State.CANCELLED])
+    for run_id in over.filter(pk__in=stored_checkpoints.run_ids()).values_list("pk", flat=True):
+        stored_checkpoints.drop(run_id)
+
+
+def _train(claim) -> None:
+    command = subprocesses.manage("train", "--run", claim.pk, "--attempt", claim.attempt)
+    log = subprocesses.log_path(f"training-run-{claim.pk}")
+    subprocesses.watch(claim, command, "training", log)

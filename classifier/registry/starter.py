@@ -1,0 +1,111 @@
+"""The model that comes with the project, where one does."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from classifier.errors import ClassifierError, VersionExists
+from classifier.inference.classify import CARD, Model
+from classifier.models import Evaluation, ModelVersion
+from classifier.registry import promote, store
+from curation.models import Snapshot
+
+FOLDER = Path(__file__).resolve().parents[1] / "starter"
+
+
+class NeverJudged(ClassifierError):
+    """A version without figures is no starter."""
+
+    code = "never_judged"
+
+    def __init__(self, version: ModelVersion, frozen: Snapshot):
+        super().__init__(
+            f"{version} was never judged on snapshot “{frozen}”; "
+            f"`manage.py evaluate {version.pk} --snapshot {frozen}` does it."
+        )
+
+
+def register(folder: Path = FOLDER) -> ModelVersion | None:
+    """Make the starter a version, and the active one where there is none; None without a starter.
+
+    Done twice it changes nothing.
+    """
+    path = folder / CARD
+    if not path.exists():
+        return None
+    card = json.loads(path.read_text(encoding="utf-8"))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    version = ModelVersion.objects.filter(digest=digest).first()
+    if version is None:
+        store.put(folder, card)
+        version, _ = ModelVersion.objects.get_or_create(
+            digest=digest, defaults={"name": card["name"], "card": card}
+        )
+    if not ModelVersion.objects.filter(active=True).exists():
+        promote.promote(version, why="The model that came with the project")
+    return version
+
+
+def arch() -> str | None:
+    """The starter's network; None without a starter."""
+    path = FOLDER / CARD
+    return json.loads(path.read_text(encoding="utf-8"))["arch"] if path.exists() else None
+
+
+def export(
+    version: ModelVersion, out: Path, name: str = "", compared: Sequence[ModelVersion] = (), **extra
+) -> dict:
+    """Write a version as a starter to the folder `out` and give back its card.
+
+    Its card is the version's with what a starter cannot look up elsewhere: `test` (snapshot's name
+    and digest, and the metrics of the evaluation on it), `compared` (the figures of others on the
+    same snapshot), and `extra` (JSON), such as `out_of_fold`, `sizes` and `notes`.
+    Raises NeverJudged, VersionExists, BrokenVersion.
+    """
+    if out.exists():
+        raise VersionExists(str(out))
+    frozen, metrics = version.snapshot, _metrics(version, version.snapshot)
+    test = {"snapshot": {"name": frozen.name, "digest": frozen.digest}, "metrics": metrics}
+    others = [_compared(other, _metrics(other, frozen)) for other in compared]
+    card = {**version.card, "test": test, "compared": others, **extra}
+    card["name"] = name or card["name"]
+    folder = store.fetch(version)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
+        work = Path(scratch) / "version"
+        work.mkdir()
+        for file in card["files"]:
+            shutil.copyfile(folder / file, work / file)
+        text = json.dumps(card, indent=1, ensure_ascii=False) + "\n"
+        (work / CARD).write_text(text, encoding="utf-8")
+        Model.load(work)  # as serving will
+        work.rename(out)
+    return card
+
+
+def _metrics(version: ModelVersion, frozen: Snapshot) -> dict:
+    judged = Evaluation.objects.filter(
+        version=version, snapshot=frozen, state=Evaluation.State.DONE
+    ).first()
+    if judged is None:
+        raise NeverJudged(version, frozen)
+    return judged.metrics
+
+
+def _compared(version: ModelVersion, metrics: dict) -> dict:
+    """What a reader needs to weigh another model against the starter."""
+    kept = ("images", "accuracy", "interval", "macro_accuracy", "category_accuracy", "ece")
+    newer = ("coverage", "answers")  # old evaluations lack them
+    return {
+        "name": version.name,
+        "arch": version.card["arch"],
+        "size": version.card["preprocess"]["size"],
+        "precision": version.card["precision"],
+        **{key: metrics[key] for key in kept},
+        **{key: metrics[key] for key in newer if key in metrics},
+        "judged": metrics["judged"],
+        "per_scene": metrics["per_scene"],
+    }

@@ -1,0 +1,139 @@
+"""Pretrained weights → an ONNX graph that embeds pictures, for assessing with eyes that have not
+seen the labels. Imports torch: only `manage.py export_embedder` imports this module."""
+
+import contextlib
+import io
+import json
+import tempfile
+from pathlib import Path
+
+from django.conf import settings
+
+from classifier.training import torchvision_shim  # noqa: F401
+
+# isort: split
+import numpy as np
+import torch
+
+from classifier.errors import ExportMismatch, NoPretrainedWeights
+from classifier.inference.classify import CARD, FORMAT, GRAPH, reference_array
+from classifier.inference.embedding import EMBEDDER_OUTPUTS, Embedder
+from classifier.inference.preprocess import Preprocess
+from classifier.jobs import subprocesses
+from classifier.jobs.checkpoints import sha256_of
+from classifier.jobs.pretrained_embedder import NoEmbedderWeights, WeightsSawLabels
+from classifier.models import PretrainedEmbedder
+from classifier.registry import store
+from classifier.training import start_weights
+from classifier.training.export import EXPORT_TOLERANCE, FP32_REFERENCE_TOLERANCE, OPSET
+from classifier.training.quantisation import quiet
+from classifier.training.start_weights import Start, bare_network, check_fit
+from shoeproject.jobs import Claim
+
+STEPS = 3
+NAME_LENGTH = 120  # characters of an embedder's name that an assessment has room for
+
+
+def main(job_id: int, attempt: int | None) -> int:
+    """Export embedder `job_id` under the claim numbered `attempt`; returns the exit status."""
+    return subprocesses.be(PretrainedEmbedder, job_id, attempt, run, "exports")
+
+
+def run(claim: Claim, scratch: Path) -> None:
+    """Find the weights, export them, store the folder and write its row."""
+    job = claim.job
+    claim.tick(0, STEPS, "steps; fetching the weights", force=True)
+    start = starting(job.arch)
+    claim.tick(1, what="steps; exporting", force=True)
+    card = export_embedder(job.arch, start, job.size, scratch / "embedder")
+    claim.tick(2, what="steps; storing", force=True)
+    digest = store.put(scratch / "embedder", card, PretrainedEmbedder)
+    claim.tick(STEPS, what="steps", force=True)
+    with claim.holding():
+        claim.row().update(digest=digest, card=card)
+
+
+def starting(arch: str) -> Start:
+    """Weights for `arch` that have seen no labels: the weights file if one is set, else ImageNet's.
+
+    Never the starter's. Raises NoEmbedderWeights, WeightsSawLabels, WeightsDoNotFit,
+    UnknownArchitecture.
+    """
+    file = Path(settings.PRETRAINED_WEIGHTS) if settings.PRETRAINED_WEIGHTS else None
+    try:
+        start = start_weights.load_start(arch, "file" if file else "imagenet", file)
+    except NoPretrainedWeights as error:
+        raise NoEmbedderWeights(arch, error.tried, error.offers) from error
+    if start.classes:
+        raise WeightsSawLabels(start.described)
+    return start
+
+
+def export_embedder(arch: str, start: Start, size: int, out: Path) -> dict:
+    """Write the body of `arch` with the start's weights as a graph; gives back its card.
+
+    The graph maps a normalised picture, float32 (n, 3, size, size), to its pooled features,
+    (n, channels). Raises WeightsDoNotFit, ExportMismatch, BrokenVersion.
+    """
+    network = bare_network(arch)
+    if start.state is not None:
+        check_fit(network, arch, start)
+        network.load_state_dict(start.state, strict=False)
+    network.eval()
+    spec = Preprocess(size=size, mean=start.mean, std=start.std)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
+        folder = Path(scratch) / "embedder"
+        folder.mkdir()
+        _export(network, spec, folder / GRAPH)
+        embedding = _check(network, spec, folder / GRAPH)
+        card = {
+            "format": FORMAT,
+            "name": start.described[:NAME_LENGTH],
+            "arch": arch,
+            "preprocess": spec.as_json(),
+            "reference": {
+                "embedding": [round(float(value), 5) for value in embedding],
+                "tolerance": FP32_REFERENCE_TOLERANCE * max(1.0, float(np.abs(embedding).max())),
+            },
+            "files": {
+                GRAPH: {
+                    "sha256": sha256_of(folder / GRAPH),
+                    "bytes": (folder / GRAPH).stat().st_size,
+                }
+            },
+        }
+        (folder / CARD).write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n")
+        Embedder.load(folder)  # as assessing will
+        folder.rename(out)
+    return card
+
+
+def _export(network: torch.nn.Module, spec: Preprocess, path: Path) -> None:
+    # Two pictures: exported with one, the batch would be taken for a constant.
+    sample = torch.from_numpy(np.repeat(reference_array(spec), 2, axis=0))
+    with contextlib.redirect_stdout(io.StringIO()), quiet():  # the exporter prints its progress
+        torch.onnx.export(
+            network,
+            (sample,),
+            path,
+            input_names=["image"],
+            output_names=EMBEDDER_OUTPUTS,
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            opset_version=OPSET,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+
+
+def _check(network: torch.nn.Module, spec: Preprocess, path: Path) -> np.ndarray:
+    """The reference picture's embedding, alike in torch and in the graph. Raises ExportMismatch."""
+    picture = reference_array(spec)
+    with torch.no_grad():
+        wanted = network(torch.from_numpy(picture)).numpy()[0]
+    given = Embedder.open(path.read_bytes(), spec).run(picture)[0]
+    difference = float(np.abs(given - wanted).max()) / max(1.0, float(np.abs(wanted).max()))
+    if not difference <= EXPORT_TOLERANCE:
+        raise ExportMismatch("embedding", difference, EXPORT_TOLERANCE)
+    return given

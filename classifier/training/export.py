@@ -1,0 +1,244 @@
+"""A trained network → a version: the served ONNX graph, weights to train on from, the card.
+
+Written into a sibling folder, loaded as serving loads it, then renamed: a version is there whole or
+not at all.
+"""
+
+import contextlib
+import io
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from classifier.training import torchvision_shim  # noqa: F401
+
+# isort: split
+import numpy as np
+import onnx
+import torch
+from google.protobuf.message import Message
+from safetensors.torch import save_file
+from torch import nn
+
+from classifier.errors import ExportMismatch, TooFewPictures, VersionExists
+from classifier.inference.classify import (
+    CARD,
+    FORMAT,
+    GRAPH,
+    HEAD,
+    OUTPUTS,
+    WEIGHTS,
+    Model,
+    open_session,
+    reference_array,
+)
+from classifier.inference.preprocess import Preprocess
+from classifier.inference.thresholds import ClassInfo, fit_temperature, fit_thresholds, nll, softmax
+from classifier.jobs.checkpoints import sha256_of
+from classifier.recipes import Recipe
+from classifier.training.data_loaders import STREET, Item
+from classifier.training.quantisation import Choice, batches, choose, quiet
+from classifier.training.start_weights import public_state
+
+OPSET = 20
+EXPORT_TOLERANCE = 1e-4  # torch against ONNX, relative to the largest value where that is above 1
+FP32_REFERENCE_TOLERANCE = 0.01  # other processors add in another order
+CALIBRATION_PICTURES = 200
+NOTES = ("doc_string", "metadata_props")  # of ONNX messages, whichever have them
+
+
+class Served(nn.Module):
+    """A learner's (body, head) as it is served; `head`: the recipe's "linear" or "fastai"."""
+
+    def __init__(self, model: nn.Module, head: str):
+        super().__init__()
+        self.body, self.head, self.linear = model[0], model[1], head == "linear"
+
+    def forward(self, image):
+        """Normalised (n, 3, size, size) → logits (n, classes), embedding (n, channels), features
+        (n, channels, height, width)."""
+        features = self.body(image)
+        embedding = features.mean((2, 3))
+        # The linear head pools too; this way the graph does it once.
+        logits = self.head[-1](embedding) if self.linear else self.head(features)
+        return logits, embedding, features
+
+
+def export_version(
+    model: nn.Module,
+    classes: Sequence[ClassInfo],
+    recipe: Recipe,
+    preprocess: Preprocess,
+    items: Sequence[Item],
+    training: dict,
+    out: Path,
+    name: str = "",
+    min_agreement: float = 0.99,
+) -> dict:
+    """Write a version folder and give back its card.
+
+    `model`: a learner's `model` (moved to the CPU), its outputs in the order of `classes`. Of
+    `items` the valid ones choose the precision and fit temperature and thresholds, on the logits of
+    the graph that will be served; some train ones calibrate int8. int8 is served if its first
+    answer is fp32's for the share `min_agreement` of the valid pictures. `training`: JSON that the
+    card carries as it is.
+    Raises VersionExists, TooFewPictures, ExportMismatch, UnreadablePicture, BrokenVersion.
+    """
+    out = Path(out)
+    if out.exists():
+        raise VersionExists(str(out))
+    train, valid = _split(items, "train"), _split(items, "valid")
+    calibration = [item.path for item in train[:: max(1, len(train) // CALIBRATION_PICTURES)]]
+    model = model.cpu().eval()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
+        work, folder = Path(scratch), Path(scratch) / "version"
+        folder.mkdir()
+        fp32, difference = _export_fp32(model, recipe, preprocess, calibration[:4], work)
+        paths = [item.path for item in valid]
+        choice = choose(fp32, paths, calibration, preprocess, min_agreement, recipe.threads, work)
+        choice.agreement["onnx_against_torch"] = difference
+        _write_files(folder, model, classes, recipe, preprocess, choice)
+        card = _card(folder, classes, recipe, preprocess, valid, choice)
+        card |= {"name": name or f"{recipe.arch} {recipe.name}", "training": training}
+        (folder / CARD).write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n")
+        Model.load(folder)  # as serving will
+        folder.rename(out)
+    return card
+
+
+def _split(items: Sequence[Item], split: str) -> list[Item]:
+    found = [item for item in items if item.split == split]
+    if not found:
+        raise TooFewPictures(split, 0, 1)
+    return found
+
+
+def _export_fp32(
+    model: nn.Module, recipe: Recipe, spec: Preprocess, pictures: Sequence[Path], scratch: Path
+) -> tuple[bytes, float]:
+    """The float32 graph, and how far any output is from torch's on the reference and some pictures.
+
+    Relative to an output's largest value where that is above 1. Raises ExportMismatch.
+    """
+    served = Served(model, recipe.head).eval()
+    path = scratch / "fp32.onnx"
+    sample = np.concatenate([reference_array(spec), *batches(pictures, spec)])
+    with contextlib.redirect_stdout(io.StringIO()), quiet():  # the exporter prints its progress
+        torch.onnx.export(
+            served,
+            (torch.from_numpy(sample),),
+            path,
+            input_names=["image"],
+            output_names=OUTPUTS,
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            opset_version=OPSET,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+    graph = without_notes(path.read_bytes())
+    with torch.no_grad():
+        wanted = [output.numpy() for output in served(torch.from_numpy(sample))]
+    given = open_session(graph).run(OUTPUTS, {"image": sample})
+    largest = 0.0
+    for output, mine, theirs in zip(OUTPUTS, given, wanted, strict=True):
+        difference = float(np.abs(mine - theirs).max()) / max(1.0, float(np.abs(theirs).max()))
+        if not difference <= EXPORT_TOLERANCE:
+            raise ExportMismatch(output, difference, EXPORT_TOLERANCE)
+        largest = max(largest, difference)
+    return graph, largest
+
+
+def without_notes(graph: bytes) -> bytes:
+    """A graph that computes the same and does not tell where it was made.
+
+    The exporter writes into each node the lines of code it came from, with their files' places
+    where they lay when it was exported.
+    """
+    model = onnx.load_from_string(graph)
+    _clear_notes(model)
+    return model.SerializeToString()
+
+
+def _clear_notes(message: Message) -> None:
+    """Clear what may hold notes in an ONNX message and in every one below it."""
+    for field, value in message.ListFields():
+        if field.name in NOTES:
+            message.ClearField(field.name)
+        elif field.message_type:
+            for below in [value] if isinstance(value, Message) else value:
+                _clear_notes(below)
+
+
+def _write_files(folder: Path, model, classes, recipe: Recipe, spec: Preprocess, choice) -> None:
+    (folder / GRAPH).write_bytes(choice.graph)
+    about = {
+        "arch": recipe.arch,
+        "head": recipe.head,
+        "classes": [info.slug for info in classes],
+        "mean": spec.mean,
+        "std": spec.std,
+    }
+    state = public_state(model, recipe.arch, recipe.head)
+    # One key: safetensors writes several in an order that changes from process to process, and the
+    # same weights should give the same file.
+    metadata = {"version": json.dumps(about, sort_keys=True)}
+    save_file({k: _halved(t) for k, t in state.items()}, folder / WEIGHTS, metadata)
+    if recipe.head == "linear":
+        head = np.column_stack([state["fc.weight"].numpy(), state["fc.bias"].numpy()])
+        np.save(folder / HEAD, head.astype(np.float32), allow_pickle=False)
+
+
+def _halved(tensor: torch.Tensor) -> torch.Tensor:
+    if not tensor.is_floating_point():
+        return tensor
+    half = tensor.half()
+    return half if half.isfinite().all() else tensor  # a variance may exceed float16's range
+
+
+def _card(folder: Path, classes, recipe: Recipe, spec: Preprocess, valid, choice) -> dict:
+    slugs = [info.slug for info in classes]
+    targets = np.array([slugs.index(item.label) for item in valid])
+    temperature = fit_temperature(choice.logits, targets)
+    probabilities = softmax(choice.logits, temperature)
+    logits, tolerance = _reference(choice, spec)
+    return {
+        "format": FORMAT,
+        "name": "",
+        "arch": recipe.arch,
+        "head": recipe.head,
+        "classes": [asdict(info) for info in classes],
+        "preprocess": spec.as_json(),
+        "temperature": temperature,
+        "thresholds": fit_thresholds(
+            probabilities, targets, classes, guarded=np.array([i.scene == STREET for i in valid])
+        ).as_json(),
+        "precision": choice.precision,
+        "agreement": choice.agreement,
+        "valid": {
+            "n": len(valid),
+            "top1": round(float((choice.logits.argmax(1) == targets).mean()), 4),
+            "nll": round(nll(choice.logits, targets, temperature), 4),
+        },
+        "reference": {"logits": logits, "tolerance": tolerance},
+        "files": {
+            path.name: {"sha256": sha256_of(path), "bytes": path.stat().st_size}
+            for path in sorted(folder.iterdir())
+        },
+    }
+
+
+def _reference(choice: Choice, spec: Preprocess) -> tuple[list[float], float]:
+    """Logits of the reference picture, and how far another processor's may be from them."""
+    batch = {"image": reference_array(spec)}
+    logits = open_session(choice.graph).run(OUTPUTS, batch)[0][0]
+    tolerance = FP32_REFERENCE_TOLERANCE * max(1.0, float(np.abs(logits).max()))
+    if choice.precision == "int8":
+        # Unoptimised, the graph computes in float between the roundings, as an exact processor
+        # would; saturation is off by far more than three times that.
+        exact = open_session(choice.graph, optimise=False).run(OUTPUTS, batch)[0][0]
+        tolerance = max(5 * tolerance, 3 * float(np.abs(logits - exact).max()))
+    return [round(float(value), 5) for value in logits], round(tolerance, 5)

@@ -1,0 +1,261 @@
+"""All epochs of a run, one checkpoint after each: killed at any moment and resumed, a run ends with
+the same weights, bit for bit, as one that was left alone (same machine, same threads).
+
+What makes it so: batches and every random number are functions of (seed, epoch); a phase's learning
+rate depends on the epoch's number alone; gradients of a former phase are forgotten; weights,
+batch-norm statistics and the optimiser's state are restored exactly.
+"""
+
+import json
+import math
+import random
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+from classifier.training import torchvision_shim  # noqa: F401
+
+# isort: split
+import torch
+from fastai.callback import schedule  # noqa: F401 - gives Learner its fit_one_cycle
+from fastai.callback.core import Callback, CancelFitException
+from fastai.learner import Learner
+from safetensors.torch import load_file, save_file
+
+from classifier.errors import CheckpointMismatch, TrainingDiverged, TrainingStopped
+from classifier.jobs.checkpoints import FORMAT, STATE, Checkpoints, sha256_of, verify
+from classifier.recipes import Phase, Recipe
+from classifier.training import mixed_precision
+from classifier.training.data_loaders import seed_everything, seed_of
+from classifier.training.linear_probe import fit_head
+
+WEIGHTS, OPTIMISER = "weights.safetensors", "optimiser.safetensors"
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """What one epoch gave. Losses are means over pictures, accuracy is from 0 to 1 over the valid
+    split, `lr` is the head's at the epoch's end; `number` counts from 0."""
+
+    number: int
+    phase: str  # "frozen" or "unfrozen"
+    images: int
+    train_loss: float
+    valid_loss: float
+    accuracy: float
+    seconds: float
+    lr: float
+
+
+OnProgress = Callable[[int, int, int, float], None]
+
+
+def _ignore(*args) -> None:
+    pass
+
+
+def train(
+    learner: Learner,
+    recipe: Recipe,
+    seed: int,
+    checkpoints: Checkpoints,
+    on_progress: OnProgress = _ignore,
+    on_epoch: Callable[[EpochResult], None] = _ignore,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> list[EpochResult]:
+    """Train a freshly built learner to the end of its recipe, from its latest checkpoint on.
+
+    `on_progress(epoch, batch, batches, loss)`: about once a second. `on_epoch`: after an epoch's
+    checkpoint is safe; on resuming, first once more for every epoch of the checkpoint (a kill may
+    have come between checkpoint and call), so it must not mind repetition. `should_stop` is asked
+    before every batch. What the three raise passes through. Returns one result per epoch; the
+    precision used is left in `learner.computed_in`.
+    Raises TrainingStopped, TrainingDiverged, CheckpointMismatch, BrokenCheckpoint.
+    """
+    torch.set_num_threads(recipe.threads)
+    learner.logger = _ignore
+    about = {"recipe": recipe.as_json(), "seed": seed, "items": learner.items_digest}
+    computing = mixed_precision.choose(recipe.precision, learner.dls.device)
+    history, folder = [], checkpoints.latest()
+    if folder is not None:
+        history, computing = _restore_weights(learner, folder, about)
+        for result in history:
+            on_epoch(result)
+    about["precision"] = learner.computed_in = computing
+    if folder is None and recipe.head_start == "probe":
+        fit_head(learner, recipe, seed, partial(_stop_if, should_stop, history))
+    compute = mixed_precision.Compute(computing, recipe.layout)
+    watch = _Watch(seed, history, on_progress, should_stop)
+
+    def finished(result: EpochResult) -> None:
+        history.append(result)
+        _save(learner, about, history, checkpoints)
+        on_epoch(result)
+
+    watch.finished = finished
+    for phase in recipe.phases:
+        if len(history) < phase.end:
+            _run(learner, phase, len(history), folder, watch, compute)
+    return history
+
+
+def _stop_if(should_stop: Callable[[], bool], history: list) -> None:
+    if should_stop():
+        raise TrainingStopped(len(history))
+
+
+def _run(learner: Learner, phase: Phase, done: int, folder: Path | None, watch, compute) -> None:
+    learner.dls = learner.loaders[phase.view]
+    # Both forget the optimiser's averages, as every fine_tune of fastai does.
+    learner.freeze() if phase.frozen else learner.unfreeze()
+    # fastai only zeroes gradients, and a zero gradient still decays a frozen weight. A resumed
+    # process has none: forgetting them makes both alike, and frozen layers really frozen.
+    for parameter in learner.model.parameters():
+        parameter.grad = None
+    if done > phase.start:
+        _restore_optimiser(learner, folder)
+    watch.phase = phase
+    low, high = phase.lr_low, phase.lr_high
+    learner.fit_one_cycle(
+        phase.epochs,
+        slice(high) if low is None else slice(low, high),
+        pct_start=phase.pct_start,
+        div=phase.div,
+        start_epoch=done - phase.start,
+        cbs=[watch, compute],
+    )
+    if watch.failure is not None:
+        raise watch.failure
+
+
+class _Watch(Callback):
+    """Seeds every epoch, counts, reports, and asks whether to stop.
+
+    order: after fastai's SkipToEpoch (70), whose skipped epochs never get here, and which fastai
+    closes with `after_epoch` all the same. Errors are kept and raised after the fit: fastai
+    rewrites the arguments of those that pass through a callback.
+    """
+
+    order = 80
+
+    def __init__(self, seed: int, history: list, on_progress: OnProgress, should_stop: Callable):
+        super().__init__()
+        self.seed, self.history = seed, history
+        self.on_progress, self.should_stop = on_progress, should_stop
+        self.live, self.failure, self.last_report = False, None, -math.inf
+
+    def _guard(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:
+            self.failure = error
+            raise CancelFitException() from error
+
+    def before_epoch(self) -> None:
+        self.live, self.number, self.began = True, self.phase.start + self.epoch, time.monotonic()
+        self.images, self.tested, self.right = 0, 0, 0
+        self.train_sum, self.valid_sum = 0.0, 0.0
+        number = seed_of(self.seed, f"epoch:{self.number}")
+        seed_everything(number)
+        for loader in self.dls:
+            loader.rng = random.Random(number)
+        self.dls.train.epoch = self.number
+
+    def before_batch(self) -> None:
+        self._guard(self._ask)
+
+    def _ask(self) -> None:
+        _stop_if(self.should_stop, self.history)
+
+    def after_batch(self) -> None:
+        count = len(self.yb[0])
+        if self.training:
+            self.images += count
+            self.train_sum += self.learn.loss.item() * count
+            self._guard(self._report)
+        else:
+            self.tested += count
+            self.valid_sum += self.learn.loss.item() * count
+            self.right += (self.pred.argmax(1) == self.yb[0]).sum().item()
+
+    def _report(self) -> None:
+        if not math.isfinite(self.train_sum):
+            raise TrainingDiverged(self.number, self.phase.lr_high)
+        if time.monotonic() - self.last_report >= 1:
+            self.last_report = time.monotonic()
+            loss = self.train_sum / self.images
+            self.on_progress(self.number, self.iter + 1, self.n_iter, loss)
+
+    def after_epoch(self) -> None:
+        if self.live:
+            self.live = False
+            self._guard(self._finish)
+
+    def _finish(self) -> None:
+        if not math.isfinite(self.valid_sum):
+            raise TrainingDiverged(self.number, self.phase.lr_high)
+        self.finished(
+            EpochResult(
+                number=self.number,
+                phase="frozen" if self.phase.frozen else "unfrozen",
+                images=self.images,
+                train_loss=self.train_sum / self.images,
+                valid_loss=self.valid_sum / self.tested,
+                accuracy=self.right / self.tested,
+                seconds=time.monotonic() - self.began,
+                lr=float(self.opt.hypers[-1]["lr"]),
+            )
+        )
+
+
+def _save(learner: Learner, about: dict, history: list, checkpoints: Checkpoints) -> None:
+    """Write a checkpoint folder, `state.json` last, and hand it over."""
+    tensors, scalars = {}, []
+    for index, (_, _, state, _) in enumerate(learner.opt.all_params()):
+        numbers = {key: value for key, value in state.items() if not torch.is_tensor(value)}
+        scalars.append(numbers)
+        for key in state.keys() - numbers.keys():
+            tensors[f"{index}.{key}"] = state[key].cpu().contiguous()
+    weights = {k: t.cpu().contiguous() for k, t in learner.model.state_dict().items()}
+    with tempfile.TemporaryDirectory(prefix="checkpoint-", ignore_cleanup_errors=True) as scratch:
+        folder = Path(scratch) / "state"
+        folder.mkdir()
+        save_file(weights, folder / WEIGHTS)
+        save_file(tensors, folder / OPTIMISER)
+        state = {
+            "format": FORMAT,
+            "epochs": len(history),
+            **about,
+            "hypers": [dict(hypers) for hypers in learner.opt.hypers],
+            "scalars": scalars,
+            "history": [asdict(result) for result in history],
+            "files": {name: sha256_of(folder / name) for name in (WEIGHTS, OPTIMISER)},
+        }
+        (folder / STATE).write_text(json.dumps(state, default=float))
+        checkpoints.save(len(history), folder)
+
+
+def _restore_weights(learner: Learner, folder: Path, about: dict) -> tuple[list[EpochResult], str]:
+    """The epochs so far and the precision they were computed in, which a resumed run keeps."""
+    state = verify(folder)
+    for what, value in about.items():
+        if state[what] != value:
+            raise CheckpointMismatch(what)
+    learner.model.load_state_dict(load_file(folder / WEIGHTS))
+    return [EpochResult(**result) for result in state["history"]], state["precision"]
+
+
+def _restore_optimiser(learner: Learner, folder: Path) -> None:
+    state, tensors = verify(folder), load_file(folder / OPTIMISER)
+    rows = list(learner.opt.all_params())
+    for (parameter, *_), numbers in zip(rows, state["scalars"], strict=True):
+        learner.opt.state[parameter] = dict(numbers)
+    for name, tensor in tensors.items():
+        index, key = name.split(".", 1)
+        parameter = rows[int(index)][0]
+        learner.opt.state[parameter][key] = tensor.to(parameter.device)
+    for hypers, kept in zip(learner.opt.hypers, state["hypers"], strict=True):
+        hypers.update(kept)
