@@ -35,7 +35,8 @@ from PIL import Image
 
 from bench import faults, rivals, sheet
 from bench.truth import Truth, table
-from classifier.assess import find_issues, label_issues, sight
+from classifier.assess import find_issues, label_issues
+from classifier.assess.features import gather, see
 from classifier.assess.sights import Sights
 from classifier.inference.classify import Model
 from classifier.inference.embedding import Embedder
@@ -102,8 +103,8 @@ def look(photos: list[faults.Photo], embedder: Embedder, out: Path) -> Sights:
     if new:
         print(f"looking at {len(new)} photographs", flush=True)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            seen = list(pool.map(lambda p: sight.see(p.path.read_bytes(), embedder), new))
-        parts.append(sight.gather(seen, embedder))
+            seen = list(pool.map(lambda p: see(p.path.read_bytes(), embedder), new))
+        parts.append(gather(seen, embedder))
         known += [photo.key for photo in new]
     place = {key: row for row, key in enumerate(known)}
     rows = [place[photo.key] for photo in photos]

@@ -47,7 +47,7 @@ NAMES = ("undisturbed", "killed")
 
 def main(options: argparse.Namespace) -> int:
     """Measure and print; the exit status says whether the sets are as they should be."""
-    known = json.loads((ROOT / "curation/data/types.json").read_text())["types"]
+    known = json.loads((ROOT / "curation/taxonomy/types.json").read_text())["types"]
     slugs = [each["slug"] for each in known][: options.types]
     began = time.perf_counter()
     index = web.make(options.var / "web", slugs, options.images, options.photos)

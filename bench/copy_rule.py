@@ -4,7 +4,7 @@
 
 Over the images of an installation, oldest first: how many pairs are alike in perceptual hash and
 mean colour, how many images such a rule would refuse as copies of an earlier one, and how many are
-refused when the pictures of the pairs proposed are laid over each other (`curation.likeness`).
+refused when the pictures of the pairs proposed are laid over each other.
 """
 
 import os
@@ -19,9 +19,12 @@ django.setup()
 
 from django.conf import settings  # noqa: E402
 
-from curation import hashing, likeness  # noqa: E402
-from curation.ingest import near  # noqa: E402
 from curation.models import ShoeImage  # noqa: E402
+from curation.similarity import (  # noqa: E402
+    near_duplicates,  # noqa: E402
+    perceptual_hash,
+    registration,
+)
 
 BLOCK = 500
 ALIKE_COLOUR = 2.0  # of the rule that is compared, in CIE 1976; about what an eye just sees
@@ -31,15 +34,15 @@ def main() -> None:
     """Count and print."""
     rows = ShoeImage.objects.exclude(stored_sha256="").exclude(colour="").order_by("pk")
     rows = list(rows.values_list("phash", "colour", "stored_sha256"))
-    hashes = np.array([hashing.from_hex(text) for text, _, _ in rows], np.uint64)
+    hashes = np.array([perceptual_hash.from_hex(text) for text, _, _ in rows], np.uint64)
     pairs, bits = within(hashes, settings.COPY_HASH_DISTANCE)
     colours = [tuple(bytes.fromhex(colour)) for _, colour, _ in rows]
-    apart = np.array([hashing.colour_distance(colours[a], colours[b]) for a, b in pairs])
+    apart = np.array([perceptual_hash.colour_distance(colours[a], colours[b]) for a, b in pairs])
     proposed = pairs[apart < settings.COPY_COLOUR]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        seen = list(pool.map(near._small, [stored for _, _, stored in rows]))
+        seen = list(pool.map(near_duplicates._small, [stored for _, _, stored in rows]))
     wholes, contents = map(np.stack, zip(*seen, strict=True))
-    copies = likeness.differences(proposed, wholes, contents) < likeness.COPY_BELOW
+    copies = registration.differences(proposed, wholes, contents) < registration.COPY_BELOW
     print(f"{len(rows)} images")
     for most in range(0, settings.COPY_HASH_DISTANCE + 1, 2):
         alike = pairs[(bits <= most) & (apart < ALIKE_COLOUR)]

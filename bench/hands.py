@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
-from curation.reasons import BY_SLUG
+from curation.issues.reasons import BY_SLUG
 
 UNUSABLE = {BY_SLUG[slug].words for slug in ("not-a-shoe", "almost-empty", "odd-shape")}
 OTHER_LABEL_EVERY, UNDO_EVERY, RANGE_FROM, RANGE_MOST = 15, 40, 3, 12

@@ -13,10 +13,10 @@ from django.test import override_settings
 from django.urls import reverse
 from playwright.sync_api import expect
 
-from classifier.answers.guide import Guide
 from classifier.models import Evaluation, ModelVersion, TrainingRun
 from classifier.registry import store
 from curation.models import AssessRun, Collection, Import, ShoeImage, ShoeType, Snapshot
+from curation.taxonomy.guide import Guide
 
 Way = Callable[[object], None]
 PREDICTIONS = "**/api/v1/predictions/*"

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from curation import hashing
+from curation.similarity.perceptual_hash import colour_distance, distance, mean_colour, phash
 
 SIZE = (640, 480)
 APART = 12  # bits in which the hashes of two pictures differ at least
@@ -44,7 +44,7 @@ def _photographs(folder: Path) -> Iterator[tuple[bytes, int]]:
     for path in sorted(folder.rglob("*.jp*g")):
         with Image.open(path) as image:
             if min(image.size) >= SIZE[1] // 2:
-                yield path.read_bytes(), hashing.phash(image.convert("RGB"))
+                yield path.read_bytes(), phash(image.convert("RGB"))
 
 
 def _drawings() -> Iterator[tuple[bytes, int]]:
@@ -69,7 +69,7 @@ def draw(number: int) -> tuple[bytes, int]:
     field = grain[top : top + height, left : left + width, None] * chance.uniform(0.6, 1.4)
     pixels = np.clip(np.asarray(image, dtype=np.int16) + field.astype(np.int16), 0, 255)
     image = Image.fromarray(pixels.astype(np.uint8))
-    return _jpeg(image, 85), hashing.phash(image)
+    return _jpeg(image, 85), phash(image)
 
 
 @cache
@@ -106,9 +106,9 @@ def _copy(data: bytes, number: int) -> bytes | None:
     """The same picture recompressed, or scaled too; None where that comes out too unlike it."""
     made = _scaled(data, (1, 0.75, 0.6)[number % 3], 70)
     before, after = (Image.open(io.BytesIO(each)).convert("RGB") for each in (data, made))
-    bits = hashing.distance(hashing.phash(before), hashing.phash(after))
-    means = hashing.mean_colour(before), hashing.mean_colour(after)
-    return made if bits <= COPY_BITS and hashing.colour_distance(*means) < COPY_COLOUR else None
+    bits = distance(phash(before), phash(after))
+    means = mean_colour(before), mean_colour(after)
+    return made if bits <= COPY_BITS and colour_distance(*means) < COPY_COLOUR else None
 
 
 def _scaled(data: bytes, by: float, quality: int) -> bytes:

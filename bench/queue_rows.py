@@ -49,7 +49,8 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from PIL import Image, ImageDraw
 
-from curation import findings, hashing, listing, splits
+from curation import splits
+from curation.issues import findings
 from curation.models import (
     Assessment,
     AssessRun,
@@ -61,6 +62,8 @@ from curation.models import (
     WorkList,
 )
 from curation.models.image import media_name
+from curation.queue.rows import rows
+from curation.similarity.perceptual_hash import bands
 from shoeproject import sqlite_analyze
 
 PICTURES, SOURCES, DOMAINS, COLLECTIONS, PEOPLE, BATCH = 300, 25, 500, 300, 5, 2000
@@ -98,7 +101,7 @@ def main(images: int, rounds: int) -> None:
             f"{name:44s} {statistics.median(spent):8.1f} ms  (worst {max(spent):.1f})", flush=True
         )
     began = time.perf_counter()
-    lines = sum(1 for _ in listing.rows())
+    lines = sum(1 for _ in rows())
     print(f"{'all findings listed':44s} {time.perf_counter() - began:8.2f} s   ({lines} lines)")
 
 
@@ -233,7 +236,7 @@ def row(number: int, types, pictures, collections, chance: random.Random) -> Sho
     return ShoeImage(
         sha256=sha256, stored_sha256=pictures[number % len(pictures)],
         width=chance.randint(120, 900), height=chance.randint(120, 900),
-        phash=f"{bits:016x}", **{f"band{n}": band for n, band in enumerate(hashing.bands(bits))},
+        phash=f"{bits:016x}", **{f"band{n}": band for n, band in enumerate(bands(bits))},
         group=group, source=f"source-{source}", collection=some(collections, chance),
         query=f"{given.name} {chance.randint(0, 9)}", rank=number % 100,
         domain=f"shop-{some(range(DOMAINS), chance)}.example", title=f"{given.name} no. {number}",

@@ -56,7 +56,7 @@ from bench import pages, pictures, servers
 from bench.photographs import evenly
 from classifier.access import tokens
 from classifier.answers import answer
-from curation import review
+from curation.decisions import decide
 from curation.models import ShoeImage, ShoeType
 from tests.browsing import ARGUMENTS, Visit
 
@@ -154,8 +154,8 @@ def furnish(folder: Path | None, scratch: Path, asked: dict[str, Path]) -> None:
     if folder:
         bring_in(folder, scratch / "import", asked)
         images = list(ShoeImage.objects.order_by("pk"))
-        review.reject(images[::20], admin, note="not the shoe alone")
-        review.confirm([image for at, image in enumerate(images) if at % 4 and at % 20], admin)
+        decide.reject(images[::20], admin, note="not the shoe alone")
+        decide.confirm([image for at, image in enumerate(images) if at % 4 and at % 20], admin)
         call_command("assess", wait=True)
         call_command("snapshot", "spring")
         call_command("snapshot", "summer", confirmed=True)

@@ -52,9 +52,10 @@ from classifier.training.data_loaders import Item
 from classifier.training.export import export_version
 from classifier.training.learner import channels_of, linear_head
 from classifier.training.start_weights import RESNETS, load_body, load_linear, load_start
-from curation import ingest, snapshot
+from curation import ingest
 from curation.images import decode, encode
 from curation.models.image import media_name
+from curation.snapshots import freeze
 
 SIDE, TIMED, WARM = 1200, 200, 5  # pixels and number of the timed pictures; those before them
 COLUMNS = [
@@ -81,7 +82,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="JSON file to write")
     options = parser.parse_args()
     version = promote.find(options.version)
-    lines = list(snapshot.read(snapshot.find(options.snapshot)))
+    lines = list(freeze.read(freeze.find(options.snapshot)))
     card, folder = version.card, store.fetch(version)
     tests = [line for line in lines if line.split == "test"]
     sizes = [int(size) for size in options.sizes.split(",")]

@@ -55,7 +55,7 @@ from classifier.jobs.local_checkpoints import LocalCheckpoints
 from classifier.training import loop, mixed_precision, start_weights
 from classifier.training.data_loaders import Item, seed_everything, wanted
 from classifier.training.learner import build_learner
-from curation import snapshot
+from curation.snapshots import freeze
 
 LEAST, MOST = 10, 2000  # training pictures of a label, where there is room; of all
 PLAIN_BATCH, MARGIN, RESAMPLES, TURNS = 8, -0.03, 2000, 3
@@ -147,7 +147,7 @@ def arguments() -> argparse.Namespace:
 
 def draw(options) -> Drawn:
     """The same pictures for the same options."""
-    lines, dice = list(snapshot.read(snapshot.find(options.snapshot))), random.Random(options.seed)
+    lines, dice = list(freeze.read(freeze.find(options.snapshot))), random.Random(options.seed)
     chosen = stratified([ln for ln in lines if ln.split == "train"], options.images, dice)
     classes = sorted({line.label for line in chosen})
     valid = [line for line in lines if line.split == "valid" and line.label in classes]

@@ -39,7 +39,7 @@ class ClassifierConfig(AppConfig):
         from classifier import receivers
         from classifier.assess import request
         from classifier.registry import checks
-        from curation.purge import purged
+        from curation.decisions.purge import purged
         from shoeproject.jobs import job_done
 
         register(checks.device)

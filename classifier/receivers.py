@@ -37,5 +37,5 @@ def _pictures_in(index: Path) -> set[str]:
 
 
 def drop_purged(sender, digests, **kwargs):
-    """Receiver of `curation.purge.purged`."""
+    """Receiver of `curation.decisions.purge.purged`."""
     drop(digests)

@@ -39,6 +39,8 @@ class CurationConfig(AppConfig):
 
     def ready(self):
         """Types come with `migrate`."""
-        from curation.guide import load_after_migrate  # models, so not before the apps are here
+        from curation.taxonomy.load_types import (
+            load_after_migrate,  # models, so not before the apps are here
+        )
 
         post_migrate.connect(load_after_migrate, sender=self)

@@ -2,12 +2,12 @@
 
 from django.urls import path, re_path
 
-from curation.api import collections, images, reviews, snapshots, views
+from curation.api import collections, findings, images, reviews, snapshots
 
 DIGEST = "(?P<sha256>[0-9a-f]{64})"
 
 urlpatterns = [
-    path("findings/", views.FindingsView.as_view(), name="api-findings"),
+    path("findings/", findings.FindingsView.as_view(), name="api-findings"),
     path("images/", images.ImagesView.as_view(), name="api-images"),
     re_path(f"^images/{DIGEST}/$", images.ImageView.as_view(), name="api-image"),
     re_path(f"^images/{DIGEST}/picture$", images.PictureView.as_view(), name="api-picture"),

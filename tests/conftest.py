@@ -5,10 +5,11 @@ from django.contrib.auth.models import Group
 from django.core.cache import cache
 from django.core.files.storage import storages
 
-from classifier.answers import guide, nearest
+from classifier.answers import nearest
 from classifier.assess import feature_store
 from classifier.registry import store
 from curation.download import Downloader
+from curation.taxonomy import guide
 from shoeproject import jobs
 from tests import tiny_model
 from tests.browsing import browser, idle, visit  # noqa: F401  (one browser for all files)

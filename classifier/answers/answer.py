@@ -9,13 +9,13 @@ import numpy as np
 from django.conf import settings
 from django.core import signing
 
-from classifier.answers import explain
-from classifier.answers.guide import Guide, current
+from classifier.answers import explain, learnt_types
 from classifier.errors import AnswerExpired, AnswerUnknown, NoActiveModel
 from classifier.inference.classify import Model, Prediction, judge, predict
 from classifier.inference.thresholds import ClassInfo
 from classifier.registry import prediction_limit, store
 from curation import ingest
+from curation.taxonomy.guide import Guide, current
 
 SALT = "classifier.answer"
 DIGITS = 4  # of a confidence, behind the point
@@ -147,7 +147,7 @@ def _today(prediction: Prediction, model: Model, guide: Guide) -> Prediction:
 
     Where the guide still has the model's classes as they were, it is the prediction itself.
     """
-    today = guide.today(model.classes)
+    today = learnt_types.today(guide, model.classes)
     if today == model.classes:
         return prediction
     classes, sums = {}, {}

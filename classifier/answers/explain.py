@@ -4,13 +4,13 @@ alike, how the runner-up differs, and how often the model is right."""
 import re
 
 from classifier.answers import nearest
-from classifier.answers.guide import Guide, current
 from classifier.evaluation import report
 from classifier.inference.class_activation import beyond_average, laid_over, shares
 from classifier.inference.classify import Prediction
 from classifier.inference.thresholds import NOT_A_SHOE
 from classifier.registry.store import Served
 from curation.models import ShoeType
+from curation.taxonomy.guide import Guide, current
 
 DIGITS = 4
 LEAST = 0.01  # confidence from which on a second type is a runner-up

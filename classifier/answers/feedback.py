@@ -11,12 +11,14 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from classifier.answers.answer import read_id
-from classifier.answers.guide import Guide
 from classifier.errors import ClassifierError
 from classifier.models import Feedback
 from classifier.registry import prediction_limit
-from curation import findings, ingest, purge
+from curation import ingest
+from curation.decisions import purge
+from curation.issues import findings
 from curation.models import Finding, ShoeImage, ShoeType
+from curation.taxonomy.guide import Guide
 
 SOURCE = "visitor"
 # What a visitor agrees to, word for word; kept with the photo.

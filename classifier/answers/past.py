@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 
 from classifier.answers.answer import entry, family, read_id, with_text
-from classifier.answers.guide import Guide
 from classifier.models import ModelVersion
 from curation.models import ShoeType
+from curation.taxonomy.guide import Guide
 
 
 def read(token: str) -> dict:

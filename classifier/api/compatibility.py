@@ -8,9 +8,9 @@ from rest_framework.utils.mediatypes import media_type_matches
 from classifier.access.authentication import TokenAuthentication
 from classifier.access.tokens import PREFIX
 from classifier.answers import answer
-from classifier.answers.guide import current
 from classifier.api.guide import PublicView
 from classifier.api.parsers import PlaceFirst
+from curation.taxonomy.guide import current
 from shoeproject.api import problems
 
 # For the schema: a token, or none.

@@ -13,11 +13,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from classifier.access.authentication import TokenAuthentication
-from classifier.answers.guide import Guide
+from classifier.answers import learnt_types
 from classifier.api import examples, serializers
 from classifier.evaluation import report
 from classifier.registry import store
 from curation.models import Category
+from curation.taxonomy.guide import Guide
 
 # The guide changes when a curator or a promotion changes it, which may show a minute later.
 GUIDE_SECONDS = 60
@@ -58,7 +59,7 @@ def _known(guide: Guide) -> dict:
     """What the active model knows of the types, as `TypeShape` asks for it."""
     served = store.active()
     return {
-        "learnt": guide.learnt(served and served.model),
+        "learnt": learnt_types.learnt(guide, served and served.model),
         "trust": report.by_type(served.version, guide, served.model) if served else {},
     }
 

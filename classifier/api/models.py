@@ -4,7 +4,6 @@ from django.conf import settings
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.response import Response
 
-from classifier.answers.guide import Guide
 from classifier.api import examples, serializers
 from classifier.api.guide import GuideView
 from classifier.errors import ModelUnknown, NoActiveModel
@@ -12,6 +11,7 @@ from classifier.evaluation import report
 from classifier.inference.thresholds import TYPE
 from classifier.models import ModelVersion
 from classifier.registry import store
+from curation.taxonomy.guide import Guide
 
 SHARES = ("accuracy", "macro_accuracy", "top5", "category_accuracy", "ece")
 

@@ -6,7 +6,7 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from classifier.models import Epoch, TrainingRun
-from curation.api import shapes
+from curation.api.serializers import JOB_FIELDS, person
 from shoeproject.api import base
 from shoeproject.jobs import State
 
@@ -26,7 +26,7 @@ class RunShape(serializers.ModelSerializer):
     """A training of one recipe on one snapshot."""
 
     snapshot = serializers.SlugRelatedField("name", read_only=True)
-    asked_by = shapes.person()
+    asked_by = person()
     overrides = serializers.DictField(help_text="What differs from the recipe")
     version = serializers.SerializerMethodField(
         help_text="Digest of the version that came out; null before"
@@ -36,7 +36,7 @@ class RunShape(serializers.ModelSerializer):
         model = TrainingRun
         fields = [
             "id", "snapshot", "recipe", "overrides", "seed", "device", "started_from", "version",
-            *shapes.JOB_FIELDS,
+            *JOB_FIELDS,
         ]  # fmt: skip
 
     def get_version(self, run) -> str | None:

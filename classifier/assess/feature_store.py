@@ -21,7 +21,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 
 from classifier.assess.sights import Sights
-from curation.findings import LIVE
+from curation.issues.findings import LIVE
 from curation.models import AssessRun, ShoeImage
 
 logger = logging.getLogger(__name__)

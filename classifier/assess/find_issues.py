@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from classifier.assess import label_issues, near_duplicates, outliers, quality
-from curation import likeness
+from curation.similarity import registration
 
 # Features are brought down to as many principal components before anything is fitted to them: the
 # fits take a fraction of the time and lose next to nothing.
@@ -171,10 +171,10 @@ def _copies(images: Images, features, tick) -> tuple[list, np.ndarray]:
     proposed = near_duplicates.candidates(
         features, images.content, lambda share: tick(share / 2, "possible copies")
     )
-    apart = likeness.differences(
+    apart = registration.differences(
         proposed, images.whole, images.content, lambda share: tick(0.5 + share / 2, "copies")
     )
-    found = np.flatnonzero(apart < likeness.COPY_BELOW)
+    found = np.flatnonzero(apart < registration.COPY_BELOW)
     pairs = [
         (int(a), int(b), float(d)) for (a, b), d in zip(proposed[found], apart[found], strict=True)
     ]
@@ -210,7 +210,7 @@ def _about_copies(images: Images, pairs) -> list[Said]:
             keep, *others = left
             gone = [i for i in others if (i, keep) in apart]
             for i in gone:
-                score = 1 - apart[i, keep] / likeness.COPY_BELOW / 2
+                score = 1 - apart[i, keep] / registration.COPY_BELOW / 2
                 said += _about_copy(images, i, keep, score)
             left = [i for i in others if i not in gone]
     return said

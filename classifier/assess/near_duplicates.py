@@ -1,13 +1,13 @@
 """Copies among many photographs: pairs proposed, cheaply and too many, and groups of them. Pure.
 
-Whether a proposed pair is one is for `curation.likeness` to say.
+Whether a proposed pair is one is for `curation.similarity.registration` to say.
 """
 
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from curation.likeness import BLOCK, SIDE
+from curation.similarity.registration import BLOCK, SIDE
 
 NEIGHBOURS, NEAR = 6, 0.92  # by features
 ALIKE_NEIGHBOURS, ALIKE = 4, 0.90  # by small pictures

@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.db import transaction
 
-from curation.findings import LIVE
+from curation.issues.findings import LIVE
 from curation.models import AssessRun, Collection, Import, ShoeImage
 from shoeproject.jobs import State
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from classifier.inference.classify import Prediction
 from classifier.inference.thresholds import NOT_A_SHOE, OTHER_SHOE, TYPE, ClassInfo, answerable
-from curation.intervals import wilson
+from curation.reports.intervals import wilson
 
 VERDICTS = ("type", "category", "unsure", "not_a_shoe")
 MIN_GROUPS = 8  # test groups below which an accuracy is called too small to judge

@@ -4,11 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from classifier.answers.guide import Guide
 from classifier.evaluation.metrics import MIN_GROUPS
 from classifier.inference.thresholds import TYPE, ClassInfo
 from classifier.models import Evaluation, ModelVersion
 from curation.models import ShoeImage
+from curation.taxonomy.guide import Guide
 
 JUDGED, TOO_FEW, NOT_LEARNT, UNKNOWN = STATES = ("judged", "too-few", "not-learnt", "unknown")
 CATALOGUE, STREET = ShoeImage.Scene.CATALOGUE, ShoeImage.Scene.STREET

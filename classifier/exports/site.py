@@ -12,11 +12,12 @@ from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import timezone
 
-from classifier.answers import answer, guide_search
-from classifier.answers.guide import Guide
+from classifier.answers import answer
 from classifier.exports import addresses, folder
 from classifier.models import ModelVersion
 from curation.models import ShoeType
+from curation.taxonomy import search_text
+from curation.taxonomy.guide import Guide
 
 SCRIPTS = Path(__file__).parent / "scripts"  # what takes the place of the site's own of that name
 # File of the page → the site's file that it is.
@@ -83,7 +84,7 @@ def _guide() -> dict:
     return {
         "total": len(types),
         "families": [
-            (category, [(row, guide_search.text_of(row)) for row in rows])
+            (category, [(row, search_text.text_of(row)) for row in rows])
             for category, rows in families
         ],
     }

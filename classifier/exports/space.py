@@ -9,12 +9,12 @@ from django.conf import settings
 from django.template.loader import render_to_string
 
 from classifier.answers import answer
-from classifier.answers.guide import Guide
 from classifier.exports import folder
 from classifier.inference.classify import CARD
 from classifier.models import ModelVersion
 from classifier.registry import promote, store
 from curation import ingest
+from curation.taxonomy.guide import Guide
 
 APP = Path(__file__).with_name("space_app.py")
 # The recogniser's own modules, copied as they are: they know neither Django nor a database.

@@ -14,17 +14,18 @@ from django.conf import settings
 from django.utils import timezone
 
 from classifier.assess import feature_store, find_issues
-from classifier.assess.sight import gather
+from classifier.assess.features import gather
 from classifier.assess.sights import Sights
 from classifier.errors import ClassifierError
 from classifier.inference.embedding import Embedder
 from classifier.jobs import chunks, pretrained_embedder
 from classifier.models import ModelVersion, PretrainedEmbedder
 from classifier.registry import store
-from curation import findings, snapshot
-from curation.findings import Found
-from curation.history import batches
+from curation.decisions.history import batches
+from curation.issues import findings
+from curation.issues.findings import Found
 from curation.models import Assessment, AssessRun, ShoeImage
+from curation.snapshots import freeze
 from curation.splits import Split
 from shoeproject.jobs import Claim, Postponed, State
 
@@ -185,7 +186,7 @@ def _learnt_from(eye: Embedder) -> set[str]:
     version = ModelVersion.objects.filter(digest=eye.digest).select_related("snapshot").first()
     if version is None or version.snapshot is None:
         return set()
-    return {line.sha256 for line in snapshot.read(version.snapshot) if line.split == Split.TRAIN}
+    return {line.sha256 for line in freeze.read(version.snapshot) if line.split == Split.TRAIN}
 
 
 def _publish(claim, keys: np.ndarray, images, found: find_issues.Verdict, total: int) -> None:

@@ -14,7 +14,7 @@ from django.core.files.storage import storages
 from django.db.models import F, Q
 from django.utils import timezone
 
-from classifier.assess import feature_store, sight
+from classifier.assess import feature_store, features
 from classifier.assess.sights import Sights
 from classifier.errors import UnreadablePicture
 from classifier.inference.embedding import Embedder
@@ -146,13 +146,13 @@ def _see(digests: list[str], eye: Embedder, tick: Callable[[], None]) -> Sights:
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    return sight.gather(sights, eye)
+    return features.gather(sights, eye)
 
 
-def _one(digest: str, eye: Embedder) -> sight.Sight | None:
+def _one(digest: str, eye: Embedder) -> features.Sight | None:
     try:
         with storages["media"].open(media_name(digest)) as file:
-            return sight.see(file.read(), eye)
+            return features.see(file.read(), eye)
     except (FileNotFoundError, UnreadablePicture) as error:
         # It was purged meanwhile, or a disk lost it: the others are assessed all the same.
         logger.warning("Picture %s is not assessed: %s", digest[:12], error)

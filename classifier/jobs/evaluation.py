@@ -14,10 +14,11 @@ from classifier.evaluation.metrics import measure
 from classifier.inference.classify import Model, predict
 from classifier.models import Evaluation, ModelVersion
 from classifier.registry import store
-from curation import ingest, snapshot
+from curation import ingest
 from curation.errors import CurationError
 from curation.models import Snapshot
 from curation.models.image import media_name
+from curation.snapshots import freeze
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ def run(claim) -> None:
     """Perform an evaluation job."""
     job = claim.job
     model = store.load(job.version)
-    lines = [line for line in snapshot.read(job.snapshot) if line.split == "test"]
+    lines = [line for line in freeze.read(job.snapshot) if line.split == "test"]
     if not lines:
         raise TooFewPictures("test", 0, 1)
     predictions = []

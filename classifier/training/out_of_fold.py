@@ -22,7 +22,7 @@ from classifier.training.data_loaders import Item
 from classifier.training.learner import build_learner
 from classifier.training.loop import train
 from classifier.training.start_weights import Start
-from curation.snapshot import Line
+from curation.snapshots.freeze import Line
 
 Progress = Callable[[int, int, int], None]  # fold, batches done, batches in all
 

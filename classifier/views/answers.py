@@ -7,11 +7,11 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods
 
 from classifier.answers import feedback, past
-from classifier.answers.guide import Guide
 from classifier.api import request_photos
 from classifier.errors import AnswerExpired, AnswerUnknown, ClassifierError
 from classifier.views import wording
 from classifier.views.page import site_page, with_problem
+from curation.taxonomy.guide import Guide
 from shoeproject.api import problems, throttles
 
 

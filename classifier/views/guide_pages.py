@@ -6,12 +6,12 @@ from django.http import Http404
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
-from classifier.answers import guide_search
-from classifier.answers.guide import Guide
 from classifier.evaluation import report
 from classifier.registry import store
 from classifier.views.page import site_page
 from curation.models import ShoeType
+from curation.taxonomy import search_text
+from curation.taxonomy.guide import Guide
 
 QUERY_LENGTH = 100
 
@@ -25,7 +25,7 @@ def guide(request):
     known = report.by_type(served.version, guide, served.model, measured) if served else {}
     query = " ".join(request.GET.get("q", "")[:QUERY_LENGTH].split())
     types = [(row, known.get(row.slug), text) for row, text in _with_text(guide.types())]
-    found = [entry for entry in types if guide_search.matches(entry[2], query)]
+    found = [entry for entry in types if search_text.matches(entry[2], query)]
     context = {
         "families": _families(found),
         "all_families": _families(types),
@@ -79,7 +79,7 @@ def _with_text(rows: list[ShoeType]):
     terms = dict(ShoeType.objects.values_list("slug", "search_terms"))
     for row in rows:
         row.search_terms = terms.get(row.slug, [])
-        yield row, guide_search.text_of(row)
+        yield row, search_text.text_of(row)
 
 
 def _families(entries: list[tuple]) -> list[tuple]:

@@ -7,13 +7,13 @@ from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods
 
-from classifier.answers import answer
-from classifier.answers.guide import Guide
+from classifier.answers import answer, learnt_types
 from classifier.api import request_photos
 from classifier.evaluation import report
 from classifier.registry import store
 from classifier.views import wording
 from classifier.views.page import site_page, with_problem
+from curation.taxonomy.guide import Guide
 from shoeproject.api import problems, throttles
 
 # A browser sends a copy whose longer side is so many times what the network looks at: enough for
@@ -50,7 +50,7 @@ def _home(request, problem=None, answered=None):
     served, guide = store.active(), Guide()
     context = {
         "served": served,
-        "learnt": len(guide.learnt(served and served.model)),
+        "learnt": len(learnt_types.learnt(guide, served and served.model)),
         "types": len(guide.types()),
         "problem": problem,
         "answer": answered and wording.shown(answered),

@@ -4,7 +4,7 @@ from itertools import groupby
 
 from classifier.answers import answer
 from classifier.answers.feedback import CONSENT
-from classifier.answers.guide import Guide
+from curation.taxonomy.guide import Guide
 
 # Verdicts that leave the type open: a visitor who agrees may still know it.
 OPEN = ("category", "unsure")

@@ -9,8 +9,9 @@ from django.shortcuts import redirect
 from django.urls import path, reverse
 from django.utils.html import format_html
 
-from curation import bulk, queue
+from curation import queue
 from curation.admin.decisions import DECIDE, let_in, page
+from curation.decisions import bulk
 from curation.models import Review, ShoeImage, ShoeType
 from shoeproject.errors import ProjectError
 from shoeproject.jobs.admin import say_error

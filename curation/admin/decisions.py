@@ -13,8 +13,9 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
 
-from curation import agreement, history, review
+from curation.decisions import decide, history
 from curation.models import Review, ShoeImage
+from curation.reports import agreement
 from shoeproject.errors import ProjectError
 from shoeproject.jobs.admin import say_error
 
@@ -101,7 +102,7 @@ class DecisionPages:
             others = Review.objects.filter(batch=batch).exclude(by=request.user)
             if others.exists() and not request.user.has_perm(PURGE):
                 raise PermissionDenied
-            undone = Review.objects.filter(batch=review.undo(batch, request.user)).count()
+            undone = Review.objects.filter(batch=decide.undo(batch, request.user)).count()
         except ValidationError:
             self.message_user(request, "There is no such step.", messages.ERROR)
         except ProjectError as error:
@@ -119,13 +120,13 @@ class DecisionPages:
         if form.is_bound and form.is_valid():
             span = [form.cleaned_data[name] for name in ("who", "since", "until")]
             if request.method == "POST":
-                done = review.undo_span(*span, by=request.user)
+                done = decide.undo_span(*span, by=request.user)
                 said = f"{done.undone} decisions of {span[0]} undone."
                 if done.overtaken:
                     said += f" {done.overtaken} images stay: somebody has decided on them since."
                 self.message_user(request, said, messages.SUCCESS)
                 return redirect(f"{reverse('admin:curation_undo_span')}?{form_query(form)}")
-            rows = review.span(*span)
+            rows = decide.span(*span)
             context = {
                 "found": rows.aggregate(decisions=Count("pk"), images=Count("image", distinct=True))
             }

@@ -8,12 +8,12 @@ from django.http import FileResponse, Http404
 from django.urls import path, reverse
 from django.utils.html import format_html
 
-from curation import review
 from curation.admin.bulk import BulkPages
 from curation.admin.decisions import PURGE, DecisionPages
+from curation.admin.image_detail import ReviewInline, StoryPages
 from curation.admin.purge import PurgePages
 from curation.admin.queue import QueuePages
-from curation.admin.story import ReviewInline, StoryPages
+from curation.decisions import decide
 from curation.models import Review, ShoeImage, ShoeType
 from shoeproject.errors import ProjectError
 from shoeproject.jobs.admin import ReadOnlyAdmin, say_error
@@ -114,7 +114,7 @@ class ShoeImageAdmin(
     @admin.action(description="Confirm: the label is right", permissions=["change"])
     def confirm_images(self, request, queryset):
         """Confirm what was looked at."""
-        self._decide(request, review.confirm, queryset)
+        self._decide(request, decide.confirm, queryset)
 
     @admin.action(description="Relabel with the label chosen", permissions=["change"])
     def relabel_images(self, request, queryset):
@@ -123,17 +123,17 @@ class ShoeImageAdmin(
         if label is None:
             self.message_user(request, "Choose a label beside the action.", messages.ERROR)
             return
-        self._decide(request, review.relabel, queryset, label)
+        self._decide(request, decide.relabel, queryset, label)
 
     @admin.action(description="Reject: of no use", permissions=["change"])
     def reject_images(self, request, queryset):
         """Reject; they never come in again."""
-        self._decide(request, review.reject, queryset)
+        self._decide(request, decide.reject, queryset)
 
     @admin.action(description="Restore rejected images", permissions=["change"])
     def restore_images(self, request, queryset):
         """Back to unreviewed."""
-        self._decide(request, review.restore, queryset)
+        self._decide(request, decide.restore, queryset)
 
     @admin.action(
         description="Undo the steps these images were last decided in", permissions=["change"]
@@ -141,7 +141,7 @@ class ShoeImageAdmin(
     def undo_last(self, request, queryset):
         """Take back, whole, the steps that hold the newest decision on each image."""
         try:
-            undone = review.undo_on(queryset, request.user)
+            undone = decide.undo_on(queryset, request.user)
         except ProjectError as error:
             say_error(self, request, error)
         else:

@@ -6,8 +6,8 @@ from django.core.exceptions import PermissionDenied
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import path
 
-from curation import merge
 from curation.admin.decisions import DECIDE, page
+from curation.decisions import merge
 from curation.models import ShoeType
 from shoeproject.errors import ProjectError
 from shoeproject.jobs.admin import say_error

@@ -8,8 +8,8 @@ from django.db.models import Count
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import path
 
-from curation import purge
 from curation.admin.decisions import PURGE, let_in, page
+from curation.decisions import purge
 from curation.models import Purge
 from shoeproject.errors import ProjectError
 from shoeproject.jobs.admin import ReadOnlyAdmin, say_error

@@ -11,9 +11,10 @@ from django.template.loader import render_to_string
 from django.urls import path, reverse
 from django.utils.cache import add_never_cache_headers
 
-from curation import queue, review, thumbnails
-from curation.admin import asked
-from curation.admin.asked import Asked
+from curation import queue, thumbnails
+from curation.admin import queue_requests
+from curation.admin.queue_requests import Asked
+from curation.decisions import decide
 from curation.models import ShoeImage, ShoeType
 from shoeproject.errors import ProjectError
 
@@ -85,7 +86,7 @@ class QueuePages:
 
     def _sent(self, request) -> dict:
         # Somebody else may have signed in, in another tab, since these decisions were made.
-        sent = asked.body(request)
+        sent = queue_requests.body(request)
         if sent.get("by") not in (None, str(request.user.pk)):
             name = request.user.get_username()
             said = f"You are signed in as {name} now. Sign in as who made these decisions."
@@ -155,7 +156,7 @@ class QueuePages:
     def queue_decide(self, request):
         """One decision on images as they were seen; those decided on since come back as cards."""
         sent = self._sent(request)
-        seen = asked.seen(sent.get("images"))
+        seen = queue_requests.seen(sent.get("images"))
         action, note = str(sent.get("action")), sent.get("note") or ""
         if action == KEEP_ALL:
             batch = queue.keep_all(seen, request.user)
@@ -163,19 +164,19 @@ class QueuePages:
         label = None
         if sent.get("label"):
             label = get_object_or_404(ShoeType, slug=str(sent["label"]))
-        decided = review.decide(action, seen, request.user, label=label, note=str(note), seen=seen)
+        decided = decide.decide(action, seen, request.user, label=label, note=str(note), seen=seen)
         queue.release(request.user, decided.images)
         return {
             "batch": decided.batch and str(decided.batch),
             "images": decided.images,
-            "seen": review.newest_decisions(decided.images),
+            "seen": decide.newest_decisions(decided.images),
             "overtaken": _shown(queue.cards(decided.overtaken)),
         }
 
     @answers(DECIDE, "POST")
     def queue_undo(self, request):
         """Take one step back; its images as they are now."""
-        batch = asked.batch(self._sent(request).get("batch"))
+        batch = queue_requests.batch(self._sent(request).get("batch"))
         return {"cards": _shown(queue.cards(queue.undo(batch, request.user)))}
 
     @answers(LOOK)
@@ -201,13 +202,17 @@ class QueuePages:
     @answers(DECIDE, "POST")
     def queue_renew(self, request):
         """Keep what is on the page there a while longer."""
-        return {"renewed": queue.renew(request.user, asked.keys(asked.body(request).get("images")))}
+        return {
+            "renewed": queue.renew(
+                request.user, queue_requests.keys(queue_requests.body(request).get("images"))
+            )
+        }
 
     @answers(DECIDE, "POST")
     def queue_release(self, request):
         """Let others have what was on the page; without `images`, all of this person's."""
-        keys = asked.body(request).get("images")
-        keys = keys if keys is None else asked.keys(keys)
+        keys = queue_requests.body(request).get("images")
+        keys = keys if keys is None else queue_requests.keys(keys)
         return {"released": queue.release(request.user, keys)}
 
     def thumbnail_view(self, request, stored):

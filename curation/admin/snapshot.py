@@ -8,9 +8,10 @@ from django.shortcuts import redirect
 from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
 
-from curation import snapshot
-from curation.admin import board, snapshot_compare, snapshot_export
+from curation.admin import snapshot_compare, snapshot_export
+from curation.admin.progress import page
 from curation.models import Snapshot
+from curation.snapshots import freeze
 from curation.splits import Split
 from shoeproject.errors import ProjectError
 
@@ -31,9 +32,9 @@ class FreezeForm(forms.ModelForm):
         """Freeze here, where what is wrong can still be said beside the form."""
         data = super().clean()
         if not self.errors:
-            chosen = snapshot.Filter(data["min_size"] or 0, data["confirmed"])
+            chosen = freeze.Filter(data["min_size"] or 0, data["confirmed"])
             try:
-                self.frozen = snapshot.freeze(data["name"], chosen, by=self.user)
+                self.frozen = freeze.freeze(data["name"], chosen, by=self.user)
             except ProjectError as error:
                 raise forms.ValidationError(error.detail) from error
         return data
@@ -99,7 +100,7 @@ class SnapshotAdmin(admin.ModelAdmin):
 
     def board_view(self, request):
         """How far the cleaning is."""
-        return board.page(self, request)
+        return page(self, request)
 
     def compare_view(self, request):
         """Two snapshots side by side."""

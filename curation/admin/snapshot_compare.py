@@ -7,9 +7,9 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.formats import date_format
 
-from curation import snapshot
-from curation.compare import Comparison, compare, differing
 from curation.models import ShoeImage, ShoeType, Snapshot
+from curation.snapshots import freeze
+from curation.snapshots.compare import Comparison, compare, differing
 from shoeproject.errors import ProjectError
 
 FACT_WORDS = {"stored_sha256": "stored file"}
@@ -50,7 +50,7 @@ def page(modeladmin, request):
     if asked and form.is_valid():
         a, b = (snapshots[form.cleaned_data[key]] for key in "ab")
         try:
-            found = compare(snapshot.read(a), snapshot.read(b))
+            found = compare(freeze.read(a), freeze.read(b))
             context = {"a": a, "b": b, "found": found, **_shown(found)}
         except ProjectError as error:
             form.add_error(None, error.detail)

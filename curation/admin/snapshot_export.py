@@ -4,7 +4,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, StreamingHttpResponse
 from django.shortcuts import redirect
 
-from curation import dataset
+from curation.snapshots import export
 from shoeproject.errors import ProjectError
 from shoeproject.jobs.admin import say_error
 
@@ -23,10 +23,10 @@ def answer(modeladmin, request, pk, layout):
     frozen = modeladmin.get_object(request, str(pk))
     if not modeladmin.has_view_permission(request, frozen) or not links(request):
         raise PermissionDenied
-    if frozen is None or layout not in dataset.FORMATS:
+    if frozen is None or layout not in export.FORMATS:
         raise Http404
     try:
-        chunks = dataset.stream(frozen, layout, request.GET.getlist("licence"))
+        chunks = export.stream(frozen, layout, request.GET.getlist("licence"))
     except ProjectError as error:
         say_error(modeladmin, request, error)
         return redirect("admin:curation_snapshot_change", pk)

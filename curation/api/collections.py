@@ -7,12 +7,12 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from curation import collect, search
-from curation.api import shapes
+from curation.api.serializers import CollectionShape
 from curation.models import Collection, ShoeType
 from shoeproject.api import base
 from shoeproject.jobs import State
 
-COLLECTIONS = base.page_shape("CollectionsShape", shapes.CollectionShape(many=True))
+COLLECTIONS = base.page_shape("CollectionsShape", CollectionShape(many=True))
 REFUSED = (
     409,
     "collection_refused",
@@ -65,7 +65,7 @@ class AskShape(serializers.Serializer):
 class AskedShape(serializers.Serializer):
     """The collections that were queued."""
 
-    results = shapes.CollectionShape(many=True)
+    results = CollectionShape(many=True)
 
 
 class CollectionsView(base.CuratorView):
@@ -91,7 +91,7 @@ class CollectionsView(base.CuratorView):
         columns = {"state": "state", "type": "shoe_type__slug"}
         rows = _rows().filter(**{columns[n]: said[n] for n in columns if n in said})
         return base.page(
-            rows, said, lambda part: shapes.CollectionShape(part, many=True).data,
+            rows, said, lambda part: CollectionShape(part, many=True).data,
             newest_first=True,
         )  # fmt: skip
 
@@ -112,7 +112,7 @@ class CollectionsView(base.CuratorView):
             said["types"], said["count"], terms=said["terms"], filters=said.get("filters"),
             safe=said["safe_search"], set_label=said["set_label"], by=request.user,
         )  # fmt: skip
-        return Response({"results": shapes.CollectionShape(made, many=True).data}, 201)
+        return Response({"results": CollectionShape(made, many=True).data}, 201)
 
 
 class CollectionView(base.CuratorView):
@@ -126,11 +126,11 @@ class CollectionView(base.CuratorView):
         description="Scope `curation:read`, permission to view collections.",
         tags=["collections"],
         parameters=[base.KEY],
-        responses={200: shapes.CollectionShape, **base.problems(base.NOT_FOUND)},
+        responses={200: CollectionShape, **base.problems(base.NOT_FOUND)},
     )
     def get(self, request, pk):
         """Show one."""
-        return Response(shapes.CollectionShape(_find(pk)).data)
+        return Response(CollectionShape(_find(pk)).data)
 
 
 def _verb_view(verb: str, summary: str) -> type:
@@ -147,7 +147,7 @@ def _verb_view(verb: str, summary: str) -> type:
             parameters=[base.KEY, base.IDEMPOTENCY_KEY],
             request=None,
             responses={
-                200: shapes.CollectionShape,
+                200: CollectionShape,
                 **base.problems(base.NOT_FOUND, NO_WAY, *base.CREATING),
             },
         )
@@ -155,7 +155,7 @@ def _verb_view(verb: str, summary: str) -> type:
             """Move the job; raises `TransitionRefused`."""
             job = _find(pk)
             getattr(job, verb)()
-            return Response(shapes.CollectionShape(job).data)
+            return Response(CollectionShape(job).data)
 
     return VerbView
 

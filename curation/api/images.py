@@ -8,13 +8,13 @@ from rest_framework import serializers
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.response import Response
 
-from curation import history
-from curation.api import shapes
+from curation.api.serializers import ImagePartShape, ImageShape
+from curation.decisions import history
 from curation.models import ShoeImage
 from curation.splits import Split
 from shoeproject.api import base
 
-FIELDS = shapes.ImageShape.Meta.fields
+FIELDS = ImageShape.Meta.fields
 DIGEST = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 SHA256 = OpenApiParameter(
     "sha256", DIGEST, OpenApiParameter.PATH, description="Of the bytes as received"
@@ -58,7 +58,7 @@ class ImagesAsked(base.PageAsked):
         return {**said, "fields": set(names)}
 
 
-IMAGES = base.page_shape("ImagesShape", shapes.ImagePartShape(many=True))
+IMAGES = base.page_shape("ImagesShape", ImagePartShape(many=True))
 
 
 def drawn(images, fields=()) -> list[dict]:
@@ -66,7 +66,7 @@ def drawn(images, fields=()) -> list[dict]:
     wanted = not fields or "decision" in fields
     newest = history.newest_decisions([image.pk for image in images]) if wanted else {}
     context = {"newest": newest, "fields": fields}
-    return shapes.ImageShape(images, many=True, context=context).data
+    return ImageShape(images, many=True, context=context).data
 
 
 def find(sha256: str) -> ShoeImage:
@@ -131,7 +131,7 @@ class ImageView(base.CuratorView):
         description="Scope `curation:read`, permission to view images.",
         tags=["images"],
         parameters=[SHA256],
-        responses={200: shapes.ImageShape, **base.problems(base.NOT_FOUND)},
+        responses={200: ImageShape, **base.problems(base.NOT_FOUND)},
     )
     def get(self, request, sha256):
         """Show one."""

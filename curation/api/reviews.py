@@ -5,15 +5,15 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schem
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from curation import review
-from curation.api import shapes
 from curation.api.images import DIGEST
+from curation.api.serializers import ReviewShape
+from curation.decisions.decide import LEADS_TO, NOTE_LENGTH, decide
 from curation.errors import CurationError
 from curation.models import Review, ShoeImage, ShoeType
 from shoeproject.api import base
 
 HEX64 = r"^[0-9a-f]{64}\Z"
-REVIEWS = base.page_shape("ReviewsShape", shapes.ReviewShape(many=True))
+REVIEWS = base.page_shape("ReviewsShape", ReviewShape(many=True))
 REFUSED = (409, "decision_refused", "only a rejected image can be restored.")
 UNKNOWN = (
     404,
@@ -44,7 +44,7 @@ class ReviewsAsked(base.PageAsked):
 class DecisionShape(serializers.Serializer):
     """A decision about one image or many, all of them or none."""
 
-    action = serializers.ChoiceField(list(review.LEADS_TO))
+    action = serializers.ChoiceField(list(LEADS_TO))
     images = serializers.ListField(
         child=serializers.RegexField(HEX64), min_length=1, max_length=settings.QUEUE_DECIDE_MOST,
         help_text="SHA-256 of the images' bytes as received",
@@ -54,7 +54,7 @@ class DecisionShape(serializers.Serializer):
         help_text="The type to give, with relabel",
     )  # fmt: skip
     note = serializers.CharField(
-        required=False, allow_blank=True, default="", max_length=review.NOTE_LENGTH,
+        required=False, allow_blank=True, default="", max_length=NOTE_LENGTH,
         help_text="For colleagues; with leave it is needed",
     )  # fmt: skip
     seen = serializers.DictField(
@@ -76,7 +76,7 @@ class DecidedShape(serializers.Serializer):
     )
 
 
-def decide(said: dict, by) -> dict:
+def make_decision(said: dict, by) -> dict:
     """Make the decision; raises `ImageUnknown` and `DecisionRefused`."""
     keys = dict(ShoeImage.objects.filter(sha256__in=said["images"]).values_list("sha256", "pk"))
     if missing := [sha256 for sha256 in said["images"] if sha256 not in keys]:
@@ -84,7 +84,7 @@ def decide(said: dict, by) -> dict:
     seen = said.get("seen")
     if seen is not None:
         seen = {keys[sha256]: newest for sha256, newest in seen.items() if sha256 in keys}
-    made = review.decide(
+    made = decide(
         said["action"], list(keys.values()), by, label=said.get("label"), note=said["note"],
         seen=seen,
     )  # fmt: skip
@@ -125,7 +125,7 @@ class ReviewsView(base.CuratorView):
         rows = Review.objects.filter(**chosen)
         rows = rows.select_related("image", "by", "label_from", "label_to")
         return base.page(
-            rows, said, lambda part: shapes.ReviewShape(part, many=True).data, newest_first=True
+            rows, said, lambda part: ReviewShape(part, many=True).data, newest_first=True
         )
 
     @extend_schema(
@@ -155,5 +155,5 @@ class ReviewsView(base.CuratorView):
     )
     def post(self, request):
         """Decide: 201 where that wrote history, 200 where everything was overtaken."""
-        made = decide(base.asked(DecisionShape, request.data), request.user)
+        made = make_decision(base.asked(DecisionShape, request.data), request.user)
         return Response(DecidedShape(made).data, 201 if made["batch"] else 200)

@@ -5,14 +5,14 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from curation import snapshot
-from curation.api import shapes
+from curation.api.serializers import AssessRunShape, SnapshotFullShape, SnapshotShape
 from curation.models import AssessRun, CurrentAssessRun, Snapshot
+from curation.snapshots import freeze
 from shoeproject.api import base
 from shoeproject.jobs import State
 
-SNAPSHOTS = base.page_shape("SnapshotsShape", shapes.SnapshotShape(many=True))
-ASSESS_RUNS = base.page_shape("AssessRunsShape", shapes.AssessRunShape(many=True))
+SNAPSHOTS = base.page_shape("SnapshotsShape", SnapshotShape(many=True))
+ASSESS_RUNS = base.page_shape("AssessRunsShape", AssessRunShape(many=True))
 TAKEN = (
     409,
     "snapshot_name_taken",
@@ -57,7 +57,7 @@ class SnapshotsView(base.CuratorView):
         said = base.asked(base.PageAsked, request.query_params)
         rows = Snapshot.objects.select_related("created_by")
         return base.page(
-            rows, said, lambda part: shapes.SnapshotShape(part, many=True).data, newest_first=True
+            rows, said, lambda part: SnapshotShape(part, many=True).data, newest_first=True
         )
 
     @extend_schema(
@@ -69,8 +69,8 @@ class SnapshotsView(base.CuratorView):
         parameters=[base.IDEMPOTENCY_KEY],
         request=FreezeShape,
         responses={
-            200: shapes.SnapshotFullShape,
-            201: shapes.SnapshotFullShape,
+            200: SnapshotFullShape,
+            201: SnapshotFullShape,
             **base.problems(TAKEN, EMPTY, *base.CREATING),
         },
     )
@@ -78,9 +78,9 @@ class SnapshotsView(base.CuratorView):
         """Freeze one."""
         said = base.asked(FreezeShape, request.data)
         there = Snapshot.objects.filter(name=said["name"]).exists()
-        chosen = snapshot.Filter(said["min_size"], said["confirmed"])
-        frozen = snapshot.freeze(said["name"], chosen, by=request.user)
-        return Response(shapes.SnapshotFullShape(frozen).data, 200 if there else 201)
+        chosen = freeze.Filter(said["min_size"], said["confirmed"])
+        frozen = freeze.freeze(said["name"], chosen, by=request.user)
+        return Response(SnapshotFullShape(frozen).data, 200 if there else 201)
 
 
 class SnapshotView(base.CuratorView):
@@ -93,14 +93,14 @@ class SnapshotView(base.CuratorView):
         summary="One snapshot, with its images counted",
         description="Scope `curation:read`, permission to view snapshots.",
         tags=["snapshots"],
-        responses={200: shapes.SnapshotFullShape, **base.problems(base.NOT_FOUND)},
+        responses={200: SnapshotFullShape, **base.problems(base.NOT_FOUND)},
     )
     def get(self, request, name):
         """Show one."""
         found = Snapshot.objects.select_related("created_by").filter(name=name).first()
         if found is None:
             raise Http404
-        return Response(shapes.SnapshotFullShape(found).data)
+        return Response(SnapshotFullShape(found).data)
 
 
 class RunsAsked(base.PageAsked):
@@ -131,6 +131,6 @@ class AssessRunsView(base.CuratorView):
         current = CurrentAssessRun.objects.values_list("run", flat=True).first()
 
         def drawn(part):
-            return shapes.AssessRunShape(part, many=True, context={"current": current}).data
+            return AssessRunShape(part, many=True, context={"current": current}).data
 
         return base.page(rows, said, drawn, newest_first=True)

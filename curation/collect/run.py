@@ -14,7 +14,7 @@ from django.conf import settings
 from curation import ingest
 from curation.collect.fetching import Fetching
 from curation.collect.outcomes import Tally
-from curation.collect.room import Room
+from curation.collect.quota import Room
 from curation.collect.searching import Searching
 from curation.errors import CurationError
 from curation.models import Collection, Hit, ShoeImage

@@ -12,9 +12,10 @@ from django.conf import settings
 from django.core.cache import cache
 from django.utils import timezone
 
-from curation import purge, search
+from curation import search
 from curation.collect.limits import connection, providers
 from curation.collect.outcomes import PASSING
+from curation.decisions import purge
 from curation.errors import CurationError
 from curation.models import Collection, Hit
 from shoeproject.jobs import Claim, Halted, Postponed

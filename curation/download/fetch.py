@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 
 from urllib3 import HTTPResponse
 
-from curation.download import addresses, manners, robots
+from curation.download import addresses, retry_policy, robots
 from curation.download.addresses import Target
 from curation.download.clock import TICK, Clock, Watch
 from curation.download.errors import (
@@ -81,7 +81,7 @@ class Downloader:
         }
         self._transport = Transport(limits, connections)
         self._watch = Watch()
-        self._hosts = manners.Hosts()
+        self._hosts = retry_policy.Hosts()
         self._slots = threading.BoundedSemaphore(connections)
 
     def fetch(self, url: str) -> Fetched:
@@ -92,7 +92,7 @@ class Downloader:
                 try:
                     return self._follow(url, clock)
                 except DownloadError as error:
-                    pause = manners.pause_before_retry(error) if tries_left else None
+                    pause = retry_policy.pause_before_retry(error) if tries_left else None
                     if pause is None or pause >= clock.left():
                         raise
                 clock.sleep(pause)
@@ -141,7 +141,7 @@ class Downloader:
     def _judge(self, answer: HTTPResponse, target: Target) -> str | None:
         """The address an answer points to; None for a file. Raises HttpError, RobotsRefused,
         Encoded, TooLarge."""
-        wait = manners.retry_after(answer.headers.get("Retry-After"))
+        wait = retry_policy.retry_after(answer.headers.get("Retry-After"))
         self._hosts.note(target.host, answer.status, wait)
         location = answer.headers.get("Location")
         redirected = answer.status in _REDIRECTS and location

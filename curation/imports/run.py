@@ -7,8 +7,9 @@ from pathlib import Path
 
 from django.conf import settings
 
-from curation import ingest, purge
-from curation.collect.room import Room
+from curation import ingest
+from curation.collect.quota import Room
+from curation.decisions import purge
 from curation.errors import CurationError
 from curation.imports import disk, uploads
 from curation.imports.entries import Entry

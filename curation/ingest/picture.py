@@ -10,11 +10,11 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.db import IntegrityError, transaction
 
-from curation import hashing, images, likeness, splits
+from curation import images, splits
 from curation.errors import CurationError
-from curation.ingest import near
 from curation.models import Collection, Import, Review, ShoeImage
 from curation.models.image import media_name
+from curation.similarity import near_duplicates, perceptual_hash, registration
 
 
 @dataclass(eq=False)
@@ -76,7 +76,7 @@ class Prepared:
     height: int
     phash: int
     colour: tuple[int, int, int]
-    small: likeness.Small
+    small: registration.Small
 
 
 @dataclass(frozen=True)
@@ -126,9 +126,9 @@ def prepare(data: bytes, within: images.Limits) -> Prepared:
         stored_sha256=images.sha256_hex(stored),
         width=picture.width,
         height=picture.height,
-        phash=hashing.phash(picture.image),
-        colour=hashing.mean_colour(picture.image),
-        small=likeness.small(picture.image),
+        phash=perceptual_hash.phash(picture.image),
+        colour=perceptual_hash.mean_colour(picture.image),
+        small=registration.small(picture.image),
     )
 
 
@@ -150,7 +150,7 @@ def take_in(
     if min(prepared.width, prepared.height) < min_side:
         raise TooSmall(prepared.width, prepared.height, min_side)
     if not keep_copies:
-        copy = near.copy_of(prepared.phash, prepared.colour, prepared.small)
+        copy = near_duplicates.copy_of(prepared.phash, prepared.colour, prepared.small)
         if copy:
             raise NearCopy(copy.pk, copy.state)
     storages["media"].save(media_name(prepared.stored_sha256), ContentFile(prepared.stored))
@@ -191,7 +191,7 @@ def add_image(
 
 def _row(prepared: Prepared, origin: Origin, label, proposed) -> ShoeImage:
     key = splits.split_key(origin.group, prepared.sha256)
-    band0, band1, band2, band3 = hashing.bands(prepared.phash)
+    band0, band1, band2, band3 = perceptual_hash.bands(prepared.phash)
     red, green, blue = prepared.colour
     return ShoeImage(
         sha256=prepared.sha256,
@@ -199,7 +199,7 @@ def _row(prepared: Prepared, origin: Origin, label, proposed) -> ShoeImage:
         stored_bytes=len(prepared.stored),
         width=prepared.width,
         height=prepared.height,
-        phash=hashing.to_hex(prepared.phash),
+        phash=perceptual_hash.to_hex(prepared.phash),
         band0=band0,
         band1=band1,
         band2=band2,

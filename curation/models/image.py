@@ -15,8 +15,8 @@ UNREVIEWED, DECIDED, OUT = 0.001, 0.0, -1.0
 class ShoeImage(models.Model):
     """One photograph, known by the bytes as they were received.
 
-    Only `curation.review` changes label and state, because every change must leave a history row;
-    `split` follows from `split_key` and is written once, on arrival.
+    Only `curation.decisions` changes label and state, because every change must leave a history
+    row; `split` follows from `split_key` and is written once, on arrival.
     """
 
     class State(models.TextChoices):
@@ -118,7 +118,7 @@ class ShoeImage(models.Model):
         help_text="Primary key of the label, else of what was proposed",
     )
     # The three that follow repeat what findings and assessments say, for the queue to filter and
-    # sort by; `curation.findings` alone writes them.
+    # sort by; `curation.issues.findings` alone writes them.
     priority = models.FloatField(
         default=UNREVIEWED,
         help_text="What the queue sorts by, highest first; below zero it is in no queue",

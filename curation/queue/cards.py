@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
-from curation import findings, review
+from curation.decisions import decide
+from curation.issues import findings
+from curation.issues.reasons import BY_SLUG, DUPLICATES
 from curation.models import Assessment, Review, ShoeImage, ShoeType
-from curation.reasons import BY_SLUG, DUPLICATES
 
 TOP = 5  # likely labels kept beside each image
 
@@ -43,7 +44,7 @@ def cards(image_ids: Iterable[int]) -> list[dict]:
     types = Types()
     rows = ShoeImage.objects.in_bulk(image_ids)
     said = findings.live(image_ids)
-    newest = review.newest_decisions(image_ids)
+    newest = decide.newest_decisions(image_ids)
     decisions = Review.objects.select_related("by").in_bulk(list(newest.values()))
     assessed = Assessment.objects.filter(run=findings.current_run(), image__in=image_ids)
     tops = dict(assessed.values_list("image", "top"))

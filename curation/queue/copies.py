@@ -7,10 +7,10 @@ from django.conf import settings
 from django.core.files.storage import storages
 from django.db.models import Q
 
-from curation import findings
+from curation.issues import findings
+from curation.issues.reasons import DUPLICATES
 from curation.models import Finding, ShoeImage
 from curation.queue.cards import cards
-from curation.reasons import DUPLICATES
 
 ROUNDS = 4  # copies of copies of copies
 

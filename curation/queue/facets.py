@@ -8,9 +8,9 @@ from operator import itemgetter
 from django.conf import settings
 from django.db.models import Count, Exists, OuterRef
 
+from curation.issues.reasons import BY_SLUG, REASONS, mask
 from curation.models import Collection, ShoeImage, ShoeType, WorkList
 from curation.queue.filter import FACETS, NONE, STATES, UNREVIEWED, Filter
-from curation.reasons import BY_SLUG, REASONS, mask
 from curation.splits import Split
 
 # In the order of the index `image_facets_all`, so that grouping needs no sorting.

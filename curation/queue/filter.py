@@ -7,9 +7,9 @@ from django.db.models import Case, F, Q, Value, When
 from django.db.models.lookups import GreaterThan
 
 from curation.errors import CurationError
+from curation.issues.reasons import BY_SLUG, mask
 from curation.models import ShoeImage, ShoeType, WorkList
 from curation.models.image import DECIDED, OUT
-from curation.reasons import BY_SLUG, mask
 from curation.splits import Split
 
 State = ShoeImage.State

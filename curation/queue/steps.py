@@ -2,7 +2,8 @@
 
 import uuid
 
-from curation import findings, review
+from curation.decisions import decide
+from curation.issues import findings
 from curation.models import Finding, Review
 
 
@@ -14,11 +15,11 @@ def undo(batch: uuid.UUID, by) -> list[int]:
     """
     decided = list(Review.objects.filter(batch=batch).values_list("image", flat=True))
     if decided:
-        review.undo(batch, by)
+        decide.undo(batch, by)
         return sorted(decided)
     answered = sorted(set(Finding.objects.filter(batch=batch).values_list("image", flat=True)))
     if not answered:
-        raise review.DecisionRefused(None, "There is no such step.")
+        raise decide.DecisionRefused(None, "There is no such step.")
     findings.reopen(batch, answered)
     findings.refresh(answered)
     return answered

@@ -4,7 +4,7 @@ from classifier.evaluation import report
 from classifier.evaluation.metrics import MIN_GROUPS
 from classifier.jobs import evaluation
 from classifier.registry import promote
-from curation.snapshot import find
+from curation.snapshots.freeze import find
 from shoeproject.jobs.commands import ProjectCommand, wait_for
 
 VERDICTS = {

@@ -8,7 +8,7 @@ from django.core.management.base import CommandError
 
 from classifier import recipes
 from classifier.jobs import stored_pictures
-from curation import snapshot as snapshots
+from curation.snapshots import freeze as snapshots
 from shoeproject.jobs.commands import Meter, ProjectCommand
 
 

@@ -4,7 +4,7 @@ from django.core.management.base import CommandError
 
 from classifier.jobs import training
 from classifier.models import ModelVersion
-from curation.snapshot import find
+from curation.snapshots.freeze import find
 from shoeproject.jobs.commands import ProjectCommand, wait_for
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from django.core.management.base import CommandError
 
-from curation import dataset, snapshot
+from curation.snapshots import export, freeze
 from shoeproject.jobs.commands import Meter, ProjectCommand
 
 
@@ -22,7 +22,7 @@ class Command(ProjectCommand):
     def add_arguments(self, parser):
         """Declare the arguments."""
         parser.add_argument("name", metavar="snapshot", help="its name")
-        parser.add_argument("--format", choices=list(dataset.FORMATS), default="imagefolder")
+        parser.add_argument("--format", choices=list(export.FORMATS), default="imagefolder")
         parser.add_argument(
             "--out", required=True, metavar="FILE", help="a new ZIP, or - for standard output"
         )
@@ -38,8 +38,8 @@ class Command(ProjectCommand):
     def handle(self, name, format, out, licence, force, **options):
         """Stream it to where it was asked for."""
         meter = Meter()
-        chunks = dataset.stream(
-            snapshot.find(name), format, licence, lambda done, of: meter.show(done, of, "images")
+        chunks = export.stream(
+            freeze.find(name), format, licence, lambda done, of: meter.show(done, of, "images")
         )
         try:
             size = _to_stdout(chunks) if out == "-" else _to_file(Path(out), chunks, force)

@@ -5,8 +5,8 @@ from itertools import islice
 
 from django.core.management.base import CommandError
 
-from curation import listing
-from curation.reasons import BY_SLUG
+from curation.issues.reasons import BY_SLUG
+from curation.queue import rows
 from shoeproject.jobs.commands import ProjectCommand
 
 
@@ -33,5 +33,5 @@ class Command(ProjectCommand):
         """Print the lines as they are read."""
         if limit is not None and limit < 0:
             raise CommandError("--limit takes a number from 0 up.")
-        for _, row in islice(listing.rows(reason), limit):
+        for _, row in islice(rows.rows(reason), limit):
             self.stdout.write(json.dumps(row))

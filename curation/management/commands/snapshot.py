@@ -1,6 +1,6 @@
 """`manage.py snapshot NAME`."""
 
-from curation import snapshot
+from curation.snapshots import freeze
 from curation.splits import Split
 from shoeproject.jobs.commands import ProjectCommand
 
@@ -22,7 +22,7 @@ class Command(ProjectCommand):
 
     def handle(self, name, min_size, confirmed, **options):
         """Freeze and say what is in it."""
-        frozen = snapshot.freeze(name, snapshot.Filter(min_size, confirmed))
+        frozen = freeze.freeze(name, freeze.Filter(min_size, confirmed))
         splits = {split: sum(row[split] for row in frozen.counts.values()) for split in Split}
         self.stdout.write(
             f"{frozen.name}: {frozen.images} images of {len(frozen.counts)} labels "

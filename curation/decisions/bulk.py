@@ -1,0 +1,116 @@
+"""Another label for every image of a filter, after a look at what that changes."""
+
+import uuid
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Count
+
+from curation.decisions import decide, history
+from curation.errors import CurationError
+from curation.models import ShoeImage, ShoeType
+
+State = ShoeImage.State
+
+
+class BulkChanged(CurationError):
+    """What would change is no longer what was shown."""
+
+    code = "bulk_changed"
+
+    def __init__(self, now: int):
+        super().__init__(now)
+        self.now = now
+
+    @property
+    def detail(self):
+        """One sentence for people."""
+        return (
+            f"Somebody has changed some of these images; {self.now} would get the label now. "
+            "Nothing was changed. Look at the numbers again."
+        )
+
+
+class BulkTooLarge(CurationError):
+    """More images at once than everybody else's decisions can wait for."""
+
+    code = "bulk_too_large"
+    sentence = "{images} images are more than {limit} at once. Narrow the filter; do it in parts."
+
+    def __init__(self, images: int, limit: int):
+        super().__init__(images, limit)
+        self.images, self.limit = images, limit
+
+
+@dataclass(frozen=True)
+class Part:
+    """So many images bear one label (None for none) in one state."""
+
+    label: ShoeType | None
+    state: str
+    images: int
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a bulk change would do.
+
+    `parts`: the images that would change, most first; `images`: how many; `confirmed`: those of
+    them that somebody confirmed as they are; `unchanged`: how many bear the label already;
+    `expected`: what `relabel` wants to hear.
+    """
+
+    label: ShoeType
+    parts: list[Part]
+    images: int
+    confirmed: int
+    unchanged: int
+    expected: str
+
+
+def preview(images, label: ShoeType) -> Preview:
+    """What giving `label` to these images (a queryset) would do. Raises `BulkTooLarge`."""
+    label = label.survivor()
+    chosen = _chosen(images)
+    change = chosen.exclude(label=label)
+    counts = change.values("label", "state").annotate(images=Count("pk")).order_by("-images")
+    types = {shoe_type.pk: shoe_type for shoe_type in ShoeType.objects.all()}
+    _check_size(change)
+    parts = [Part(types.get(row["label"]), row["state"], row["images"]) for row in counts]
+    return Preview(
+        label=label,
+        parts=parts,
+        images=sum(part.images for part in parts),
+        confirmed=sum(part.images for part in parts if part.state == State.CONFIRMED),
+        unchanged=chosen.filter(label=label).count(),
+        expected=history.fingerprint(change.values_list("pk", "label", "state")),
+    )
+
+
+@transaction.atomic
+def relabel(images, label: ShoeType, by, expected: str, note="") -> uuid.UUID | None:
+    """Give `label` to every image of a queryset; states stay. Returns the batch.
+
+    Raises `BulkChanged`, and changes nothing, unless exactly what `preview` showed would change;
+    `BulkTooLarge` as that does.
+    """
+    label = label.survivor()
+    change = _chosen(images).exclude(label=label)
+    _check_size(change)
+    history.locked(change.values_list("pk", flat=True))
+    now = list(change.values_list("pk", "label", "state"))
+    if history.fingerprint(now) != expected:
+        raise BulkChanged(len(now))
+    return decide.relabel([row[0] for row in now], label, by, looked=False, note=note)
+
+
+def _check_size(images) -> None:
+    if (number := images.count()) > settings.BULK_MOST:
+        raise BulkTooLarge(number, settings.BULK_MOST)
+
+
+def _chosen(images):
+    # A query of its own, because the one given may sort, join or be cut.
+    chosen = ShoeImage.objects.filter(pk__in=images.values("pk"))
+    return chosen.exclude(state=State.PURGED).order_by()

@@ -1,0 +1,141 @@
+"""How far people agree who judged the same images: shares, and Cohen's kappa."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import combinations
+
+from django.contrib.auth import get_user_model
+from django.db.models import Count, Max, Q
+
+from curation.decisions import history
+from curation.models import Review, ShoeImage, ShoeType
+
+Action, State = Review.Action, ShoeImage.State
+REJECTED = "rejected"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two people: on how many images both judged, the share on which they agree (0 to 1), and
+    Cohen's kappa (1: always; 0: as often as by chance; None where chance alone would agree)."""
+
+    first: object
+    second: object
+    images: int
+    agree: float
+    kappa: float | None
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """An image and what each of its judges says: [(person, label's name or “rejected”)]."""
+
+    image: ShoeImage
+    verdicts: list[tuple[object, str]]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """All images that two people or more judged. `agree`: the share on which all of them agree.
+
+    `kappa`: all pairs together, each weighing as much as the images it shares; for two people it is
+    their Cohen's kappa. `disagreements`: the newest ones, of `disagreeing` in all.
+    """
+
+    images: int
+    agree: float | None
+    kappa: float | None
+    pairs: list[Pair]
+    disagreements: list[Disagreement]
+    disagreeing: int
+
+
+def of_pairs(limit: int = 100) -> Agreement:
+    """Who agrees with whom, by the last judgement of each person on each image that still stands.
+
+    A judgement is a confirmation, a new label by somebody who looked, or a rejection; a type that
+    was merged counts as the one that took it. At most `limit` disagreements are listed.
+    """
+    verdicts = _verdicts()
+    people = get_user_model().objects.in_bulk({by for said in verdicts.values() for by in said})
+    shared = defaultdict(list)
+    for said in verdicts.values():
+        for first, second in combinations(sorted(said), 2):
+            shared[first, second].append((said[first], said[second]))
+    pairs = []
+    for (first, second), both in sorted(shared.items(), key=lambda item: -len(item[1])):
+        agree, chance = _agreement(both)
+        pair = Pair(people[first], people[second], len(both), agree, _kappa(agree, chance))
+        pairs.append(pair)
+    disagreeing = [image for image, said in verdicts.items() if len(set(said.values())) > 1]
+    return Agreement(
+        images=len(verdicts),
+        agree=1 - len(disagreeing) / len(verdicts) if verdicts else None,
+        kappa=_pooled(shared.values()),
+        pairs=pairs,
+        disagreements=_disagreements(sorted(disagreeing)[-limit:][::-1], verdicts, people),
+        disagreeing=len(disagreeing),
+    )
+
+
+def _verdicts() -> dict[int, dict[int, str]]:
+    """Image → person → label's slug or “rejected”, for images that two or more judged."""
+    looked = Q(action__in=[Action.CONFIRM, Action.REJECT])
+    looked |= Q(action=Action.RELABEL, state_to=State.CONFIRMED)
+    judged = Review.objects.filter(looked, undone_by=None, by__isnull=False).exclude(
+        note__startswith=history.MERGED
+    )
+    several = (
+        judged.order_by()
+        .values("image")
+        .annotate(people=Count("by", distinct=True))
+        .filter(people__gte=2)
+    )
+    newest = (
+        judged.filter(image__in=several.values("image"))
+        .order_by()
+        .values("image", "by")
+        .annotate(newest=Max("pk"))
+    )
+    types = {row.pk: row.survivor().slug for row in ShoeType.objects.select_related("merged_into")}
+    found = defaultdict(dict)
+    for part in history.batches(newest.values_list("newest", flat=True)):
+        rows = Review.objects.filter(pk__in=part)
+        for image, by, state, label in rows.values_list("image", "by", "state_to", "label_to"):
+            found[image][by] = REJECTED if state == State.REJECTED else types.get(label, "")
+    return dict(found)
+
+
+def _agreement(both: Iterable[tuple[str, str]]) -> tuple[float, float]:
+    """The share of equal verdicts, and the share expected by chance of two who each use every
+    verdict as often as they do."""
+    both = list(both)
+    first, second = Counter(a for a, _ in both), Counter(b for _, b in both)
+    chance = sum(first[verdict] * second[verdict] for verdict in first) / len(both) ** 2
+    return sum(a == b for a, b in both) / len(both), chance
+
+
+def _kappa(agree: float, chance: float) -> float | None:
+    return None if chance >= 1 else (agree - chance) / (1 - chance)
+
+
+def _pooled(shared: Iterable[list]) -> float | None:
+    weighed = [(len(both), *_agreement(both)) for both in shared]
+    total = sum(images for images, _, _ in weighed)
+    if not total:
+        return None
+    agree = sum(images * share for images, share, _ in weighed) / total
+    return _kappa(agree, sum(images * chance for images, _, chance in weighed) / total)
+
+
+def _disagreements(image_ids: list[int], verdicts, people) -> list[Disagreement]:
+    names = dict(ShoeType.objects.values_list("slug", "name"))
+    images = ShoeImage.objects.select_related("label", "proposed").in_bulk(image_ids)
+    return [
+        Disagreement(
+            images[pk],
+            [(people[by], names.get(said, said)) for by, said in sorted(verdicts[pk].items())],
+        )
+        for pk in image_ids
+    ]

@@ -1,0 +1,98 @@
+"""Decisions: history for each, undo, and what is refused."""
+
+import pytest
+
+from curation.decisions import decide
+from curation.models import Review, ShoeImage
+from tests.factories import row, shoe_type
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def kim(member):
+    return member("Curator")
+
+
+@pytest.fixture
+def images():
+    label = shoe_type()
+    ShoeImage.objects.bulk_create([row(n, label=label) for n in range(3)])
+    return ShoeImage.objects.order_by("pk")
+
+
+def states():
+    return list(ShoeImage.objects.order_by("pk").values_list("state", "label__slug"))
+
+
+def test_confirming_leaves_one_row_each(images, kim):
+    batch = decide.confirm(images, kim)
+    assert states() == [("confirmed", "chelsea-boots")] * 3
+    rows = Review.objects.filter(batch=batch)
+    assert {(r.by, r.action, r.state_from, r.state_to) for r in rows} == {
+        (kim, "confirm", "unreviewed", "confirmed")
+    }
+
+
+def test_confirming_a_proposal_makes_it_the_label(kim):
+    row(1, proposed=shoe_type("uggs")).save()
+    decide.confirm(ShoeImage.objects.all(), kim)
+    assert states() == [("confirmed", "uggs")]
+
+
+def test_nothing_to_confirm_is_refused_and_nothing_changes(images, kim):
+    row(9).save()
+    with pytest.raises(decide.DecisionRefused):
+        decide.confirm(ShoeImage.objects.all(), kim)
+    assert Review.objects.count() == 0
+    assert {state for state, _ in states()} == {"unreviewed"}
+
+
+def test_somebody_who_looked_confirms_by_relabelling_and_a_bulk_change_does_not(images, kim):
+    decide.relabel(images[:1], shoe_type("uggs"), kim)
+    decide.relabel(images[1:2], shoe_type("uggs"), kim, looked=False)
+    assert states()[:2] == [("confirmed", "uggs"), ("unreviewed", "uggs")]
+
+
+def test_undo_takes_a_batch_back_and_writes_new_rows(images, kim):
+    batch = decide.reject(images, kim)
+    before = Review.objects.count()
+    decide.undo(batch, kim)
+    assert states() == [("unreviewed", "chelsea-boots")] * 3
+    assert Review.objects.count() == before + 3
+    assert Review.objects.filter(action="undo", undoes__batch=batch).count() == 3
+
+
+def test_an_undo_is_not_undone(images, kim):
+    again = decide.undo(decide.reject(images, kim), kim)
+    with pytest.raises(decide.DecisionRefused, match="decide anew"):
+        decide.undo(again, kim)
+
+
+def test_undo_stops_before_somebody_elses_later_decision(images, kim, member):
+    batch = decide.reject(images, kim)
+    decide.restore(images[:1], member("Curator", name="lee"))
+    with pytest.raises(decide.DecisionRefused):
+        decide.undo(batch, kim)
+    assert [state for state, _ in states()] == ["unreviewed", "rejected", "rejected"]
+
+
+def test_a_large_batch_takes_a_few_queries(kim, django_assert_max_num_queries):
+    ShoeImage.objects.bulk_create([row(n, label=shoe_type()) for n in range(200)])
+    with django_assert_max_num_queries(28):
+        batch = decide.reject(ShoeImage.objects.all(), kim)
+    with django_assert_max_num_queries(28):
+        decide.undo(batch, kim)
+    assert {state for state, _ in states()} == {"unreviewed"}
+    assert Review.objects.count() == 400
+
+
+def test_only_rejected_images_are_restored(images, kim):
+    with pytest.raises(decide.DecisionRefused):
+        decide.restore(images, kim)
+
+
+def test_a_purged_image_takes_no_decision(kim):
+    row(1, state="purged", stored_sha256="", label=shoe_type()).save()
+    with pytest.raises(decide.DecisionRefused):
+        decide.confirm(ShoeImage.objects.all(), kim)
