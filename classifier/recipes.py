@@ -166,7 +166,7 @@ def get_recipe(name: str, overrides: Mapping[str, Scalar] | None = None) -> Reci
     `images_per_epoch` as "all"). Raises UnknownRecipe, BadOverride.
     """
     if name not in PRESETS:
-        raise UnknownRecipe(name, sorted(PRESETS))
+        raise UnknownRecipe(name, ", ".join(sorted(PRESETS)))
     values = {key: _parse(key, value) for key, value in (overrides or {}).items()}
     return _checked(dataclasses.replace(PRESETS[name], **values))
 

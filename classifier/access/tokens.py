@@ -25,37 +25,36 @@ class TokenUnknown(ClassifierError):
     """No such token was made here."""
 
     code = "token_unknown"
-    sentence = "This token is not known here; check that it was copied whole, or make a new one."
+    message = "This token is not known here; check that it was copied whole, or make a new one."
 
 
 class TokenExpired(ClassifierError):
     """Its time is over."""
 
     code = "token_expired"
-    sentence = "This token has expired; make a new one in the admin."
+    message = "This token has expired; make a new one in the admin."
 
 
 class TokenRevoked(ClassifierError):
     """Somebody took it back."""
 
     code = "token_revoked"
-    sentence = "This token was revoked; make a new one in the admin."
+    message = "This token was revoked; make a new one in the admin."
 
 
 class TokenOwnerInactive(ClassifierError):
     """The account it belongs to may not log in any more."""
 
     code = "token_owner_inactive"
-    sentence = "The account of this token is not active any more; ask an operator."
+    message = "The account of this token is not active any more; ask an operator."
 
 
-@dataclass(eq=False)
 class TokenRefused(ClassifierError):
     """A token cannot be made like this."""
 
     why: str
     code = "token_refused"
-    sentence = "{why}"
+    message = "{why}"
 
 
 @dataclass(frozen=True)

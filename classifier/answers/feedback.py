@@ -40,23 +40,23 @@ class FeedbackGiven(ClassifierError):
     """Somebody has said something about this answer before."""
 
     code = "feedback_given"
-    sentence = "There is feedback on this answer already; one is enough."
+    status = 409
+    message = "There is feedback on this answer already; one is enough."
 
 
-@dataclass(eq=False)
 class TypeUnknown(ClassifierError):
     """The guide has no such type."""
 
     slug: str
     code = "type_unknown"
-    sentence = "The guide has no type {slug!r}; take a slug from the list of types."
+    message = "The guide has no type {slug!r}; take a slug from the list of types."
 
 
 class FeedbackContradicts(ClassifierError):
     """It says right and another type, or wrong and the same."""
 
     code = "feedback_contradicts"
-    sentence = (
+    message = (
         "A right answer cannot have another type, nor a wrong one the same; leave out the type, or "
         "change what you say."
     )
@@ -66,21 +66,23 @@ class ConsentMissing(ClassifierError):
     """A photo came without the visitor's consent."""
 
     code = "consent_missing"
-    sentence = "A photo is kept only with consent; agree to it, or leave the photo out."
+    message = "A photo is kept only with consent; agree to it, or leave the photo out."
 
 
 class NoRoom(ClassifierError):
     """Visitors' photos take all of the room that they have."""
 
     code = "photos_full"
-    sentence = "No more photos can be kept just now; send your feedback without one."
+    status = 503
+    message = "No more photos can be kept just now; send your feedback without one."
 
 
 class WithdrawalUnknown(ClassifierError):
     """No photo was given with this code."""
 
     code = "withdrawal_unknown"
-    sentence = "No photo goes with this code; check each character."
+    status = 404
+    message = "No photo goes with this code; check each character."
 
 
 @dataclass(frozen=True)

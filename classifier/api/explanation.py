@@ -84,7 +84,7 @@ class RunnerUpShape(serializers.Serializer):
 class TrustShape(AccuracyShape):
     """How often the model is right about the first of `top`, on test photos."""
 
-    sentence = serializers.CharField(help_text="The same for people; may be empty")
+    message = serializers.CharField(help_text="The same for people; may be empty")
 
 
 class ExplainShape(serializers.Serializer):

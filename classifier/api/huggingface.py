@@ -1,7 +1,5 @@
 """The door of Hugging Face's inference API for image classification."""
 
-from dataclasses import dataclass
-
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.parsers import BaseParser
@@ -16,14 +14,13 @@ MOST = 5  # labels of an answer
 IMAGE = {"type": "string", "format": "binary"}
 
 
-@dataclass(eq=False)
 class BadParameter(ClassifierError):
     """A parameter has a value that cannot be meant."""
 
     name: str
     allowed: str
     code = "parameter_invalid"
-    sentence = "The parameter {name} is {allowed}."
+    message = "The parameter {name} is {allowed}."
 
 
 class Anything(BaseParser):

@@ -4,7 +4,6 @@ import base64
 import json
 import re
 import time
-from dataclasses import dataclass
 
 from django.conf import settings
 from django.core.files.uploadhandler import MemoryFileUploadHandler
@@ -22,47 +21,47 @@ DATA_URL = re.compile(r"data:([^,]{0,200}),", re.IGNORECASE)
 BLANK = re.compile(r"\s+")
 
 
-@dataclass(eq=False)
 class TooManyPhotos(ClassifierError):
     """More photos than one request may bring."""
 
     count: int
     limit: int
     code = "images_too_many"
-    sentence = "There are {count} photos in the request and {limit} are allowed; send fewer."
+    status = 413
+    message = "There are {count} photos in the request and {limit} are allowed; send fewer."
 
 
-@dataclass(eq=False)
 class BodyTooLarge(ClassifierError):
     """A request that may bring several photos is longer than allowed, in bytes."""
 
     size: int
     limit: int
     code = "request_too_large"
+    status = 413
+    message = (
+        "The request has {megabytes[0]:.1f} MB and {megabytes[1]:.1f} MB are allowed; "
+        "send fewer or smaller photos."
+    )
 
     @property
-    def detail(self) -> str:
-        """In megabytes, for people."""
-        return (
-            f"The request has {self.size / 1024**2:.1f} MB and {self.limit / 1024**2:.1f} MB are "
-            "allowed; send fewer or smaller photos."
-        )
+    def megabytes(self) -> tuple[float, float]:
+        """Size and limit in units of 1024² bytes."""
+        return self.size / 1024**2, self.limit / 1024**2
 
 
 class NotBase64(ClassifierError):
     """A photo in JSON is no text, or not in base64."""
 
     code = "image_not_base64"
-    sentence = "A photo in JSON is a text in base64, or a data: address of one; send it like that."
+    message = "A photo in JSON is a text in base64, or a data: address of one; send it like that."
 
 
-@dataclass(eq=False)
 class BadJson(ClassifierError):
     """A body is not the JSON that is asked for."""
 
     why: str
     code = "request_malformed"
-    sentence = "The request's JSON cannot be used: {why}; send it as the schema says."
+    message = "The request's JSON cannot be used: {why}; send it as the schema says."
 
 
 class AllInMemory(MemoryFileUploadHandler):

@@ -12,14 +12,13 @@ _PATH = re.compile(r"(/[\w.~-]+)*", re.ASCII)
 _LOCAL = {"localhost", "127.0.0.1", "[::1]"}
 
 
-@dataclass(eq=False)
 class BadAddress(ClassifierError):
     """An address cannot be used in an exported page."""
 
     address: str
     why: str
     code = "bad_address"
-    sentence = "The address {address!r} cannot be used: {why}. Give one like https://shoes.example."
+    message = "The address {address!r} cannot be used: {why}. Give one like https://shoes.example."
 
 
 @dataclass(frozen=True)

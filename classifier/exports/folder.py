@@ -4,7 +4,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from classifier.errors import ClassifierError
@@ -13,26 +12,24 @@ from classifier.errors import ClassifierError
 IGNORED = {".git"}
 
 
-@dataclass(eq=False)
 class FolderNotEmpty(ClassifierError):
     """There is something in the folder already."""
 
     folder: str
     code = "folder_not_empty"
-    sentence = (
+    message = (
         "{folder} is not empty; choose another folder, or --force, which replaces the files that "
         "an export writes and leaves all others."
     )
 
 
-@dataclass(eq=False)
 class FolderUnusable(ClassifierError):
     """The folder cannot be written."""
 
     folder: str
     why: str
     code = "folder_unusable"
-    sentence = "{folder} cannot be written: {why}."
+    message = "{folder} cannot be written: {why}."
 
 
 def check(folder: Path, force: bool) -> None:

@@ -39,21 +39,27 @@ class NoModel(ClassifierError):
     """Nothing can look at pictures."""
 
     code = "no_model"
-
-    def __init__(self):
-        super().__init__(
-            "No version is active, so nothing can look at the images. Promote one, or assess with "
-            "pretrained weights (`manage.py assess --embedding pretrained`)."
-        )
+    status = 503
+    retry_after = 60
+    message = (
+        "No version is active, so nothing can look at the images. Promote one, or assess with "
+        "pretrained weights (`manage.py assess --embedding pretrained`)."
+    )
 
 
 class Superseded(ClassifierError):
     """A later run was published while this one was paused."""
 
     code = "superseded"
+    message = "A later assessment counts already; ask for a new one instead."
 
-    def __init__(self):
-        super().__init__("A later assessment counts already; ask for a new one instead.")
+
+class EmbedderFailed(ClassifierError):
+    """The export of the pretrained weights that the run wants failed, because of `why`."""
+
+    why: str
+    code = "embedder_failed"
+    message = "The pretrained weights could not be exported: {why}"
 
 
 def run(claim: Claim) -> None:
@@ -111,7 +117,7 @@ def load_eye(run: AssessRun, claim: Claim | None = None) -> Embedder:
     if run.embedding == AssessRun.Embedding.PRETRAINED:
         row = _pretrained(run)
         if row.state == State.FAILED:
-            raise ClassifierError(f"The pretrained weights could not be exported: {row.error}")
+            raise EmbedderFailed(row.error)
         if row.state != State.DONE:
             until = timezone.now() + timedelta(seconds=settings.JOB_RING_SECONDS)
             raise Postponed(until, "waiting for the pretrained weights to be exported")

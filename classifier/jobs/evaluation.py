@@ -26,16 +26,14 @@ logger = logging.getLogger(__name__)
 class TestImageGone(ClassifierError):
     """A picture of the test split cannot be read any more."""
 
+    sha256: str
     code = "test_image_gone"
+    message = (
+        "Test picture {sha256:.12} is gone from the storage, so this snapshot can no longer "
+        "be judged on; freeze a new one."
+    )
     # The name starts with "Test"; this keeps pytest from collecting it.
     __test__ = False
-
-    def __init__(self, sha256: str):
-        self.sha256 = sha256
-        super().__init__(
-            f"Test picture {sha256[:12]} is gone from the storage, so this snapshot can no longer "
-            "be judged on; freeze a new one."
-        )
 
 
 def ask(version: ModelVersion, frozen: Snapshot, by=None) -> Evaluation:

@@ -19,55 +19,53 @@ from shoeproject.jobs import Claim, State, TransitionRefused
 
 
 class NoEmbedderWeights(ClassifierError):
-    """Pretrained weights were looked for and not found; `tried` says where."""
+    """Pretrained weights were not found; `tried` and `offers` say where, in words."""
 
+    arch: str
+    tried: str
+    offers: str
     code = "no_embedder_weights"
-
-    def __init__(self, arch: str, tried: list[str], offers: list[str]):
-        self.arch, self.tried, self.offers = arch, tried, offers
-        super().__init__(
-            f"No pretrained weights for {arch}. Tried: {'; '.join(tried)}. "
-            f"On this machine: {'; '.join(offers)}. Set PRETRAINED_WEIGHTS to a file of weights "
-            f"for {arch}, or EMBED_ARCH to a network whose weights are at hand, and ask again. "
-            "The model that comes with the project does not count: it has seen labels."
-        )
+    message = (
+        "No pretrained weights for {arch}. Tried: {tried}. On this machine: {offers}. "
+        "Set PRETRAINED_WEIGHTS to a file of weights for {arch}, or EMBED_ARCH to a network whose "
+        "weights are at hand, and ask again. "
+        "The model that comes with the project does not count: it has seen labels."
+    )
 
 
 class WeightsSawLabels(ClassifierError):
     """The weights come from a training on labelled photographs, here or in another installation."""
 
+    described: str
     code = "weights_saw_labels"
-
-    def __init__(self, described: str):
-        super().__init__(
-            f"The weights {described} learnt from labelled photographs, perhaps from those that "
-            "are to be assessed. Set PRETRAINED_WEIGHTS to weights that did not, or to nothing if "
-            "this machine can fetch them, and ask again."
-        )
+    message = (
+        "The weights {described} learnt from labelled photographs, perhaps from those that "
+        "are to be assessed. Set PRETRAINED_WEIGHTS to weights that did not, or to nothing if "
+        "this machine can fetch them, and ask again."
+    )
 
 
 class NotExported(ClassifierError):
     """There is a job for this embedder and no file yet."""
 
+    row: PretrainedEmbedder
     code = "embedder_not_exported"
-
-    def __init__(self, row: PretrainedEmbedder):
-        super().__init__(
-            f"The embedder {row} is {row.state} and not there yet; "
-            "the training worker exports it, or `manage.py export_embedder --wait`."
-        )
+    message = (
+        "The embedder {row} is {row.state} and not there yet; "
+        "the training worker exports it, or `manage.py export_embedder --wait`."
+    )
 
 
 class BrokenEmbedder(ClassifierError):
     """Its files are missing, damaged, or compute other numbers here."""
 
+    row: PretrainedEmbedder
+    why: str
     code = "broken_embedder"
-
-    def __init__(self, row: PretrainedEmbedder, error: BrokenVersion):
-        super().__init__(
-            f"The embedder {row} cannot be used: {error.why}; "
-            "`manage.py export_embedder --again` makes it anew."
-        )
+    message = (
+        "The embedder {row} cannot be used: {why}; `manage.py export_embedder --again` makes it "
+        "anew."
+    )
 
 
 def ask(by=None, again: bool = False, since: datetime | None = None) -> PretrainedEmbedder:
@@ -109,7 +107,7 @@ def load(row: PretrainedEmbedder) -> Embedder:
             shutil.rmtree(folder, ignore_errors=True)
             return Embedder.load(store.fetch(row))
     except BrokenVersion as error:
-        raise BrokenEmbedder(row, error) from error
+        raise BrokenEmbedder(row, error.why) from error
 
 
 def supervise(claim: Claim) -> None:

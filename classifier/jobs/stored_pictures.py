@@ -17,14 +17,13 @@ from curation.models.image import media_name
 class PictureGone(ClassifierError):
     """A picture of a snapshot is missing from the storage, or is not the one that was frozen."""
 
+    stored_sha256: str
+    why: str
     code = "picture_gone"
-
-    def __init__(self, stored_sha256: str, why: str):
-        self.stored_sha256, self.why = stored_sha256, why
-        super().__init__(
-            f"The picture {stored_sha256[:12]} {why}; restore it from a backup, or freeze a new "
-            "snapshot without it."
-        )
+    message = (
+        "The picture {stored_sha256:.12} {why}; restore it from a backup, or freeze a new "
+        "snapshot without it."
+    )
 
 
 def fetch(digests: Iterable[str], tick: Callable[[int], None]) -> dict[str, Path]:

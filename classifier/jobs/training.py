@@ -19,24 +19,19 @@ from shoeproject.jobs import ClaimLost, State
 class SnapshotIncomplete(ClassifierError):
     """Pictures of the snapshot were purged."""
 
+    name: str
     code = "snapshot_incomplete"
-
-    def __init__(self, name: str):
-        self.name = name
-        super().__init__(
-            f"Pictures of snapshot “{name}” were removed for good since; freeze a new one to train."
-        )
+    message = (
+        "Pictures of snapshot “{name}” were removed for good since; freeze a new one to train."
+    )
 
 
 class NoTeacher(ClassifierError):
     """The version to learn from cannot teach."""
 
+    version: ModelVersion
     code = "no_teacher"
-
-    def __init__(self, version: ModelVersion):
-        super().__init__(
-            f"{version} has no linear head, so it cannot teach; choose another teacher."
-        )
+    message = "{version} has no linear head, so it cannot teach; choose another teacher."
 
 
 def check(snapshot: Snapshot, recipe: str, overrides: dict) -> None:

@@ -12,26 +12,25 @@ from classifier.registry import store
 class VersionNotFound(ClassifierError):
     """No version, or more than one, answers to a name."""
 
+    text: str
+    why: str
     code = "version_not_found"
-
-    def __init__(self, text: str, why: str):
-        self.text = text
-        super().__init__(f"“{text}” names {why}; give a number or the start of a digest.")
+    message = "“{text}” names {why}; give a number or the start of a digest."
 
 
 class PromotionRefused(ClassifierError):
-    """The gate holds a version back."""
+    """The version is held back, because of `why`, a sentence."""
 
+    why: str
     code = "promotion_refused"
+    message = "{why}"
 
 
 class NothingToRollBack(ClassifierError):
     """There is no version to go back to."""
 
     code = "nothing_to_roll_back"
-
-    def __init__(self):
-        super().__init__("No version was active before this one; promote another one instead.")
+    message = "No version was active before this one; promote another one instead."
 
 
 def find(text: str) -> ModelVersion:

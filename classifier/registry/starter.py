@@ -19,13 +19,13 @@ FOLDER = Path(__file__).resolve().parents[1] / "starter"
 class NeverJudged(ClassifierError):
     """A version without figures is no starter."""
 
+    version: ModelVersion
+    frozen: Snapshot
     code = "never_judged"
-
-    def __init__(self, version: ModelVersion, frozen: Snapshot):
-        super().__init__(
-            f"{version} was never judged on snapshot “{frozen}”; "
-            f"`manage.py evaluate {version.pk} --snapshot {frozen}` does it."
-        )
+    message = (
+        "{version} was never judged on snapshot “{frozen}”; "
+        "`manage.py evaluate {version.pk} --snapshot {frozen}` does it."
+    )
 
 
 def register(folder: Path = FOLDER) -> ModelVersion | None:

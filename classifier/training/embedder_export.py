@@ -63,7 +63,7 @@ def starting(arch: str) -> Start:
     try:
         start = start_weights.load_start(arch, "file" if file else "imagenet", file)
     except NoPretrainedWeights as error:
-        raise NoEmbedderWeights(arch, error.tried, error.offers) from error
+        raise NoEmbedderWeights(arch, *error.places) from error
     if start.classes:
         raise WeightsSawLabels(start.described)
     return start

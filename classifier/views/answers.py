@@ -19,14 +19,14 @@ class NothingSaid(ClassifierError):
     """The form came without a yes or a no."""
 
     code = "right_missing"
-    sentence = "Say whether the answer was right: choose yes or no."
+    message = "Say whether the answer was right: choose yes or no."
 
 
 class TickedWithoutPhoto(ClassifierError):
     """The photo was to be given, and none came."""
 
     code = "image_missing"
-    sentence = "Choose the photo once more, because it was not kept, or take the tick away."
+    message = "Choose the photo once more, because it was not kept, or take the tick away."
 
 
 @csrf_exempt  # looks at the length first; `_give` below is protected

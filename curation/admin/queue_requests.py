@@ -13,11 +13,10 @@ MOST_KEYS = 1000  # in one request that only renews or gives back claims
 class Asked(CurationError):
     """A script asked for something that makes no sense, or that its person may not have."""
 
-    sentence = "{what}"
-
-    def __init__(self, what, status=400, code="bad_request"):
-        super().__init__(what, status, code)
-        self.what, self.status, self.code = what, status, code
+    what: str
+    status: int = 400
+    code: str = "bad_request"
+    message = "{what}"
 
 
 def body(request) -> dict:

@@ -25,12 +25,10 @@ UNKNOWN = (
 class ImageUnknown(CurationError):
     """No image has this digest."""
 
+    sha256: str
     code = "image_unknown"
-    sentence = "There is no image {sha256}; give the SHA-256 of bytes as received."
-
-    def __init__(self, sha256):
-        super().__init__(sha256)
-        self.sha256 = sha256
+    status = 404
+    message = "There is no image {sha256}; give the SHA-256 of bytes as received."
 
 
 class ReviewsAsked(base.PageAsked):

@@ -1,7 +1,6 @@
 """Asking for a collection: what may be asked for, and one job for each type."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import transaction
@@ -12,14 +11,14 @@ from curation.models import Collection, ShoeType
 from shoeproject.jobs import OPEN_STATES
 
 
-@dataclass(eq=False)
 class CollectionRefused(CurationError):
     """The collection cannot be asked for like this."""
 
     why: str
 
     code = "collection_refused"
-    sentence = "{why}"
+    status = 409
+    message = "{why}"
 
 
 def ask(

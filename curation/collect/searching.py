@@ -29,7 +29,7 @@ class NoProvider(CurationError):
     """No search engine may be used for what is asked."""
 
     code = "no_provider"
-    sentence = (
+    message = (
         "No search engine that may be used can do safe search. Collect without it, or name another "
         "in COLLECT_PROVIDERS."
     )
@@ -185,12 +185,9 @@ class Searching:
 
 
 class _Limited(CurationError):
+    why: str
     code = "rate_limited"
-    sentence = "{why}"
-
-    def __init__(self, why):
-        super().__init__(why)
-        self.why = why
+    message = "{why}"
 
 
 def _refuse(row: Hit, reason: str) -> None:

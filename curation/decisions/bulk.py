@@ -15,32 +15,23 @@ State = ShoeImage.State
 
 
 class BulkChanged(CurationError):
-    """What would change is no longer what was shown."""
+    """What would change is no longer what was shown; `now` images would."""
 
+    now: int
     code = "bulk_changed"
-
-    def __init__(self, now: int):
-        super().__init__(now)
-        self.now = now
-
-    @property
-    def detail(self):
-        """One sentence for people."""
-        return (
-            f"Somebody has changed some of these images; {self.now} would get the label now. "
-            "Nothing was changed. Look at the numbers again."
-        )
+    message = (
+        "Somebody has changed some of these images; {now} would get the label now. "
+        "Nothing was changed. Look at the numbers again."
+    )
 
 
 class BulkTooLarge(CurationError):
     """More images at once than everybody else's decisions can wait for."""
 
+    images: int
+    limit: int
     code = "bulk_too_large"
-    sentence = "{images} images are more than {limit} at once. Narrow the filter; do it in parts."
-
-    def __init__(self, images: int, limit: int):
-        super().__init__(images, limit)
-        self.images, self.limit = images, limit
+    message = "{images} images are more than {limit} at once. Narrow the filter; do it in parts."
 
 
 @dataclass(frozen=True)

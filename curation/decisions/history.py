@@ -25,16 +25,16 @@ MERGED_NOTE = re.compile(MERGED + r"(\S+) into (\S+) \((label|proposal|both)\)")
 class DecisionRefused(CurationError):
     """The decision makes no sense for this image; without one (None), for none at all."""
 
+    image: ShoeImage | None
+    why: str
     code = "decision_refused"
-
-    def __init__(self, image, why):
-        super().__init__(image, why)
-        self.image, self.why = image, why
+    status = 409
+    message = "{about}{why}"
 
     @property
-    def detail(self):
-        """One sentence for people."""
-        return f"{self.image}: {self.why}" if self.image else self.why
+    def about(self) -> str:
+        """The image that the sentence is about, if it is about one."""
+        return f"{self.image}: " if self.image else ""
 
 
 def keys(images) -> list[int]:

@@ -17,16 +17,11 @@ State = ShoeImage.State
 class MergeRefused(CurationError):
     """These two types cannot be merged."""
 
+    merged: ShoeType
+    into: ShoeType
+    why: str
     code = "merge_refused"
-
-    def __init__(self, merged, into, why):
-        super().__init__(merged, into, why)
-        self.merged, self.into, self.why = merged, into, why
-
-    @property
-    def detail(self):
-        """One sentence for people."""
-        return f"“{self.merged}” cannot be merged into “{self.into}”: {self.why}"
+    message = "“{merged}” cannot be merged into “{into}”: {why}"
 
 
 @dataclass(frozen=True)

@@ -35,18 +35,11 @@ WORDED = 50  # images that a scope names one by one
 
 
 class PurgeRefused(CurationError):
-    """Nothing was purged."""
+    """Nothing was purged, because of `why`, a sentence."""
 
+    why: str
     code = "purge_refused"
-
-    def __init__(self, why):
-        super().__init__(why)
-        self.why = why
-
-    @property
-    def detail(self):
-        """One sentence for people."""
-        return self.why
+    message = "{why}"
 
 
 @dataclass(frozen=True)

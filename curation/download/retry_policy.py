@@ -34,9 +34,9 @@ def pause_before_retry(error: DownloadError) -> float | None:
         return random.uniform(*PAUSE)
     if isinstance(error, HttpError):
         asked = error.retry_after
-        if error.status == 429 and asked is None:
+        if error.answered == 429 and asked is None:
             return None
-        if error.status in _OVERLOADED or error.status == 429:
+        if error.answered in _OVERLOADED or error.answered == 429:
             return (asked or 0) + random.uniform(*PAUSE) if (asked or 0) <= LONGEST_WAIT else None
     return None
 

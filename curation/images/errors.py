@@ -1,7 +1,5 @@
 """Why a picture was refused."""
 
-from dataclasses import dataclass
-
 from curation.errors import CurationError
 
 
@@ -9,25 +7,27 @@ class EmptyImage(CurationError):
     """No bytes at all."""
 
     code = "image_empty"
-    sentence = "The file is empty; choose another one."
+    message = "The file is empty; choose another one."
 
 
-@dataclass(eq=False)
 class ImageTooLarge(CurationError):
     """More bytes than allowed."""
 
     size: int
     limit: int
     code = "image_too_large"
+    status = 413
+    message = (
+        "The file has {megabytes[0]:.1f} MB and {megabytes[1]:.1f} MB are allowed; "
+        "send a smaller one."
+    )
 
     @property
-    def detail(self) -> str:
-        """One sentence for people."""
-        size, limit = self.size / 1024**2, self.limit / 1024**2
-        return f"The file has {size:.1f} MB and {limit:.1f} MB are allowed; send a smaller one."
+    def megabytes(self) -> tuple[float, float]:
+        """Size and limit in units of 1024² bytes."""
+        return self.size / 1024**2, self.limit / 1024**2
 
 
-@dataclass(eq=False)
 class TooManyPixels(CurationError):
     """More pixels than allowed; `limit` is of width × height."""
 
@@ -35,7 +35,8 @@ class TooManyPixels(CurationError):
     height: int
     limit: int
     code = "image_too_many_pixels"
-    sentence = (
+    status = 413
+    message = (
         "The picture has {width} × {height} pixels and {limit:,} in all are allowed; "
         "send a smaller copy."
     )
@@ -45,28 +46,28 @@ class SideTooLong(TooManyPixels):
     """One side has more pixels than allowed; `limit` is of one side."""
 
     code = "image_side_too_long"
-    sentence = (
+    status = 413
+    message = (
         "The picture has {width} × {height} pixels and a side may have {limit:,}; "
         "send a smaller copy or a part of it."
     )
 
 
-@dataclass(eq=False)
 class UnsupportedFormat(CurationError):
     """No picture, or none of an accepted format; `found` says what it looks like."""
 
     found: str
     code = "image_unsupported"
-    sentence = (
+    status = 415
+    message = (
         "This file ({found}) is not a picture that can be read here; "
         "send JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC."
     )
 
 
-@dataclass(eq=False)
 class BrokenImage(CurationError):
     """It begins like a picture and cannot be decoded to the end; `why` is the decoder's word."""
 
     why: str
     code = "image_broken"
-    sentence = "The picture is damaged or incomplete ({why}); save or download it again."
+    message = "The picture is damaged or incomplete ({why}); save or download it again."

@@ -22,7 +22,6 @@ DELIMITERS = ",;\t"
 Path = tuple[str, ...]  # folders and a name
 
 
-@dataclass(eq=False)
 class NothingToImport(CurationError):
     """What was named is no folder, ZIP or CSV of pictures. `why` is a sentence."""
 
@@ -30,17 +29,20 @@ class NothingToImport(CurationError):
     why: str
 
     code = "nothing_to_import"
-    sentence = "{name}: {why}"
+    message = "{name}: {why}"
 
 
 class LeftOut(CurationError):
     """One entry that is not read, for the reason that `code` and `why` (a sentence) give."""
 
-    sentence = "{why}"
+    reason: str
+    why: str
+    message = "{why}"
 
-    def __init__(self, code: str, why: str):
-        super().__init__(code, why)
-        self.code, self.why = code, why
+    @property
+    def code(self) -> str:
+        """The reason as a slug."""
+        return self.reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,14 +43,13 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 NAME_LENGTH = 300
 
 
-@dataclass(eq=False)
 class UploadRefused(CurationError):
     """Something of an upload was not taken; `why` is a sentence."""
 
     why: str
 
     code = "upload_refused"
-    sentence = "{why}"
+    message = "{why}"
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ from curation.models.image import media_name
 from curation.similarity import near_duplicates, perceptual_hash, registration
 
 
-@dataclass(eq=False)
 class NearCopy(CurationError):
     """The picture is a copy of one that is or was here. `image`: that one's primary key."""
 
@@ -25,10 +24,9 @@ class NearCopy(CurationError):
     state: str
 
     code = "near-copy"
-    sentence = "It is a copy of image {image}, which is {state}."
+    message = "It is a copy of image {image}, which is {state}."
 
 
-@dataclass(eq=False)
 class TooSmall(CurationError):
     """The picture's shorter side is below what is asked for, in pixels."""
 
@@ -37,7 +35,7 @@ class TooSmall(CurationError):
     limit: int
 
     code = "too-small"
-    sentence = "It has {width} by {height} pixels; the shorter side needs {limit}."
+    message = "It has {width} by {height} pixels; the shorter side needs {limit}."
 
 
 @dataclass(frozen=True)

@@ -38,12 +38,10 @@ NUMBERS = ("collection", "list")  # whose values are primary keys
 class QueueError(CurationError):
     """An address of the queue says something that nobody knows."""
 
+    facet: str
+    value: str
     code = "queue_error"
-    sentence = "The queue cannot be filtered by {facet} “{value}”; take it out of the address."
-
-    def __init__(self, facet, value):
-        super().__init__(facet, value)
-        self.facet, self.value = facet, value
+    message = "The queue cannot be filtered by {facet} “{value}”; take it out of the address."
 
 
 @dataclass(frozen=True)

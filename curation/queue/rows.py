@@ -12,26 +12,20 @@ from curation.models import ShoeImage
 from curation.models.image import UNREVIEWED
 
 
-@dataclass(eq=False)
 class UnknownReason(CurationError):
     """No finding has this reason."""
 
     slug: str
     code = "reason_unknown"
-
-    @property
-    def detail(self):
-        """One sentence for people."""
-        return f"There is no reason “{self.slug}”; the reasons are {', '.join(BY_SLUG)}."
+    message = f"There is no reason “{{slug}}”; the reasons are {', '.join(BY_SLUG)}."
 
 
-@dataclass(eq=False)
 class BadCursor(CurationError):
     """The place to go on from was not given out here."""
 
     cursor: str
     code = "cursor_invalid"
-    sentence = "“{cursor}” is no place in the list; use “next” of an answer, or begin without it."
+    message = "“{cursor}” is no place in the list; use “next” of an answer, or begin without it."
 
 
 @dataclass(frozen=True)

@@ -1,55 +1,51 @@
 """Why a search gave no answer. A search that runs dry is no error: its iterator just ends."""
 
-from dataclasses import dataclass
-
 from curation.errors import CurationError
 
 
-@dataclass(eq=False)
 class RateLimited(CurationError):
     """The engine wants fewer requests; `provider` in words, `retry_after` seconds if it said so."""
 
     provider: str
     retry_after: float | None
     code = "search_rate_limited"
+    message = "{provider} answers no more searches for now; try again in {wait}."
 
     @property
-    def detail(self) -> str:
-        """One sentence for people."""
-        wait = "some minutes"
-        if self.retry_after is not None:
-            wait = f"{max(self.retry_after, 1):.0f} seconds"
-        return f"{self.provider} answers no more searches for now; try again in {wait}."
+    def wait(self) -> str:
+        """How long, in words."""
+        return (
+            "some minutes"
+            if self.retry_after is None
+            else f"{max(self.retry_after, 1):.0f} seconds"
+        )
 
 
-@dataclass(eq=False)
 class SearchUnreachable(CurationError):
     """No network, no such name, no trust, no time: `why` in words."""
 
     provider: str
     why: str
     code = "search_unreachable"
-    sentence = "{provider} cannot be reached: {why}. Check the network and try again later."
+    message = "{provider} cannot be reached: {why}. Check the network and try again later."
 
 
-@dataclass(eq=False)
 class SearchBroken(CurationError):
     """An answer that nobody here understands; `why` in words."""
 
     provider: str
     why: str
     code = "search_broken"
-    sentence = (
+    message = (
         "{provider} sent an answer that cannot be read: {why}. "
         "Use another search engine, or update ddgs."
     )
 
 
-@dataclass(eq=False)
 class UnknownFilter(CurationError):
     """A filter, or a value of it, that is not in `FILTERS`."""
 
     name: str
     value: str
     code = "search_filter_unknown"
-    sentence = "No search knows the filter {name} = {value}; choose one of those offered."
+    message = "No search knows the filter {name} = {value}; choose one of those offered."

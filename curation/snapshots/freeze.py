@@ -22,68 +22,43 @@ from curation.splits import Split
 class NameTaken(CurationError):
     """A snapshot of that name holds something else."""
 
+    name: str
     code = "snapshot_name_taken"
-
-    def __init__(self, name):
-        super().__init__(name)
-        self.name = name
-
-    @property
-    def detail(self):
-        """One sentence for people."""
-        return f"There is a snapshot “{self.name}” with other images; choose another name."
+    status = 409
+    message = "There is a snapshot “{name}” with other images; choose another name."
 
 
 class BadName(CurationError):
     """The name cannot be used in a command or an address."""
 
     code = "snapshot_bad_name"
-
-    @property
-    def detail(self):
-        """One sentence for people."""
-        return "A snapshot's name has up to 80 letters, digits, hyphens and underscores."
+    message = "A snapshot's name has up to 80 letters, digits, hyphens and underscores."
 
 
 class SnapshotNotFound(CurationError):
     """No snapshot has this name."""
 
+    name: str
     code = "snapshot_not_found"
-
-    def __init__(self, name):
-        super().__init__(name)
-        self.name = name
-
-    @property
-    def detail(self):
-        """One sentence for people."""
-        return f"There is no snapshot “{self.name}”; `manage.py snapshot {self.name}` makes one."
+    status = 404
+    message = "There is no snapshot “{name}”; `manage.py snapshot {name}` makes one."
 
 
 class NothingToFreeze(CurationError):
     """No image passes the filter."""
 
     code = "snapshot_empty"
-
-    @property
-    def detail(self):
-        """One sentence for people."""
-        return "No labelled image passes the filter. Import or label some, or loosen the filter."
+    status = 409
+    message = "No labelled image passes the filter. Import or label some, or loosen the filter."
 
 
 class ManifestDamaged(CurationError):
     """The manifest file is missing or is not what the row says."""
 
+    name: str
+    why: str
     code = "snapshot_damaged"
-
-    def __init__(self, name, why):
-        super().__init__(name, why)
-        self.name, self.why = name, why
-
-    @property
-    def detail(self):
-        """One sentence for people."""
-        return f"The manifest of snapshot “{self.name}” {self.why}; restore it from a backup."
+    message = "The manifest of snapshot “{name}” {why}; restore it from a backup."
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ INVALID = (400, "invalid", "Some fields are not valid.")
 MALFORMED = (400, "request_malformed", "The request is malformed; send it as the schema says.")
 NOT_JSON = (415, "unsupported_media_type", "Send application/json.")
 NOT_FOUND = (404, "not_found", "There is nothing at this address.")
-KEY_BUSY = (409, KeyBusy.code, KeyBusy.detail)
-KEY_REUSED = (422, KeyReused.code, KeyReused.detail)
+KEY_BUSY = (409, KeyBusy.code, KeyBusy.message)
+KEY_REUSED = (422, KeyReused.code, KeyReused.message)
 CREATING = (INVALID, MALFORMED, NOT_JSON, KEY_BUSY, KEY_REUSED)
 
 IDEMPOTENCY_KEY = OpenApiParameter(

@@ -25,21 +25,23 @@ class KeyInvalid(ProjectError):
     """The key is empty, too long, or not plain text."""
 
     code = "idempotency_key_invalid"
-    detail = "An Idempotency-Key has 1 to 255 letters, digits and signs; a random UUID is best."
+    message = "An Idempotency-Key has 1 to 255 letters, digits and signs; a random UUID is best."
 
 
 class KeyReused(ProjectError):
     """The key came before, with another body."""
 
     code = "idempotency_key_reused"
-    detail = "This Idempotency-Key was sent with another body before; use a new key for it."
+    status = 422
+    message = "This Idempotency-Key was sent with another body before; use a new key for it."
 
 
 class KeyBusy(ProjectError):
     """The first request with this key is still being worked on."""
 
     code = "idempotency_key_busy"
-    detail = "The first request with this Idempotency-Key is not finished; try again in a second."
+    status = 409
+    message = "The first request with this Idempotency-Key is not finished; try again in a second."
 
 
 class _Replay(Exception):

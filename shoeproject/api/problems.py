@@ -1,4 +1,4 @@
-"""Errors as HTTP: one table of statuses, one shape (RFC 9457), for the API and for the page."""
+"""Errors as HTTP, in one shape (RFC 9457), for the API and for the page."""
 
 from django.core.exceptions import (
     BadRequest,
@@ -14,44 +14,6 @@ from rest_framework.response import Response
 from shoeproject.api.problem import CONTENT_TYPE, Problem
 from shoeproject.errors import ProjectError
 
-# The project's errors by their code; what is not here is the request's fault in general.
-STATUS = {
-    "image_empty": 400,
-    "image_broken": 400,
-    "image_missing": 400,
-    "image_several": 400,
-    "image_not_base64": 400,
-    "request_malformed": 400,
-    "answer_unknown": 400,
-    "answer_expired": 410,
-    "consent_missing": 400,
-    "feedback_contradicts": 400,
-    "feedback_given": 409,
-    "type_unknown": 400,
-    "withdrawal_unknown": 404,
-    "photos_full": 503,
-    "model_unknown": 404,
-    "length_required": 411,
-    "images_too_many": 413,
-    "request_too_large": 413,
-    "image_too_large": 413,
-    "image_too_many_pixels": 413,
-    "image_side_too_long": 413,
-    "image_unsupported": 415,
-    "snapshot_not_found": 404,
-    "image_unknown": 404,
-    "transition_refused": 409,
-    "decision_refused": 409,
-    "collection_refused": 409,
-    "snapshot_name_taken": 409,
-    "snapshot_empty": 409,
-    "idempotency_key_busy": 409,
-    "idempotency_key_reused": 422,
-    "no_model": 503,
-    "too_busy": 503,
-    "model_busy": 503,
-    "model_unloadable": 503,
-}
 # Django's own refusals of a request, first match first: status, code, sentence.
 DJANGO = [
     (Http404, 404, "not_found", "There is nothing at this address."),
@@ -76,10 +38,6 @@ DJANGO = [
         "The request broke off before its end; send it again.",
     ),
 ]
-# Seconds after which a site without a model is worth another try.
-NO_MODEL_RETRY_SECONDS = 60
-
-
 BAD_REQUEST = Problem(400, "request_refused", "The request is malformed; check it and try again.")
 SERVER_ERROR = Problem(500, "server_error", "Something went wrong here; try again in a minute.")
 
@@ -118,13 +76,10 @@ def response(problem: Problem) -> JsonResponse:
     )
 
 
-def _of_project(error) -> Problem:
-    headers = {}
-    if error.code in ("no_model", "model_unloadable"):
-        headers["Retry-After"] = str(NO_MODEL_RETRY_SECONDS)
-    elif hasattr(error, "retry_after"):
-        headers["Retry-After"] = str(error.retry_after)
-    return Problem(STATUS.get(error.code, 400), error.code, error.detail, headers)
+def _of_project(error: ProjectError) -> Problem:
+    wait = error.retry_after
+    headers = {} if wait is None else {"Retry-After": str(wait)}
+    return Problem(error.status, error.code, error.detail, headers)
 
 
 def _of_framework(error: exceptions.APIException, view) -> Problem:

@@ -30,13 +30,9 @@ OPEN_STATES = [State.QUEUED, State.RUNNING, State.PAUSED]
 class TransitionRefused(ProjectError):
     """A job cannot go from where it stands to where it was sent."""
 
+    job: models.Model
+    was: State
+    to: State
     code = "transition_refused"
-
-    def __init__(self, job, was, to):
-        super().__init__(job, was, to)
-        self.job, self.was, self.to = job, was, to
-
-    @property
-    def detail(self):
-        """One sentence for people."""
-        return f"“{self.job}” is {self.was} and cannot become {self.to}."
+    status = 409
+    message = "“{job}” is {was} and cannot become {to}."

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from shoeproject.errors import ProjectError
 
+ANOTHER_PORT = 8123  # proposed where no port nearby is free
+
 
 class CannotStart(ProjectError):
     """A reason why nothing was started."""
@@ -23,75 +25,53 @@ class CannotStart(ProjectError):
 class AddressUnusable(CannotStart):
     """The web server cannot listen where it was told to; `why` is the system's word."""
 
-    def __init__(self, host, port, why):
-        super().__init__(host, port, why)
-        self.host, self.port, self.why = host, port, why
-
-    @property
-    def detail(self):
-        """One sentence for people."""
-        return f"Cannot listen on {self.host} port {self.port}: {self.why}."
+    host: str
+    port: int
+    why: object
+    message = "Cannot listen on {host} port {port}: {why}."
 
 
-class PortTaken(AddressUnusable):
-    """Another program listens there; `free` is a port nearby that is free, or None."""
+class PortTaken(CannotStart):
+    """Another program listens there; `free` is a port nearby that may be free."""
 
-    def __init__(self, host, port, free):
-        super().__init__(host, port, "another program uses it")
-        self.free = free
-
-    @property
-    def detail(self):
-        """One sentence for people."""
-        return (
-            f"Port {self.port} on {self.host} is taken by another program. "
-            f"Choose another one: make run PORT={self.free or 8123}"
-        )
+    host: str
+    port: int
+    free: int
+    message = (
+        "Port {port} on {host} is taken by another program. "
+        "Choose another one: make run PORT={free}"
+    )
 
 
 class AlreadyRunning(CannotStart):
     """Process `pid` runs the project with this folder."""
 
-    def __init__(self, var, pid):
-        super().__init__(var, pid)
-        self.var, self.pid = var, pid
-
-    @property
-    def detail(self):
-        """One sentence for people."""
-        return (
-            f"It already runs with {self.var} (process {self.pid}). "
-            f"Stop that with Ctrl-C where it was started, or with: kill {self.pid}"
-        )
+    var: Path
+    pid: int
+    message = (
+        "It already runs with {var} (process {pid}). "
+        "Stop that with Ctrl-C where it was started, or with: kill {pid}"
+    )
 
 
 class NotWritable(CannotStart):
     """Nothing can be written below `path`; `why` is the system's word."""
 
-    def __init__(self, path, why):
-        super().__init__(path, why)
-        self.path, self.why = path, why
-
-    @property
-    def detail(self):
-        """One sentence for people."""
-        return f"Cannot write to {self.path}: {self.why}. VAR_DIR names another folder."
+    path: Path
+    why: object
+    message = "Cannot write to {path}: {why}. VAR_DIR names another folder."
 
 
 class DiskFull(CannotStart):
     """Less than `needed` MB are free where `path` lies."""
 
-    def __init__(self, path, free, needed):
-        super().__init__(path, free, needed)
-        self.path, self.free, self.needed = path, free, needed
-
-    @property
-    def detail(self):
-        """One sentence for people."""
-        return (
-            f"Only {self.free} MB are free on the disk of {self.path}, {self.needed} MB are "
-            "wanted. Make room, or set MIN_FREE_MB lower."
-        )
+    path: Path
+    free: int
+    needed: int
+    message = (
+        "Only {free} MB are free on the disk of {path}, {needed} MB are "
+        "wanted. Make room, or set MIN_FREE_MB lower."
+    )
 
 
 def writable(var: Path) -> None:
@@ -170,7 +150,7 @@ def port_free(host: str, port: int) -> None:
         _bind(host, port)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise PortTaken(host, port, _free_near(host, port)) from error
+            raise PortTaken(host, port, _free_near(host, port) or ANOTHER_PORT) from error
         raise AddressUnusable(host, port, error.strerror or error) from error
 
 

@@ -26,27 +26,17 @@ from shoeproject.up.checks import CannotStart
 class DatabaseUnreachable(CannotStart):
     """The database does not answer; `why` is the first line of its driver's word."""
 
-    def __init__(self, why):
-        super().__init__(why)
-        self.why = why
-
-    @property
-    def detail(self):
-        """One sentence for people."""
-        return f"The database cannot be reached: {self.why}. DATABASE_URL says where it is."
+    why: str
+    message = "The database cannot be reached: {why}. DATABASE_URL says where it is."
 
 
 class StepFailed(CannotStart):
     """Preparing `what` failed because of `why`; `log` holds the traceback."""
 
-    def __init__(self, what, why, log):
-        super().__init__(what, why, log)
-        self.what, self.why, self.log = what, why, log
-
-    @property
-    def detail(self):
-        """One sentence for people."""
-        return f"Could not prepare {self.what}: {self.why}. {self.log} has the details."
+    what: str
+    why: str
+    log: Path
+    message = "Could not prepare {what}: {why}. {log} has the details."
 
 
 def _first_line(error: Exception) -> str:

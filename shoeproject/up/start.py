@@ -16,29 +16,17 @@ from shoeproject.up.watch import PATIENCE, Run
 class NoBroker(CannotStart):
     """There is no embedded broker for this kind of machine, and no other one is named."""
 
-    def __init__(self):
-        super().__init__()
-
-    @property
-    def detail(self):
-        """One sentence for people."""
-        return (
-            "No embedded broker exists for this kind of machine: "
-            "set REDIS_URL to the address of a Redis or Valkey server."
-        )
+    message = (
+        "No embedded broker exists for this kind of machine: "
+        "set REDIS_URL to the address of a Redis or Valkey server."
+    )
 
 
 class BrokerUnreachable(CannotStart):
     """The server that REDIS_URL names does not answer; `why` is the client's word."""
 
-    def __init__(self, why):
-        super().__init__(why)
-        self.why = why
-
-    @property
-    def detail(self):
-        """One sentence for people."""
-        return f"The broker that REDIS_URL names cannot be reached: {self.why}"
+    why: object
+    message = "The broker that REDIS_URL names cannot be reached: {why}"
 
 
 def _answers(url: str) -> None:

@@ -30,14 +30,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class ManagerFailed(CannotStart):
     """Supervisor itself does not stay up; `tail` is the end of its `log`."""
 
-    def __init__(self, log, tail):
-        super().__init__(log, tail)
-        self.log, self.tail = log, tail
-
-    @property
-    def detail(self):
-        """One sentence for people, and the log's last words."""
-        return f"The process manager does not stay up. The end of {self.log}:\n{self.tail}"
+    log: Path
+    tail: str
+    message = "The process manager does not stay up. The end of {log}:\n{tail}"
 
 
 class Run:

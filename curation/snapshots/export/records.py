@@ -22,24 +22,21 @@ class Rights(StrEnum):
     TRAINING = "given for training only, see consent"
 
 
-@dataclass(eq=False)
 class LicenceNotThere(CurationError):
-    """No image of the snapshot has this licence."""
+    """No image of the snapshot has this licence; `there` are those that some image has."""
 
     snapshot: str
     licence: str
     there: tuple[str, ...]
-
     code = "export_no_such_licence"
+    message = (
+        "No image of snapshot “{snapshot}” has the licence “{licence}”. It has these: {names}."
+    )
 
     @property
-    def detail(self) -> str:
-        """One sentence for people."""
-        there = ", ".join(f"“{name}”" for name in self.there)
-        return (
-            f"No image of snapshot “{self.snapshot}” has the licence “{self.licence}”. "
-            f"It has these: {there}."
-        )
+    def names(self) -> str:
+        """The licences there are, in quotation marks."""
+        return ", ".join(f"“{name}”" for name in self.there)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import logging
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 
 from django.core.files.storage import storages
 from zipstream import ZIP_DEFLATED, ZipStream
@@ -31,14 +31,13 @@ TEXT = {"compress_type": ZIP_DEFLATED, "compress_level": 6}
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-@dataclass(eq=False)
 class StorageAway(CurationError):
     """The storage fails; `why` in its words."""
 
     why: str
 
     code = "export_storage_away"
-    sentence = "The pictures' storage cannot be read ({why}). Try again later."
+    message = "The pictures' storage cannot be read ({why}). Try again later."
 
 
 class _Waiting:
