@@ -38,7 +38,7 @@ def answers(permission, method="GET"):
                 data = view(self, request, **parts)
             except ProjectError as error:
                 said = {"code": error.code, "detail": error.detail}
-                status = getattr(error, "status", 400)
+                status = error.status if isinstance(error, Asked) else 400
             except Http404:
                 said, status = {"code": "not_found", "detail": "It is not here any more."}, 404
             response = JsonResponse({"error": said} if said else data, status=status)

@@ -223,12 +223,12 @@ def test_reader_that_wants_no_json_is_told(client):
     assert_problem(client.get("/api/v1/types/", HTTP_ACCEPT="text/csv"), 406, "not_acceptable")
 
 
-@pytest.mark.urls("tests.test_api")
+@pytest.mark.urls("tests.classifier.test_api")
 def test_unknown_address_is_a_problem(client):
     assert_problem(client.get("/api/v1/nothing/"), 404, "not_found")
 
 
-@pytest.mark.urls("tests.test_api")
+@pytest.mark.urls("tests.classifier.test_api")
 def test_unforeseen_error_is_a_problem_and_is_logged(client, version, monkeypatch, caplog):
     def fail(*args):
         raise RuntimeError("secret")

@@ -203,7 +203,7 @@ def test_merged_type_leads_to_its_survivor(client, version):
     assert 'id="army-boots"' not in client.get("/guide/").content.decode()
 
 
-@pytest.mark.urls("tests.test_pages")
+@pytest.mark.urls("tests.classifier.test_pages")
 @pytest.mark.parametrize("path", ["/guide/no-such-type/", "/guide/not-a-shoe/", "/nowhere/"])
 def test_what_does_not_exist_gets_a_page_with_a_way_out(client, path):
     response = client.get(path)
@@ -211,7 +211,7 @@ def test_what_does_not_exist_gets_a_page_with_a_way_out(client, path):
     assert 'href="/guide/"' in response.content.decode()
 
 
-@pytest.mark.urls("tests.test_pages")
+@pytest.mark.urls("tests.classifier.test_pages")
 def test_unforeseen_error_gets_a_page_without_its_reason(client, version, monkeypatch):
     def fail(*args):
         raise RuntimeError("secret")
@@ -247,7 +247,7 @@ def test_privacy_says_how_long_an_answer_can_be_referred_to(client, settings):
 # --- nothing inline, nothing from elsewhere ---------------------------------------------------
 
 
-@pytest.mark.urls("tests.test_pages")
+@pytest.mark.urls("tests.classifier.test_pages")
 @pytest.mark.parametrize("path", [*PATHS, "/a/unknown/", "/nowhere/"])
 def test_pages_allow_nothing_but_their_own_files(client, version, path):
     response = client.get(path)

@@ -19,7 +19,7 @@ from shoeproject.urls import urlpatterns as project_urls
 from tests.caches import dead_cache, real_cache, valkey  # noqa: F401  (fixtures)
 from tests.factories import row, shoe_type
 
-pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.test_idempotency")]
+pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.shoeproject.test_idempotency")]
 
 
 class Made(IdempotentMixin, APIView):
