@@ -11,9 +11,9 @@ from onnx import numpy_helper
 
 from classifier.inference.classify import CARD, GRAPH, HEAD, open_session, reference_array
 from classifier.inference.preprocess import Preprocess
-from classifier.jobs.checkpoints import sha256_of
 from classifier.models import ModelVersion
 from classifier.registry import starter
+from shoeproject.storage.files import sha256_of
 
 
 def register_reversed() -> ModelVersion:

@@ -51,7 +51,7 @@ from fastai.vision import all as fastai
 from classifier import recipes
 from classifier.inference.preprocess import open_photo, to_array
 from classifier.jobs import decoded_pictures, stored_pictures
-from classifier.jobs.local_checkpoints import LocalCheckpoints
+from classifier.jobs.checkpoints import LocalCheckpoints
 from classifier.training import loop, mixed_precision, start_weights
 from classifier.training.data_loaders import Item, seed_everything, wanted
 from classifier.training.learner import build_learner

@@ -9,7 +9,7 @@ from django.conf import settings
 from classifier import recipes
 from classifier.errors import ClassifierError
 from classifier.inference.classify import HEAD, WEIGHTS
-from classifier.jobs import evaluation, stored_checkpoints, subprocesses
+from classifier.jobs import checkpoints, evaluation, subprocesses
 from classifier.models import ModelVersion, TrainingRun
 from classifier.registry import promote
 from curation.models import Snapshot
@@ -71,10 +71,10 @@ def supervise(claim) -> None:
             _train(claim)
     except ClaimLost:
         if claim.job.state == State.CANCELLED:
-            stored_checkpoints.drop(run.pk)
+            checkpoints.drop(run.pk)
         raise
     version = ModelVersion.objects.get(run=run)
-    stored_checkpoints.drop(run.pk)
+    checkpoints.drop(run.pk)
     if run.evaluate:
         evaluation.ask(version, run.snapshot, by=run.asked_by)
 
@@ -83,8 +83,8 @@ def sweep() -> None:
     """Drop the checkpoints of runs that are over: a run cancelled while it was paused, say, or
     whose worker died between finishing and tidying up."""
     over = TrainingRun.objects.filter(state__in=[State.DONE, State.CANCELLED])
-    for run_id in over.filter(pk__in=stored_checkpoints.run_ids()).values_list("pk", flat=True):
-        stored_checkpoints.drop(run_id)
+    for run_id in over.filter(pk__in=checkpoints.run_ids()).values_list("pk", flat=True):
+        checkpoints.drop(run_id)
 
 
 def _train(claim) -> None:

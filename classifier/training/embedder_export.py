@@ -20,7 +20,6 @@ from classifier.inference.classify import CARD, FORMAT, GRAPH, reference_array
 from classifier.inference.embedding import EMBEDDER_OUTPUTS, Embedder
 from classifier.inference.preprocess import Preprocess
 from classifier.jobs import subprocesses
-from classifier.jobs.checkpoints import sha256_of
 from classifier.jobs.pretrained_embedder import NoEmbedderWeights, WeightsSawLabels
 from classifier.models import PretrainedEmbedder
 from classifier.registry import store
@@ -29,6 +28,7 @@ from classifier.training.export import EXPORT_TOLERANCE, FP32_REFERENCE_TOLERANC
 from classifier.training.quantisation import quiet
 from classifier.training.start_weights import Start, bare_network, check_fit
 from shoeproject.jobs import Claim
+from shoeproject.storage.files import sha256_of
 
 STEPS = 3
 NAME_LENGTH = 120  # characters of an embedder's name that an assessment has room for

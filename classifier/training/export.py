@@ -36,11 +36,11 @@ from classifier.inference.classify import (
 )
 from classifier.inference.preprocess import Preprocess
 from classifier.inference.thresholds import ClassInfo, fit_temperature, fit_thresholds, nll, softmax
-from classifier.jobs.checkpoints import sha256_of
 from classifier.recipes import Recipe
 from classifier.training.data_loaders import STREET, Item
 from classifier.training.quantisation import Choice, batches, choose, quiet
 from classifier.training.start_weights import public_state
+from shoeproject.storage.files import sha256_of
 
 OPSET = 20
 EXPORT_TOLERANCE = 1e-4  # torch against ONNX, relative to the largest value where that is above 1

@@ -26,11 +26,12 @@ from fastai.learner import Learner
 from safetensors.torch import load_file, save_file
 
 from classifier.errors import CheckpointMismatch, TrainingDiverged, TrainingStopped
-from classifier.jobs.checkpoints import FORMAT, STATE, Checkpoints, sha256_of, verify
+from classifier.jobs.checkpoints import FORMAT, STATE, Checkpoints, verify
 from classifier.recipes import Phase, Recipe
 from classifier.training import mixed_precision
 from classifier.training.data_loaders import seed_everything, seed_of
 from classifier.training.linear_probe import fit_head
+from shoeproject.storage.files import sha256_of
 
 WEIGHTS, OPTIMISER = "weights.safetensors", "optimiser.safetensors"
 

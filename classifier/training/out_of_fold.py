@@ -16,7 +16,7 @@ import torch
 
 from classifier.evaluation.metrics import MIN_GROUPS, row
 from classifier.inference.thresholds import TYPE, ClassInfo
-from classifier.jobs.local_checkpoints import LocalCheckpoints
+from classifier.jobs.checkpoints import LocalCheckpoints
 from classifier.recipes import Recipe
 from classifier.training.data_loaders import Item
 from classifier.training.learner import build_learner

@@ -17,7 +17,7 @@ from classifier.errors import NoPretrainedWeights, TooFewPictures
 from classifier.inference.classify import WEIGHTS
 from classifier.inference.thresholds import ClassInfo
 from classifier.jobs import decoded_pictures, stored_pictures, subprocesses
-from classifier.jobs.stored_checkpoints import StoredCheckpoints
+from classifier.jobs.checkpoints import StoredCheckpoints
 from classifier.models import Epoch, ModelVersion, TrainingRun
 from classifier.registry import promote, starter, store
 from classifier.training import start_weights

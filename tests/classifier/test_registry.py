@@ -15,13 +15,14 @@ from django.core.management import call_command
 from PIL import Image
 
 from classifier.errors import BadOverride, BrokenVersion, UnknownRecipe, VersionExists
+from classifier.jobs import checkpoints, training
 from classifier.jobs import evaluation as judging
-from classifier.jobs import stored_checkpoints, training
 from classifier.models import Evaluation, ModelVersion, Promotion, TrainingRun
 from classifier.registry import promote, starter, store
 from curation import ingest
 from curation.snapshots import freeze
 from shoeproject import jobs
+from shoeproject.storage.files import sha256_of
 from tests import tiny_model
 from tests.factories import shoe_type
 
@@ -314,31 +315,31 @@ def test_a_teacher_is_kept_by_its_digest(make, frozen):
 
 
 def write_checkpoint(folder, epoch):
-    from classifier.jobs.checkpoints import FORMAT, STATE, sha256_of
-
     folder.mkdir()
     (folder / "weights.safetensors").write_bytes(b"weights %d" % epoch)
     files = {"weights.safetensors": sha256_of(folder / "weights.safetensors")}
-    (folder / STATE).write_text(json.dumps({"format": FORMAT, "epochs": epoch, "files": files}))
+    (folder / checkpoints.STATE).write_text(
+        json.dumps({"format": checkpoints.FORMAT, "epochs": epoch, "files": files})
+    )
 
 
 def test_checkpoints_of_runs_that_are_over_are_swept_away(tmp_path, frozen):
     def run(state):
         row = TrainingRun.objects.create(snapshot=frozen, recipe="quick-look", state=state)
         write_checkpoint(tmp_path / state, 1)
-        stored_checkpoints.StoredCheckpoints(row.pk, tmp_path).save(1, tmp_path / state)
+        checkpoints.StoredCheckpoints(row.pk, tmp_path).save(1, tmp_path / state)
         return row
 
     rows = {state: run(state) for state in ("paused", "failed", "cancelled", "done")}
     training.sweep()
-    left = set(stored_checkpoints.run_ids()) & {row.pk for row in rows.values()}
+    left = set(checkpoints.run_ids()) & {row.pk for row in rows.values()}
     assert left == {rows["paused"].pk, rows["failed"].pk}
     for row in rows.values():
-        stored_checkpoints.drop(row.pk)
+        checkpoints.drop(row.pk)
 
 
 def test_checkpoints_two_are_kept_and_a_damaged_one_is_passed_over(tmp_path):
-    kept = stored_checkpoints.StoredCheckpoints(77, tmp_path / "scratch")
+    kept = checkpoints.StoredCheckpoints(77, tmp_path / "scratch")
     assert kept.latest() is None
     for epoch in (1, 2, 3):
         write_checkpoint(tmp_path / f"epoch{epoch}", epoch)
@@ -349,5 +350,5 @@ def test_checkpoints_two_are_kept_and_a_damaged_one_is_passed_over(tmp_path):
         "checkpoints/run-77/00003/weights.safetensors", ContentFile(b"cut short")
     )
     assert (kept.latest() / "weights.safetensors").read_bytes() == b"weights 2"
-    stored_checkpoints.drop(77)
+    checkpoints.drop(77)
     assert kept.latest() is None

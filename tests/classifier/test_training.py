@@ -34,7 +34,7 @@ from classifier.errors import (
 from classifier.inference.classify import Model, open_session, predict, predict_picture
 from classifier.inference.preprocess import Preprocess, open_photo, to_array
 from classifier.jobs import decoded_pictures
-from classifier.jobs.local_checkpoints import LocalCheckpoints
+from classifier.jobs.checkpoints import LocalCheckpoints
 from classifier.recipes import View, get_recipe
 from classifier.registry import starter
 from classifier.training import start_weights

@@ -6,7 +6,7 @@ import pytest
 from django.core.files.storage import storages
 from moto.server import ThreadedMotoServer
 
-from classifier.jobs.stored_checkpoints import StoredCheckpoints
+from classifier.jobs.checkpoints import StoredCheckpoints
 from classifier.models import ModelVersion
 from classifier.registry import promote, store
 from curation.snapshots import freeze
