@@ -5,7 +5,7 @@
 
 `--photos`: a folder with a `manifest.csv` (path, class, group, source, sha256). Which two types are
 confused most is measured first, on the labels as they are. Then, by a fixed seed, labels are
-flipped, copies and non-shoes are added (`bench.faults`), and every way is asked what is wrong:
+flipped, copies and non-shoes are added (`bench.planted_faults`), and every way is asked what is wrong:
 looking through pretrained weights, and with `--version` also through a version trained on the
 faulted labels alone. For that training the first run leaves `faulted-5/faulted.csv` in `--out`:
 
@@ -33,13 +33,15 @@ import django
 import numpy as np
 from PIL import Image
 
-from bench import faults, rivals, sheet
-from bench.truth import Truth, table
-from classifier.assess import find_issues, label_issues
-from classifier.assess.features import gather, see
-from classifier.assess.sights import Sights
-from classifier.inference.classify import Model
+from bench import baseline_cleaners, contact_sheet, planted_faults
+from bench.ground_truth import Truth, table
+from classifier.assess import features, label_issues
+from classifier.assess.features import FeatureArrays
+from classifier.assess.find_issues import FoundIssues, find_issues
+from classifier.assess.images import Images
+from classifier.assess.projection import principal_components
 from classifier.inference.embedding import Embedder
+from classifier.inference.model import Model
 from curation import splits
 
 SMALLEST = 100  # pixels of the shorter side; decides no reason that is measured here
@@ -61,15 +63,15 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     pretrained = pretrained_embedder(options)
-    shoes, others = faults.read(options.photos)
+    shoes, others = planted_faults.read(options.photos)
     confused = most_confused(options.out / "confused.json", shoes, pretrained)
     if options.shoes:
         shoes = random.Random(options.seed).sample(shoes, options.shoes)
         options.out /= f"shoes-{options.shoes}"  # other copies have the same names there
         options.out.mkdir(exist_ok=True)
-    photos = faults.plant(shoes, others, confused, options.out / "copies", options.seed)
-    faults.write(photos, options.out / f"faulted-{options.seed}")
-    print(f"planted: {faults.counts(photos)}; confused most: {' and '.join(confused)}")
+    photos = planted_faults.plant(shoes, others, confused, options.out / "copies", options.seed)
+    planted_faults.write(photos, options.out / f"faulted-{options.seed}")
+    print(f"planted: {planted_faults.counts(photos)}; confused most: {' and '.join(confused)}")
     trained = Embedder.of_model(Model.load(options.version)) if options.version else None
     bench = Bench(photos, options.out, options.seed, trained)
     if "pretrained" in options.eyes.split(","):
@@ -94,39 +96,42 @@ def pretrained_embedder(options) -> Embedder:
     return Embedder.load(folder)
 
 
-def look(photos: list[faults.Photo], embedder: Embedder, out: Path) -> Sights:
+def look(photos: list[planted_faults.Photo], embedder: Embedder, out: Path) -> FeatureArrays:
     """What is seen of the photographs; each is looked at once, `out` keeps what was seen."""
     file, keys = out / f"sights-{embedder.digest[:16]}.npz", out / f"sights-{embedder.digest[:16]}"
     known = keys.read_text().split("\n") if keys.exists() else []
-    parts = [Sights.from_bytes(file.read_bytes())] if known else []
+    parts = [FeatureArrays.from_bytes(file.read_bytes())] if known else []
     new = [photo for photo in photos if photo.key not in set(known)]
     if new:
         print(f"looking at {len(new)} photographs", flush=True)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            seen = list(pool.map(lambda p: see(p.path.read_bytes(), embedder), new))
-        parts.append(gather(seen, embedder))
+            seen = list(pool.map(lambda p: features.compute(p.path.read_bytes(), embedder), new))
+        parts.append(features.stack(seen, embedder))
         known += [photo.key for photo in new]
     place = {key: row for row, key in enumerate(known)}
     rows = [place[photo.key] for photo in photos]
-    arrays = {f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Sights)}
+    names = [field.name for field in fields(FeatureArrays)]
+    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     if new:
-        file.write_bytes(Sights(**arrays).as_bytes())
+        file.write_bytes(FeatureArrays(**arrays).as_bytes())
         keys.write_text("\n".join(known))
-    return Sights(**{name: array[rows] for name, array in arrays.items()})
+    return FeatureArrays(**{name: array[rows] for name, array in arrays.items()})
 
 
-def most_confused(file: Path, shoes: list[faults.Photo], embedder: Embedder) -> tuple[str, str]:
+def most_confused(
+    file: Path, shoes: list[planted_faults.Photo], embedder: Embedder
+) -> tuple[str, str]:
     """The two types that regressions confuse most, out of sample, before anything is planted."""
     if not file.exists():
         seen = look(shoes, embedder, file.parent)
         classes = sorted({photo.label for photo in shoes})
         given = np.array([classes.index(photo.label) for photo in shoes])
         groups = np.unique([p.group or p.key for p in shoes], return_inverse=True)[1]
-        judged = label_issues.judge(
-            find_issues.components(seen.embedding, 256), given, groups, len(classes)
+        scores = label_issues.score_labels(
+            principal_components(seen.embedding, 256), given, groups, len(classes)
         )
-        wrong = np.flatnonzero(judged.best != given)
-        pairs = Counter(tuple(sorted((classes[given[i]], classes[judged.best[i]]))) for i in wrong)
+        wrong = np.flatnonzero(scores.best != given)
+        pairs = Counter(tuple(sorted((classes[given[i]], classes[scores.best[i]]))) for i in wrong)
         file.write_text(json.dumps(pairs.most_common(10), indent=1) + "\n")
     pairs = json.loads(file.read_text())
     print("confused, out of sample:", *(f"{a} and {b} {n}," for (a, b), n in pairs[:3]), "…")
@@ -140,7 +145,11 @@ class Bench:
     """
 
     def __init__(
-        self, photos: list[faults.Photo], out: Path, seed: int, trained: Embedder | None = None
+        self,
+        photos: list[planted_faults.Photo],
+        out: Path,
+        seed: int,
+        trained: Embedder | None = None,
     ):
         self.photos, self.out, self.seed, self.trained = photos, out, seed, trained
         self.classes = sorted({photo.label for photo in photos})
@@ -148,38 +157,38 @@ class Bench:
         self.splits = np.array([splits.split_of(split_key(p)).value for p in photos])
         self.truth = Truth(photos, self.splits)
         self.results: dict = {}
-        self._same_hashes = rivals.same_hashes([photo.path for photo in photos])
+        self._same_hashes = baseline_cleaners.same_hashes([photo.path for photo in photos])
 
     def measure(self, eyes: str, embedder: Embedder) -> None:
         """All ways, looking through one embedder: tables printed, sheets drawn."""
         seen = look(self.photos, embedder, self.out)
-        reached = find_issues.reach(self.images(seen, embedder), SMALLEST)
-        answers = self.ours(reached)
+        found = find_issues(self.images(seen, embedder), SMALLEST)
+        answers = self.ours(found)
         features = np.asarray(seen.embedding, np.float32)
         print(f"\n## {eyes}: {embedder.name}", flush=True)
         if self.trained:
-            by_loss = rivals.by_loss(self.probabilities(self.trained), self.given)
+            by_loss = baseline_cleaners.by_loss(self.probabilities(self.trained), self.given)
             for queue in ("labels", "copies", "outliers"):
                 answers[queue].append(by_loss)
         groups = np.unique([p.group or p.key for p in self.photos], return_inverse=True)[1]
-        plain = rivals.out_of_sample(features, self.given, groups, len(self.classes))
+        plain = baseline_cleaners.out_of_sample(features, self.given, groups, len(self.classes))
         answers["labels"] += [
-            rivals.label_issues(self.given, plain, "cleanlab, plain regression"),
-            rivals.label_issues(
-                self.given, reached.judged.probabilities, "cleanlab, our probabilities"
+            baseline_cleaners.label_issues(self.given, plain, "cleanlab, plain regression"),
+            baseline_cleaners.label_issues(
+                self.given, found.label_scores.probabilities, "cleanlab, our probabilities"
             ),
         ]
-        answers["outliers"].append(rivals.outliers(features))
-        alike = [rivals.near_duplicates(features), self._same_hashes]
+        answers["outliers"].append(baseline_cleaners.outliers(features))
+        alike = [baseline_cleaners.near_duplicates(features), self._same_hashes]
         answers["copies"] += alike
-        answers["leakage"] += [rivals.across(answer, self.splits) for answer in alike]
+        answers["leakage"] += [baseline_cleaners.across(answer, self.splits) for answer in alike]
         self.results[eyes] = {}
         for queue, given in answers.items():
             rows = [self.truth.row(queue, answer) for answer in given]
             self.results[eyes][queue] = rows
             print(f"\n### {queue}\n\n{table(rows)}", flush=True)
-        self.suggestions(eyes, reached)
-        self.unplanted(eyes, answers, reached)
+        self.suggestions(eyes, found)
+        self.unplanted(eyes, answers, found)
 
     def probabilities(self, version: Embedder) -> np.ndarray:
         """(n, classes) as the trained network has them, before its temperature."""
@@ -190,12 +199,12 @@ class Bench:
         slugs = list(version.classes)
         return said[:, [slugs.index(s) if s in slugs else len(slugs) for s in self.classes]]
 
-    def images(self, seen: Sights, embedder: Embedder) -> find_issues.Images:
+    def images(self, seen: FeatureArrays, embedder: Embedder) -> Images:
         """The photographs as an assessing of an installation has them."""
         own = np.array(seen.own, np.float32)
         own[self.splits == splits.Split.TRAIN] = np.nan  # what the version has learnt
         sizes = np.array([Image.open(photo.path).size for photo in self.photos])
-        return find_issues.Images(
+        return Images(
             sha256=[photo.key for photo in self.photos],
             label=[photo.label for photo in self.photos],
             group=[photo.group for photo in self.photos],
@@ -212,15 +221,15 @@ class Bench:
             own_classes=embedder.classes,
         )
 
-    def ours(self, reached: find_issues.Verdict) -> dict[str, list[rivals.Answer]]:
+    def ours(self, found: FoundIssues) -> dict[str, list[baseline_cleaners.Answer]]:
         """What assessing says, as queues; each ordered by its findings' scores."""
         place = {photo.key: i for i, photo in enumerate(self.photos)}
 
-        def answer(method: str, *reasons: str) -> rivals.Answer:
-            said = [s for s in reached.said if s.reason in reasons]
+        def answer(method: str, *reasons: str) -> baseline_cleaners.Answer:
+            said = [s for s in found.issues if s.reason in reasons]
             said.sort(key=lambda s: -s.score)
             items = [(s.image, place[s.other]) if s.other else s.image for s in said]
-            return rivals.Answer(method, np.array(items, np.int64), len(items))
+            return baseline_cleaners.Answer(method, np.array(items, np.int64), len(items))
 
         return {
             "labels": [
@@ -235,22 +244,24 @@ class Bench:
             "leakage": [answer("ours", "leakage")],
         }
 
-    def suggestions(self, eyes: str, reached: find_issues.Verdict) -> None:
+    def suggestions(self, eyes: str, found: FoundIssues) -> None:
         """How often the suggested label of a wrong one that is flagged is the true one."""
         rows = {}
         for fault in ("flip", "confused"):
-            said = [s for s in reached.said if s.reason == "label-issue"]
+            said = [s for s in found.issues if s.reason == "label-issue"]
             said = [s for s in said if self.photos[s.image].fault == fault]
             right = sum(s.suggested == self.photos[s.image].true_label for s in said)
             rows[fault] = right / max(1, len(said))
         self.results[eyes]["suggestions"] = rows
         print("\nsuggested is true:", {name: f"{share:.1%}" for name, share in rows.items()})
 
-    def unplanted(self, eyes: str, answers: dict[str, list[rivals.Answer]], reached) -> None:
+    def unplanted(
+        self, eyes: str, answers: dict[str, list[baseline_cleaners.Answer]], found
+    ) -> None:
         """Contact sheets of what was flagged and not planted, drawn at random from all of it; for
         copies also how many are views of one group or the same pixels, for every way."""
         dice = random.Random(self.seed)
-        suggested = {s.image: s.suggested for s in reached.said if s.reason == "label-issue"}
+        suggested = {s.image: s.suggested for s in found.issues if s.reason == "label-issue"}
         for queue, columns in (("labels", 10), ("copies", 6), ("outliers", 10)):
             ours = answers[queue][1 if queue == "outliers" else 0]  # all of ours
             items = ours.ranked[: ours.flagged]
@@ -263,7 +274,7 @@ class Bench:
                 if queue == "labels":
                     caption += f"\n{suggested[item]}"
                 rows.append(([photo.path for photo in photos], f"{len(rows) + 1} {caption}"))
-            sheet.draw(rows, self.out / f"{eyes}-{queue}.png", columns)
+            contact_sheet.draw(rows, self.out / f"{eyes}-{queue}.png", columns)
             print(f"\n{eyes}-{queue}.png: {len(rows)} of {len(wrong)} flagged and not planted")
         kinds = self.results[eyes]["unplanted copies"] = {}
         for answer in answers["copies"]:
@@ -285,7 +296,7 @@ class Bench:
         return kinds
 
 
-def split_key(photo: faults.Photo) -> str:
+def split_key(photo: planted_faults.Photo) -> str:
     """What importing makes of a photograph; a copy has a name for a key."""
     if photo.group or not photo.original:
         return photo.group or photo.key

@@ -42,12 +42,14 @@ from PIL import Image
 from torch import nn
 
 from classifier.evaluation.metrics import measure
-from classifier.inference.classify import WEIGHTS, Model, predict
+from classifier.inference.card import WEIGHTS
+from classifier.inference.classify import predict
+from classifier.inference.model import Model
 from classifier.inference.preprocess import Preprocess, to_array
 from classifier.inference.thresholds import ClassInfo
-from classifier.jobs import stored_pictures
+from classifier.jobs import picture_files
 from classifier.recipes import Recipe
-from classifier.registry import promote, store
+from classifier.registry import lookup, stored
 from classifier.training.data_loaders import Item
 from classifier.training.export import export_version
 from classifier.training.learner import channels_of, linear_head
@@ -81,9 +83,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="chooses the timed pictures")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     options = parser.parse_args()
-    version = promote.find(options.version)
+    version = lookup.find(options.version)
     lines = list(freeze.read(freeze.find(options.snapshot)))
-    card, folder = version.card, store.fetch(version)
+    card, folder = version.card, stored.fetch(version)
     tests = [line for line in lines if line.split == "test"]
     sizes = [int(size) for size in options.sizes.split(",")]
     print(f"{version}, served at {card['preprocess']['size']} px; {len(tests)} test pictures")
@@ -92,7 +94,7 @@ def main() -> None:
         models = export_sizes(card, folder / WEIGHTS, items, sizes, Path(scratch))
         rows = [row(size, models[size], tests) for size in sizes]
         some = random.Random(options.seed).sample(tests, min(TIMED, len(tests)))
-        photos = [enlarged(stored(line)) for line in some]
+        photos = [enlarged(stored_bytes(line)) for line in some]
         for result, (total, network) in zip(rows, times(models, photos), strict=True):
             result["milliseconds"], result["network_milliseconds"] = total, network
     print_table(rows)
@@ -111,7 +113,7 @@ def items_of(lines, card: dict, valid: int) -> list[Item]:
         for split in ("train", "valid")
     )
     used = train + others[:: max(1, -(-len(others) // valid))]
-    paths = stored_pictures.fetch([line.stored_sha256 for line in used], lambda done: None)
+    paths = picture_files.fetch([line.stored_sha256 for line in used], lambda done: None)
     return [Item(paths[ln.stored_sha256], ln.label, ln.split, ln.sha256, ln.scene) for ln in used]
 
 
@@ -166,7 +168,7 @@ def row(size: int, model: Model, tests) -> dict:
     """How good a model is on test lines; `judged` is None without types that can be judged."""
     limits = ingest.limits()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        predictions = list(pool.map(lambda line: predict(stored(line), model, limits), tests))
+        predictions = list(pool.map(lambda line: predict(stored_bytes(line), model, limits), tests))
     metrics = measure(tests, predictions, model.classes)
     street = metrics["per_scene"].get("street")
     print(f"{size} px judged: {metrics['accuracy']:.1%}", flush=True)
@@ -186,7 +188,7 @@ def agreement(card: dict) -> float:
     return max(v["top1"] for k, v in card["agreement"].items() if k.startswith("int8"))
 
 
-def stored(line) -> bytes:
+def stored_bytes(line) -> bytes:
     """A picture of the snapshot as it is stored."""
     with storages["media"].open(media_name(line.stored_sha256)) as file:
         return file.read()

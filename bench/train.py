@@ -50,10 +50,10 @@ from fastai.vision import all as fastai
 
 from classifier import recipes
 from classifier.inference.preprocess import open_photo, to_array
-from classifier.jobs import decoded_pictures, stored_pictures
+from classifier.jobs import decoded_pictures, picture_files
 from classifier.jobs.checkpoints import LocalCheckpoints
 from classifier.training import loop, mixed_precision, start_weights
-from classifier.training.data_loaders import Item, seed_everything, wanted
+from classifier.training.data_loaders import Item, decode_request, seed_everything
 from classifier.training.learner import build_learner
 from curation.snapshots import freeze
 
@@ -160,7 +160,7 @@ def draw(options) -> Drawn:
         if len(tests) + len(by_group[group]) <= options.test:
             tests += by_group[group]
     used, groups = chosen + tests, [line.group or line.sha256 for line in tests]
-    paths = stored_pictures.fetch([line.stored_sha256 for line in used], lambda done: None)
+    paths = picture_files.fetch([line.stored_sha256 for line in used], lambda done: None)
     items = [Item(paths[ln.stored_sha256], ln.label, ln.split, ln.sha256, ln.scene) for ln in used]
     targets = np.array([classes.index(line.label) for line in tests])
     print("pictures:", dict(Counter(ln.split for ln in used)), "test groups:", len(set(groups)))
@@ -261,8 +261,8 @@ def compare(options, drawn: Drawn, starts, result: dict) -> None:
 
     with tempfile.TemporaryDirectory(prefix="bench-train-") as scratch:
         began, items = time.perf_counter(), drawn.items
-        sides = [wanted(item.path, item.split, recipe) for item in items]
-        kept = decoded_pictures.keep(sides, Path(scratch, "decoded"), settings.TRAIN_DECODED_BYTES)
+        sides = [decode_request(item.path, item.split, recipe) for item in items]
+        kept = decoded_pictures.decode_all(sides, Path(scratch, "decoded"), settings.TRAIN_DECODED_BYTES)
         clock, place = Clock(seconds=time.perf_counter() - began), Path(scratch, "checkpoints")
         learner = build_learner(items, drawn.classes, recipe, starts[1], seed, CPU, None, kept)
         learner.add_cb(clock)

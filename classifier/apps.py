@@ -34,22 +34,16 @@ class ClassifierConfig(AppConfig):
     }
 
     def ready(self):
-        """Let go of pictures that curation has purged, and assess what it has brought in."""
-        # Models, so not before the apps are here.
-        from classifier import receivers
-        from classifier.assess import request
+        # These import models, which are not there before the apps are.
+        from classifier import receivers  # noqa: F401
         from classifier.registry import checks
-        from curation.decisions.purge import purged
-        from shoeproject.jobs import job_done
 
         register(checks.device)
-        purged.connect(receivers.drop_purged, dispatch_uid="classifier.purged")
-        job_done.connect(request.after_job, dispatch_uid="classifier.assess")
 
     def active_version_name(self) -> str | None:
         """Name of the version that answers, or None; one query."""
         versions = self.get_model("ModelVersion").objects.filter(active=True)
         return versions.values_list("name", flat=True).first()
 
-    # What `/health/` says besides its own: field → how to find it in the database.
+    # Fields that this app adds to `/health/` → the function that reads each from the database.
     health_facts = {"model": active_version_name}

@@ -1,41 +1,29 @@
-"""What was made of purged pictures, dropped: on this machine's disk the files fetched for training
-and the pixels decoded from them, in the storage what assessments saw."""
-
-import json
-from collections.abc import Iterable
-from pathlib import Path
+"""Receivers of signals, connected when the app is ready."""
 
 from django.conf import settings
+from django.dispatch import receiver
 
-from classifier.assess import feature_store
-from classifier.jobs.decoded_pictures import INDEX, SUFFIX
+from classifier.assess import feature_store, request
+from classifier.jobs import decoded_pictures, picture_files
+from curation.decisions.purge import purged
+from curation.models import Collection, Import
+from shoeproject.jobs import job_done
 
 
-def drop(digests: Iterable[str]) -> None:
-    """Remove what was kept of the stored pictures with these digests."""
+@receiver(purged)
+def drop_purged_pictures(sender, digests, **kwargs):
+    """Remove what was made of purged pictures, given by their stored digests: local files and
+    decoded pixels on this machine, features in the storage."""
     digests = set(digests)
-    feature_store.forget(digests)
-    for digest in digests:
-        folder = settings.CACHE_DIR / "pictures" / digest[:2]
-        # One that is being fetched right now lies beside under a longer name.
-        for path in folder.glob(f"{digest}*"):
-            path.unlink(missing_ok=True)
-    for pixels in (settings.CACHE_DIR / "decoded").glob(f"*{SUFFIX}"):
-        if digests & (_pictures_in(pixels.with_suffix(INDEX)) or digests):
-            # A training that has the pixels mapped keeps them until it ends; the next one decodes
-            # its pictures anew.
-            pixels.unlink(missing_ok=True)
-            pixels.with_suffix(INDEX).unlink(missing_ok=True)
+    feature_store.blank(digests)
+    picture_files.drop(digests)
+    decoded_pictures.drop(settings.CACHE_DIR / "decoded", digests)
 
 
-def _pictures_in(index: Path) -> set[str]:
-    """Digests of the pictures that an index lists; none where it cannot be read."""
-    try:
-        return {Path(path).stem for path in json.loads(index.read_text())}
-    except (OSError, ValueError):
-        return set()
-
-
-def drop_purged(sender, digests, **kwargs):
-    """Receiver of `curation.decisions.purge.purged`."""
-    drop(digests)
+@receiver(job_done)
+def assess_new_images(sender, job, **kwargs):
+    """Ask for an assessment after an import or collection that added images."""
+    if sender is Import and job.report.get("added"):
+        request.after(request.IMPORT, job.asked_by)
+    elif sender is Collection and job.images.exists():
+        request.after(request.COLLECTION, job.asked_by)

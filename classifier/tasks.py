@@ -1,4 +1,4 @@
-"""Celery's doors into this app's jobs."""
+"""Celery tasks: each runs one job."""
 
 from celery import shared_task
 
@@ -26,7 +26,7 @@ def export_embedder(pk):
     jobs.perform(PretrainedEmbedder, pk, pretrained_embedder.supervise)
 
 
-# The libraries behind an assessment take two seconds to load, which no other task should wait for.
+# The libraries behind an assessment take two seconds to load; other tasks should not wait for them.
 
 
 @shared_task(name=AssessRun.task)
@@ -39,7 +39,7 @@ def run_assessment(pk):
 
 @shared_task(name="classifier.assess_part")
 def help_assess(pk):
-    """Look at pictures for an assessment that another worker performs."""
+    """Compute features for an assessment that another worker performs."""
     from classifier.jobs import assessment, chunks
 
-    chunks.help_with(pk, assessment.load_eye)
+    chunks.help_with(pk, assessment.load_embedder)

@@ -1,15 +1,13 @@
-"""The files of one assess run: which images it looks at, and what it saw of them.
+"""The stored files of an assess run: its plan, and the features of its images.
 
-In the models storage under `assess/<run>/`: `plan.npz` first, a part for every chunk that was
-looked at, then one array a column, float16 features among them. Here they are mapped into memory
-from a local copy.
+In the models storage under `assess/<run>/`: first `plan.npz`, then the features of each chunk as
+`part-<number>.npz`, in the end one array for each column of `FeatureArrays`. The arrays are mapped
+into memory from local copies.
 """
 
 import io
-import logging
-import os
 import shutil
-import uuid
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -20,22 +18,26 @@ from django.core.files import File
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 
-from classifier.assess.sights import Sights
+from classifier.assess.features import FeatureArrays
 from curation.issues.findings import LIVE
 from curation.models import AssessRun, ShoeImage
+from shoeproject.storage.cache import local_copy
+from shoeproject.storage.files import written_beside
 
-logger = logging.getLogger(__name__)
-COLUMNS = [f.name for f in fields(Sights)]
+COLUMNS = [f.name for f in fields(FeatureArrays)]
 STORED, KEYS = "stored", "image"
-COPIED = 4096  # rows at a time
+COPY_ROWS = 4096  # at a time
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run looks at. `image`: int64 (n,), primary keys, ascending; `stored`: "S64" (n,),
-    digests of the pictures. `todo`: rows that nobody has looked at with these eyes; `before`: the
-    run that saw the others, at its rows `known`, int64 (n,), -1 for those to do. `size`: rows in a
-    chunk, written down because the setting may change before a run is taken up again."""
+    """The images of a run, and whose features are to be computed. The fields are stored names.
+
+    `image`: int64 (n,), primary keys, ascending; `stored`: "S64" (n,), digests of the pictures.
+    `todo`: rows whose features are to be computed; `before`: the earlier run that computed the
+    others with the same embedder, `known`: int64 (n,), their rows there, -1 for those to do.
+    `size`: rows in a chunk, stored because the setting may change before a run is resumed.
+    """
 
     image: np.ndarray
     stored: np.ndarray
@@ -44,18 +46,18 @@ class Plan:
     before: int
     size: int
 
-    def part(self, number: int) -> np.ndarray:
+    def chunk(self, number: int) -> np.ndarray:
         """The rows of one chunk."""
         return self.todo[number * self.size : (number + 1) * self.size]
 
     @property
-    def parts(self) -> int:
-        """How many chunks there are."""
+    def chunks(self) -> int:
+        """Number of chunks."""
         return -(-len(self.todo) // self.size)
 
 
 def plan(run: AssessRun) -> Plan:
-    """The run's plan: the one that is stored, or a new one of all images that are not rejected."""
+    """The run's stored plan, or a new one of all images that are not rejected."""
     name = f"assess/{run.pk}/plan.npz"
     if storages["models"].exists(name):
         with storages["models"].open(name) as file, np.load(io.BytesIO(file.read())) as stored:
@@ -65,64 +67,63 @@ def plan(run: AssessRun) -> Plan:
     rows = list(live.values_list("pk", "stored_sha256").iterator(chunk_size=5000))
     image = np.array([pk for pk, _ in rows], np.int64)
     stored = np.array([digest for _, digest in rows], "S64")
-    before, seen = _seen_before(run)
-    known = np.array([seen.get(digest, -1) for digest in stored.tolist()], np.int64)
-    todo = np.flatnonzero(known < 0)
-    made = Plan(image, stored, todo, known, before, settings.ASSESS_CHUNK)
+    before, rows_before = _earlier_run(run)
+    known = np.array([rows_before.get(digest, -1) for digest in stored.tolist()], np.int64)
+    new = Plan(image, stored, np.flatnonzero(known < 0), known, before, settings.ASSESS_CHUNK)
     out = io.BytesIO()
-    np.savez(out, **{f.name: getattr(made, f.name) for f in fields(Plan)})
+    np.savez(out, **{f.name: getattr(new, f.name) for f in fields(Plan)})
     storages["models"].save(name, ContentFile(out.getvalue()))
-    return made
+    return new
 
 
-def _seen_before(run: AssessRun) -> tuple[int, dict[bytes, int]]:
-    """The last finished run with the same eyes, and digest → row of what it saw; (0, {})."""
+def _earlier_run(run: AssessRun) -> tuple[int, dict[bytes, int]]:
+    """The last finished run with the same embedder, and digest → row of its features; (0, {})."""
     done = AssessRun.objects.filter(state=AssessRun.State.DONE, model_digest=run.model_digest)
     for before in done.exclude(pk=run.pk).values_list("pk", flat=True)[:3]:
         try:
             stored, seen = (_fetch(before, column) for column in (STORED, "seen"))
         except (OSError, ValueError):
-            continue  # dropped, or not readable: what it saw is looked at again
+            continue  # dropped, or not readable: its features are computed again
         return before, {d: i for i, d in enumerate(stored.tolist()) if seen[i]}
     return 0, {}
 
 
-def save_part(run: int, number: int, sights: Sights) -> None:
-    """Keep what was seen of one chunk."""
-    storages["models"].save(_part_name(run, number), ContentFile(sights.as_bytes()))
+def save_chunk(run: int, number: int, features: FeatureArrays) -> None:
+    """Store the features of one chunk."""
+    storages["models"].save(_chunk_name(run, number), ContentFile(features.as_bytes()))
 
 
-def merge(run: int, planned: Plan, tick=lambda: None) -> Sights:
-    """All that was seen of the plan's images, in its order, mapped from local disk.
+def merge(run: int, planned: Plan, tick=lambda: None) -> FeatureArrays:
+    """The features of all images of the plan, in its order, mapped from local disk.
 
-    Stored as one array a column; parts go once that is done. Raises OSError or ValueError where a
-    part is not there.
+    Stores them as one array for each column, then deletes the chunks' files. Raises OSError or
+    ValueError where a chunk's file is missing.
     """
     if not storages["models"].exists(_column_name(run, COLUMNS[-1])):
         folder = _folder(run)
         folder.mkdir(parents=True, exist_ok=True)
-        made = _put_together(run, planned, folder, tick)
-        for column in (STORED, *COLUMNS):  # the last one stored says that all are there
-            with open(made / f"{column}.npy", "rb") as file:
-                storages["models"].save(_column_name(run, column), File(file))
-            os.replace(made / f"{column}.npy", folder / f"{column}.npy")
-            tick()
-        shutil.rmtree(made, ignore_errors=True)
-    for number in range(planned.parts):
-        storages["models"].delete(_part_name(run, number))
-    return Sights(**{column: _fetch(run, column) for column in COLUMNS})
+        with tempfile.TemporaryDirectory(suffix=".part", dir=folder) as scratch:
+            _write_columns(run, planned, Path(scratch), tick)
+            for column in (STORED, *COLUMNS):  # once the last one is stored, all are
+                file = Path(scratch) / f"{column}.npy"
+                with open(file, "rb") as content:
+                    storages["models"].save(_column_name(run, column), File(content))
+                file.replace(folder / file.name)
+                tick()
+    for number in range(planned.chunks):
+        storages["models"].delete(_chunk_name(run, number))
+    return FeatureArrays(**{column: _fetch(run, column) for column in COLUMNS})
 
 
-def _put_together(run: int, planned: Plan, folder: Path, tick) -> Path:
-    made = folder / f"{uuid.uuid4().hex[:8]}.part"
-    made.mkdir()
-    np.save(made / f"{STORED}.npy", planned.stored)
+def _write_columns(run: int, planned: Plan, folder: Path, tick) -> None:
+    """Write the columns of the earlier run and of the chunks to files of a local folder."""
+    np.save(folder / f"{STORED}.npy", planned.stored)
     n, arrays = len(planned.stored), {}
 
-    def rows_of(column: str, like: np.ndarray):
+    def array_of(column: str, like: np.ndarray):
         if column not in arrays:
             arrays[column] = np.lib.format.open_memmap(
-                made / f"{column}.npy", "w+", like.dtype, (n, *like.shape[1:])
+                folder / f"{column}.npy", "w+", like.dtype, (n, *like.shape[1:])
             )
         return arrays[column]
 
@@ -130,29 +131,29 @@ def _put_together(run: int, planned: Plan, folder: Path, tick) -> Path:
         old = np.flatnonzero(planned.known >= 0)
         for column in COLUMNS:
             before = _fetch(planned.before, column)
-            target = rows_of(column, before)
-            for start in range(0, len(old), COPIED):
-                rows = old[start : start + COPIED]
+            target = array_of(column, before)
+            for start in range(0, len(old), COPY_ROWS):
+                rows = old[start : start + COPY_ROWS]
                 target[rows] = before[planned.known[rows]]
                 tick()
-    for number in range(planned.parts):
-        with storages["models"].open(_part_name(run, number)) as file:
-            part = Sights.from_bytes(file.read())
+    for number in range(planned.chunks):
+        with storages["models"].open(_chunk_name(run, number)) as file:
+            features = FeatureArrays.from_bytes(file.read())
         for column in COLUMNS:
-            rows_of(column, getattr(part, column))[planned.part(number)] = getattr(part, column)
+            values = getattr(features, column)
+            array_of(column, values)[planned.chunk(number)] = values
         tick()
-    # What was purged since a part was looked at leaves nothing behind here either.
+    # Blank pictures that were purged after their features were computed.
     kept = ShoeImage.objects.exclude(stored_sha256="").values_list("stored_sha256", flat=True)
-    here = {digest.encode() for digest in kept.iterator(chunk_size=5000)}
-    gone = [row for row, digest in enumerate(planned.stored.tolist()) if digest not in here]
+    digests = {digest.encode() for digest in kept.iterator(chunk_size=5000)}
+    purged = [row for row, digest in enumerate(planned.stored.tolist()) if digest not in digests]
     for array in arrays.values():
-        array[gone] = 0
+        array[purged] = 0
         array.flush()
-    return made
 
 
-def here(run: int) -> bool:
-    """Whether this machine has what `embeddings` gives."""
+def is_cached(run: int) -> bool:
+    """Whether this machine has local copies of what `embeddings` returns."""
     return all((_folder(run) / f"{column}.npy").exists() for column in (KEYS, "embedding"))
 
 
@@ -164,27 +165,25 @@ def embeddings(run: int) -> tuple[np.ndarray, np.ndarray]:
     """
     path = _folder(run) / f"{KEYS}.npy"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f"{uuid.uuid4().hex[:8]}.part")
-        with storages["models"].open(f"assess/{run}/plan.npz") as file, open(beside, "wb") as out:
-            with np.load(io.BytesIO(file.read())) as stored:
-                np.save(out, stored["image"])
-        os.replace(beside, path)
+        with storages["models"].open(f"assess/{run}/plan.npz") as file:
+            data = io.BytesIO(file.read())
+        with np.load(data) as stored, written_beside(path) as beside, open(beside, "wb") as out:
+            np.save(out, stored[KEYS])
     keys, features = np.load(path, mmap_mode="r", allow_pickle=False), _fetch(run, "embedding")
     if len(keys) != len(features):
         raise ValueError(f"assessment {run} has {len(features)} rows for {len(keys)} images")
     return keys, features
 
 
-def forget_earlier(run: int) -> None:
-    """Remove this machine's copies of what earlier runs saw; what is in the storage stays."""
+def drop_earlier_copies(run: int) -> None:
+    """Remove this machine's local copies of earlier runs' features; the stored ones stay."""
     for folder in _folder(run).parent.glob("*"):
         if folder.name.isdecimal() and int(folder.name) < run:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def drop_but(run: int) -> None:
-    """Remove the files of every other run that is over, here and in the storage."""
+def drop_all_but(run: int) -> None:
+    """Remove the files of every other run that is over, on this machine and in the storage."""
     over = AssessRun.objects.exclude(pk=run).exclude(
         state__in=[AssessRun.State.QUEUED, AssessRun.State.RUNNING, AssessRun.State.PAUSED]
     )
@@ -194,7 +193,7 @@ def drop_but(run: int) -> None:
 
 
 def drop(run: int) -> None:
-    """Remove the files of one run."""
+    """Remove the files of one run, on this machine and in the storage."""
     shutil.rmtree(_folder(run), ignore_errors=True)
     try:
         _, names = storages["models"].listdir(f"assess/{run}")
@@ -204,47 +203,40 @@ def drop(run: int) -> None:
         storages["models"].delete(f"assess/{run}/{name}")
 
 
-def forget(digests: Iterable[str]) -> None:
-    """Blank what was seen of these stored pictures, in every run's files: they were purged."""
-    gone = np.array([digest.encode() for digest in digests], "S64")
+def blank(digests: Iterable[str]) -> None:
+    """Set the features of these stored pictures to 0 in every run's files: they were purged."""
+    purged = np.array([digest.encode() for digest in digests], "S64")
     try:
         folders, _ = storages["models"].listdir("assess")
     except FileNotFoundError:
         return
     for run in (int(folder) for folder in folders if folder.isdecimal()):
         try:
-            rows = np.flatnonzero(np.isin(_fetch(run, STORED), gone))
+            rows = np.flatnonzero(np.isin(_fetch(run, STORED), purged))
         except (OSError, ValueError):
-            continue  # not put together yet: they are left out when it is
+            continue  # not merged yet: `merge` blanks them
         for column in COLUMNS if len(rows) else ():
-            _blank(run, column, rows)
+            _blank_rows(run, column, rows)
         if len(rows):
             shutil.rmtree(_folder(run), ignore_errors=True)
 
 
-def _blank(run: int, column: str, rows: np.ndarray) -> None:
-    """Store a column anew with zeros in these rows; on disk, for it may be larger than memory."""
+def _blank_rows(run: int, column: str, rows: np.ndarray) -> None:
+    """Store a column again with zeros in these rows; on disk, for it may be larger than memory."""
     _fetch(run, column)
-    beside = _folder(run) / f"{uuid.uuid4().hex[:8]}.part"
-    shutil.copyfile(_folder(run) / f"{column}.npy", beside)
-    array = np.load(beside, mmap_mode="r+", allow_pickle=False)
-    array[rows] = 0
-    array.flush()
-    with open(beside, "rb") as file:
-        storages["models"].save(_column_name(run, column), File(file))
-    beside.unlink()
+    path = _folder(run) / f"{column}.npy"
+    with written_beside(path) as beside:
+        shutil.copyfile(path, beside)
+        array = np.load(beside, mmap_mode="r+", allow_pickle=False)
+        array[rows] = 0
+        array.flush()
+        with open(beside, "rb") as file:
+            storages["models"].save(_column_name(run, column), File(file))
 
 
 def _fetch(run: int, column: str) -> np.ndarray:
     """One column, mapped from the local copy, which is made where it is missing."""
-    path = _folder(run) / f"{column}.npy"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f"{uuid.uuid4().hex[:8]}.part")
-        with storages["models"].open(_column_name(run, column)) as file, open(beside, "wb") as out:
-            for chunk in file.chunks():
-                out.write(chunk)
-        os.replace(beside, path)
+    path = local_copy("models", _column_name(run, column), _folder(run) / f"{column}.npy")
     return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
@@ -256,5 +248,5 @@ def _column_name(run: int, column: str) -> str:
     return f"assess/{run}/{column}.npy"
 
 
-def _part_name(run: int, number: int) -> str:
+def _chunk_name(run: int, number: int) -> str:
     return f"assess/{run}/part-{number:05d}.npz"

@@ -1,24 +1,23 @@
-"""Looking at a picture: features, two small pictures, quality measures. Pure."""
+"""Features of pictures, as an assessment computes and stores them. Pure."""
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from classifier.assess import quality
-from classifier.assess.sights import Sights
 from classifier.inference.embedding import Embedder
 from classifier.inference.preprocess import open_photo, to_array
 from curation.similarity import registration
 
-# Pixels that the shorter side keeps when a picture is decoded for its measures.
+# Pixels that the shorter side keeps when a picture is decoded for its quality measures.
 MEASURED_SIDE = 128
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What was seen of one picture; the shapes are those of `Sights` without n."""
+class ImageFeatures:
+    """Features of one picture; shapes and meaning as in `FeatureArrays`, without n."""
 
     embedding: np.ndarray
     own: np.ndarray
@@ -27,29 +26,58 @@ class Sight:
     quality: Sequence[float]
 
 
-def see(data: bytes, embedder: Embedder) -> Sight:
-    """Look at one stored picture. Raises UnreadablePicture."""
+@dataclass(frozen=True)
+class FeatureArrays:
+    """Features of n pictures; the fields are the names of the stored arrays.
+
+    `embedding`: float16 (n, d). `own`: float16 (n, classes), the probabilities of the network
+    itself; no columns where it has no classes. `whole`, `content`: uint8 (n, side, side, 3), as
+    `registration.comparison_images` makes them. `quality`: float32 (n, measures). `seen`: bool
+    (n,), False where a picture could not be read; its other features are 0 (quality 1).
+    """
+
+    embedding: np.ndarray
+    own: np.ndarray
+    whole: np.ndarray
+    content: np.ndarray
+    quality: np.ndarray
+    seen: np.ndarray
+
+    def as_bytes(self) -> bytes:
+        """A NumPy archive; `from_bytes` reads it back."""
+        out = io.BytesIO()
+        np.savez(out, **{f.name: getattr(self, f.name) for f in fields(self)})
+        return out.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "FeatureArrays":
+        """Read what `as_bytes` wrote. Raises ValueError, OSError or KeyError for anything else."""
+        with np.load(io.BytesIO(data), allow_pickle=False) as stored:
+            return cls(**{f.name: stored[f.name] for f in fields(cls)})
+
+
+def compute(data: bytes, embedder: Embedder) -> ImageFeatures:
+    """The features of one stored picture. Raises UnreadablePicture."""
     image = open_photo(io.BytesIO(data), max(MEASURED_SIDE, embedder.preprocess.size))
-    embedding, own = embedder.look(to_array(image, embedder.preprocess)[None])
-    whole, content = registration.small(image)
-    return Sight(embedding[0], own[0], whole, content, quality.measure(image))
+    embedding, own = embedder.run_with_probabilities(to_array(image, embedder.preprocess)[None])
+    whole, content = registration.comparison_images(image)
+    return ImageFeatures(embedding[0], own[0], whole, content, quality.measure(image))
 
 
-def gather(sights: Sequence[Sight | None], embedder: Embedder) -> Sights:
-    """Many as one, all seen through `embedder`; None stands for a picture that could not be
-    read."""
-    n, side = len(sights), registration.SIDE
-    gathered = Sights(
+def stack(images: Sequence[ImageFeatures | None], embedder: Embedder) -> FeatureArrays:
+    """The features of many pictures, all computed with `embedder`; None stands for a picture that
+    could not be read."""
+    n, side = len(images), registration.SIDE
+    arrays = FeatureArrays(
         embedding=np.zeros((n, embedder.channels), np.float16),
         own=np.zeros((n, len(embedder.classes)), np.float16),
         whole=np.zeros((n, side, side, 3), np.uint8),
         content=np.zeros((n, side, side, 3), np.uint8),
         quality=np.ones((n, len(quality.MEASURES)), np.float32),
-        seen=np.array([sight is not None for sight in sights], bool),
+        seen=np.array([image is not None for image in images], bool),
     )
-    for row, sight in enumerate(sights):
-        if sight is not None:
-            gathered.embedding[row], gathered.own[row] = sight.embedding, sight.own
-            gathered.whole[row], gathered.content[row] = sight.whole, sight.content
-            gathered.quality[row] = sight.quality
-    return gathered
+    for row, image in enumerate(images):
+        if image is not None:
+            for field in fields(image):
+                getattr(arrays, field.name)[row] = getattr(image, field.name)
+    return arrays

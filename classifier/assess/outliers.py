@@ -1,14 +1,17 @@
-"""What is unlike everything else, in feature space. Pure."""
+"""Images that are no shoes, or far from all classes in feature space. Pure."""
 
 import numpy as np
 from sklearn.covariance import LedoitWolf
 
-# Robust standard deviations from the median of the logarithm of the distance. Chosen on photographs
-# with planted non-shoes (`bench/cleaning.py`).
-OUTLIER_ABOVE, STRANGE_ABOVE = 4.0, 5.0
+from curation.issues.new_finding import NewFinding
+
+# Robust standard deviations from the median of the logarithm of the distance: of an outlier, and of
+# one that is probably no shoe. Chosen on photographs with planted non-shoes (`bench/cleaning.py`).
+OUTLIER_ABOVE, FAR_ABOVE = 4.0, 5.0
+NOT_A_SHOE_ABOVE = 0.50  # probability
 CONFIDENT = 0.5
-FEWEST_COMPONENTS = 16
-FEWEST = 5  # images that a class needs for a centre of its own
+MIN_COMPONENTS = 16
+MIN_IMAGES = 5  # that a class needs for a centre of its own
 BLOCK = 4096
 
 
@@ -25,12 +28,12 @@ def distances(features, labels, probabilities) -> np.ndarray | None:
     """
     best = probabilities.argmax(1)
     trusted = (best == labels) & (probabilities.max(1) > CONFIDENT)
-    classes = [c for c in np.unique(labels[trusted]) if (labels[trusted] == c).sum() >= FEWEST]
+    classes = [c for c in np.unique(labels[trusted]) if (labels[trusted] == c).sum() >= MIN_IMAGES]
     known = trusted & np.isin(labels, classes)
-    if not classes or known.sum() < 2 * FEWEST_COMPONENTS:
+    if not classes or known.sum() < 2 * MIN_COMPONENTS:
         return None
     # A covariance wants two images for each component.
-    features = features[:, : max(FEWEST_COMPONENTS, known.sum() // 2)]
+    features = features[:, : max(MIN_COMPONENTS, known.sum() // 2)]
     means = np.stack([features[known & (labels == c)].mean(0) for c in classes])
     residuals = features[known] - means[np.searchsorted(classes, labels[known])]
     precision = LedoitWolf(assume_centered=True).fit(residuals).precision_
@@ -46,3 +49,27 @@ def distances(features, labels, probabilities) -> np.ndarray | None:
     # 1.4826 makes the median absolute deviation a standard deviation, for a normal distribution.
     spread = 1.4826 * np.median(np.abs(logs - centre)) + 1e-9
     return (logs - centre) / spread
+
+
+def find_issues(labels, probabilities, distances, classes: list[str]) -> list[NewFinding]:
+    """Images that the folds take for no shoe, and images far from every class.
+
+    `distances`: as the function of that name gives them, or None; `classes`: slugs.
+    """
+    issues, no_shoe = [], np.zeros(len(labels), bool)
+    if "not-a-shoe" in classes:
+        column = classes.index("not-a-shoe")
+        share = probabilities[:, column]
+        no_shoe = (share > NOT_A_SHOE_ABOVE) & (labels != column)
+        issues += [
+            NewFinding(int(i), "not-a-shoe", float(share[i]), suggested="not-a-shoe")
+            for i in np.flatnonzero(no_shoe)
+        ]
+        # Images with this label may look like anything.
+        no_shoe |= labels == column
+    if distances is not None:
+        for i in np.flatnonzero((distances > OUTLIER_ABOVE) & ~no_shoe):
+            reason = "not-a-shoe" if distances[i] > FAR_ABOVE else "outlier"
+            score = float(1 - OUTLIER_ABOVE / 2 / distances[i])
+            issues.append(NewFinding(int(i), reason, score))
+    return issues

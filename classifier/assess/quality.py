@@ -1,4 +1,4 @@
-"""Is the picture itself any good? cleanvision's measures, one picture at a time. Pure."""
+"""Pictures of poor quality, by cleanvision's measures. Pure."""
 
 import math
 
@@ -11,6 +11,9 @@ from cleanvision.issue_managers.image_property import (
 )
 from PIL import Image
 
+from classifier.assess.images import Images
+from curation.issues.new_finding import NewFinding
+
 # cleanvision's default thresholds, of scores from 0 (bad) to 1; below is an issue.
 THRESHOLDS = {
     "dark": 0.32,
@@ -20,7 +23,6 @@ THRESHOLDS = {
     "almost-empty": 0.30,
 }
 MEASURES = tuple(THRESHOLDS)
-TINY = "tiny"
 _NORMAL, _EMPTY, _FLAT = 0.01, 0.1, 0.18  # cleanvision's normalising factors
 
 
@@ -38,23 +40,22 @@ def measure(image: Image.Image) -> list[float]:
     return [round(float(score), 4) for score in scores]
 
 
-def found(scores: dict[str, float], shorter_side: int, smallest: int) -> dict[str, float]:
-    """Reason → how bad it is, 0 to 1, for what is below its threshold.
-
-    `shorter_side` in pixels as received; below `smallest` the picture is tiny.
-    """
-    bad = {
-        name: 1 - score / THRESHOLDS[name]
-        for name, score in scores.items()
-        if name in THRESHOLDS and score < THRESHOLDS[name]
-    }
-    if shorter_side < smallest:
-        bad[TINY] = 1 - shorter_side / smallest
-    return bad
+def find_issues(images: Images, smallest: int) -> list[NewFinding]:
+    """An issue for each measure below its threshold, and for each picture whose shorter side has
+    fewer pixels than `smallest`."""
+    issues = []
+    for i, scores in enumerate(images.quality):
+        for reason, score in zip(MEASURES, map(float, scores), strict=True):
+            if score < THRESHOLDS[reason]:
+                issues.append(NewFinding(i, reason, 1 - score / THRESHOLDS[reason]))
+        shorter_side = int(images.shorter_side[i])
+        if shorter_side < smallest:
+            issues.append(NewFinding(i, "tiny", 1 - shorter_side / smallest))
+    return issues
 
 
 def _sharpness(image: Image.Image) -> float:
-    """As cleanvision's BlurrinessProperty scores it; a picture with a flat histogram is spared."""
+    """cleanvision's BlurrinessProperty; a picture with a flat histogram gets no bonus."""
     ratio = max(image.size) / MAX_RESOLUTION_FOR_BLURRY_DETECTION
     if ratio > 1:
         image = image.resize(tuple(max(1, int(side // ratio)) for side in image.size))

@@ -1,10 +1,11 @@
-"""Looking at pictures, shared by as many workers as are free: chunk rows with leases."""
+"""Features of an assessment's pictures, computed by as many workers as are free.
+
+Each chunk of pictures is a row with a lease of its own.
+"""
 
 import logging
-import os
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import count
 
@@ -15,29 +16,29 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from classifier.assess import feature_store, features
-from classifier.assess.sights import Sights
 from classifier.errors import UnreadablePicture
 from classifier.inference.embedding import Embedder
 from curation.models import AssessChunk, AssessRun
 from curation.models.image import media_name
 from shoeproject.jobs import ClaimLost
+from shoeproject.parallel import map_in_threads
 
 logger = logging.getLogger(__name__)
 TASK = "classifier.assess_part"
 POLL_SECONDS = 0.5
-# Chunks that a called worker looks at before it lets whatever waits behind the call have its turn.
+# Chunks that a helping worker does before other tasks in its queue get their turn.
 HELPED_CHUNKS = 4
 
 
-def make(run: AssessRun, number: int) -> None:
-    """Have chunk rows for `number` parts; those there are stay as they are."""
+def create(run: AssessRun, number: int) -> None:
+    """Create `number` chunk rows; existing ones stay as they are."""
     AssessChunk.objects.bulk_create(
         (AssessChunk(run=run, number=i) for i in range(number)), ignore_conflicts=True
     )
 
 
-def call_for_help(run: AssessRun) -> None:
-    """Tell other short workers that there are chunks; nobody has to come."""
+def call_helpers(run: AssessRun) -> None:
+    """Ask other workers of the short queue to help; none has to."""
     waiting = AssessChunk.objects.filter(run=run, done_at=None).count()
     for _ in range(min(waiting - 1, settings.ASSESS_HELPERS)):
         if not _call(run.pk):
@@ -48,32 +49,36 @@ def _call(run_id: int) -> bool:
     try:
         current_app.send_task(TASK, args=[run_id], expires=4 * settings.JOB_RING_SECONDS)
     except Exception as error:
-        # As with a job's bell: whatever the broker's client raises, the work goes on without.
-        logger.warning("The broker did not take a call for help: %s", error)
+        # The broker's client may raise anything; the work goes on without helpers.
+        logger.warning("Could not call helpers through the broker: %s", error)
         return False
     return True
 
 
 def work(
-    run: AssessRun, planned: feature_store.Plan, eye: Embedder, tick: Callable[[], None], most=None
+    run: AssessRun,
+    planned: feature_store.Plan,
+    embedder: Embedder,
+    tick: Callable[[], None],
+    limit: int | None = None,
 ) -> None:
-    """Look at chunks until none is left to take, or at so many at `most`. Raises what `tick`
+    """Compute the features of chunks until none is free, or of `limit` chunks. Raises what `tick`
     raises."""
-    for _ in count() if most is None else range(most):
+    for _ in count() if limit is None else range(limit):
         chunk = _take(run.pk)
         if chunk is None:
             return
-        rows = planned.part(chunk.number)
+        rows = planned.chunk(chunk.number)
         digests = [digest.decode() for digest in planned.stored[rows].tolist()]
-        sights = _see(digests, eye, lambda chunk=chunk: (_renew(chunk), tick()))
-        feature_store.save_part(run.pk, chunk.number, sights)
-        # Whoever took it over since writes the same again.
+        arrays = _compute(digests, embedder, lambda chunk=chunk: (_renew(chunk), tick()))
+        feature_store.save_chunk(run.pk, chunk.number, arrays)
+        # A worker that took the chunk over meanwhile writes the same again.
         AssessChunk.objects.filter(pk=chunk.pk).update(done_at=timezone.now(), lease_until=None)
         tick()
 
 
 def wait(run: AssessRun, tick: Callable[[], None], again: Callable[[], None]) -> None:
-    """Until every chunk is done; what a dead worker left is taken by `again`."""
+    """Wait until every chunk is done; `again` takes over chunks of workers that died."""
     open_chunks = AssessChunk.objects.filter(run=run, done_at=None)
     while open_chunks.exists():
         tick()
@@ -83,8 +88,10 @@ def wait(run: AssessRun, tick: Callable[[], None], again: Callable[[], None]) ->
 
 
 def help_with(run_id: int, load: Callable[[AssessRun], Embedder]) -> None:
-    """What a called worker does: look at some chunks as long as the run goes on, and call again if
-    any are left."""
+    """Do some chunks of a run as long as it is running, then call a helper again if any are left.
+
+    `load` gives the run's embedder.
+    """
 
     def still_running():
         if not AssessRun.objects.filter(pk=run_id, state=AssessRun.State.RUNNING).exists():
@@ -102,8 +109,8 @@ def help_with(run_id: int, load: Callable[[AssessRun], Embedder]) -> None:
         _call(run_id)
 
 
-def done(run: AssessRun) -> int:
-    """How many chunks are done."""
+def count_done(run: AssessRun) -> int:
+    """Number of chunks that are done."""
     return AssessChunk.objects.filter(run=run, done_at__isnull=False).count()
 
 
@@ -120,7 +127,7 @@ def _take(run_id: int) -> AssessChunk | None:
 
 
 def _free(run_id: int):
-    """Chunks that nobody has done or is at."""
+    """Chunks that are not done and that no worker holds."""
     unleased = Q(lease_until=None) | Q(lease_until__lt=timezone.now())
     return AssessChunk.objects.filter(unleased, run=run_id, done_at=None)
 
@@ -133,27 +140,29 @@ def _lease():
     return timezone.now() + timedelta(seconds=settings.JOB_LEASE_SECONDS)
 
 
-def _see(digests: list[str], eye: Embedder, tick: Callable[[], None]) -> Sights:
-    # Decoding and ONNX Runtime both let go of the interpreter, so threads keep the cores busy.
-    sights, last = [], time.monotonic()
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        try:
-            for seen in pool.map(lambda digest: _one(digest, eye), digests):
-                sights.append(seen)
-                if time.monotonic() - last > settings.JOB_TICK_SECONDS:
-                    last = time.monotonic()
-                    tick()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    return features.gather(sights, eye)
+def _compute(
+    digests: list[str], embedder: Embedder, tick: Callable[[], object]
+) -> features.FeatureArrays:
+    last = time.monotonic()
+
+    def tick_now_and_then(done: int) -> None:
+        nonlocal last
+        if time.monotonic() - last > settings.JOB_TICK_SECONDS:
+            last = time.monotonic()
+            tick()
+
+    # Decoding and ONNX Runtime both release the interpreter lock, so threads keep the cores busy.
+    images = map_in_threads(
+        lambda digest: _compute_one(digest, embedder), digests, tick_now_and_then
+    )
+    return features.stack(list(images), embedder)
 
 
-def _one(digest: str, eye: Embedder) -> features.Sight | None:
+def _compute_one(digest: str, embedder: Embedder) -> features.ImageFeatures | None:
     try:
         with storages["media"].open(media_name(digest)) as file:
-            return features.see(file.read(), eye)
+            return features.compute(file.read(), embedder)
     except (FileNotFoundError, UnreadablePicture) as error:
-        # It was purged meanwhile, or a disk lost it: the others are assessed all the same.
+        # It was purged meanwhile, or lost from the storage: the others are assessed all the same.
         logger.warning("Picture %s is not assessed: %s", digest[:12], error)
         return None

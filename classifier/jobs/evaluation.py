@@ -11,9 +11,10 @@ from django.core.files.storage import storages
 
 from classifier.errors import ClassifierError, TooFewPictures
 from classifier.evaluation.metrics import measure
-from classifier.inference.classify import Model, predict
+from classifier.inference.classify import predict
+from classifier.inference.model import Model
 from classifier.models import Evaluation, ModelVersion
-from classifier.registry import store
+from classifier.registry import stored
 from curation import ingest
 from curation.errors import CurationError
 from curation.models import Snapshot
@@ -56,7 +57,7 @@ def ask(version: ModelVersion, frozen: Snapshot, by=None) -> Evaluation:
 def run(claim) -> None:
     """Perform an evaluation job."""
     job = claim.job
-    model = store.load(job.version)
+    model = stored.load(job.version)
     lines = [line for line in freeze.read(job.snapshot) if line.split == "test"]
     if not lines:
         raise TooFewPictures("test", 0, 1)
@@ -75,7 +76,7 @@ def run(claim) -> None:
     name = f"evaluations/{job.version.digest}/{job.snapshot.digest}.npz"
     storages["models"].save(name, ContentFile(_table(lines, predictions, model)))
     metrics = measure(lines, predictions, model.classes)
-    with claim.holding():
+    with claim.transaction():
         Evaluation.objects.filter(pk=job.pk).update(metrics=metrics, probabilities=name)
 
 

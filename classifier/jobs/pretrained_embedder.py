@@ -4,7 +4,6 @@ This module never imports torch; the export itself happens in `manage.py export_
 process of its own.
 """
 
-import shutil
 from contextlib import suppress
 from datetime import datetime
 
@@ -14,7 +13,7 @@ from classifier.errors import BrokenVersion, ClassifierError
 from classifier.inference.embedding import Embedder
 from classifier.jobs import subprocesses
 from classifier.models import PretrainedEmbedder
-from classifier.registry import store
+from classifier.registry import stored
 from shoeproject.jobs import Claim, State, TransitionRefused
 
 
@@ -100,12 +99,7 @@ def load(row: PretrainedEmbedder) -> Embedder:
     if not row.digest:
         raise NotExported(row)
     try:
-        folder = store.fetch(row)
-        try:
-            return Embedder.load(folder)
-        except BrokenVersion:
-            shutil.rmtree(folder, ignore_errors=True)
-            return Embedder.load(store.fetch(row))
+        return stored.load(row, Embedder.load)
     except BrokenVersion as error:
         raise BrokenEmbedder(row, error.why) from error
 
@@ -114,6 +108,8 @@ def supervise(claim: Claim) -> None:
     """Perform an export job: start the process, keep the lease, pass on a stop."""
     if claim.job.digest:
         return  # The worker before this one died after the last step.
-    command = subprocesses.manage("export_embedder", "--job", claim.pk, "--attempt", claim.attempt)
-    log = subprocesses.log_path(f"embedder-{claim.pk}")
-    subprocesses.watch(claim, command, "exporting", log)
+    command = subprocesses.management_command(
+        "export_embedder", "--job", claim.pk, "--attempt", claim.attempt
+    )
+    log = subprocesses.log_file(f"embedder-{claim.pk}")
+    subprocesses.supervise(claim, command, "exporting", log)

@@ -1,7 +1,7 @@
-"""A job whose work is done by a process of its own, because it imports torch.
+"""Jobs whose work is done in a subprocess, because it imports torch.
 
-`watch` is the worker's side, `be` that of the process. A Celery child may not start DataLoader
-workers, and what runs out of memory in a process of its own takes nothing else with it.
+The worker calls `supervise`, the subprocess `run_in_subprocess`. A Celery child may not start
+DataLoader workers, and a subprocess that runs out of memory takes nothing else with it.
 """
 
 import logging
@@ -26,28 +26,28 @@ POLL_SECONDS = 0.5
 GRACE_SECONDS = 10
 
 
-def log_path(name: str) -> Path:
-    """Where a process writes what it has to say; `name` without an ending."""
+def log_file(name: str) -> Path:
+    """Path of a subprocess's log; `name` without an ending."""
     return settings.VAR_DIR / "log" / f"{name}.log"
 
 
-def manage(*arguments: object) -> list[str]:
+def management_command(*arguments: object) -> list[str]:
     """The command line of a management command."""
     return [sys.executable, str(settings.BASE_DIR / "manage.py"), *map(str, arguments)]
 
 
-def watch(claim: Claim, command: Sequence[str], what: str, log: Path) -> None:
+def supervise(claim: Claim, command: Sequence[str], what: str, log: Path) -> None:
     """Run a command to its end and keep the claim's lease meanwhile.
 
-    `what` names it in a sentence, its output goes to the end of `log`. Whatever is raised, the
-    process and its children are gone by then: ClaimLost and WorkerStopping as `tick` raises them,
-    WorkerDied where it ended badly without writing to the row why.
+    `what` names it in messages; its output is appended to `log`. Raises ClaimLost and
+    WorkerStopping as `tick` does, and WorkerDied where the process failed without writing the
+    reason to the job's row; the process and its children are gone by then.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "ab") as out:
-        # Its standard input is a pipe that only this process holds: should this process be killed,
-        # the pipe closes and the other ends itself. Its session is its own, so that its children
-        # can be ended with it.
+        # Only this process holds the other end of its standard input: when this process is killed,
+        # the pipe closes and the subprocess ends itself. It has a session of its own, so that its
+        # children can be ended with it.
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=out, stderr=out, start_new_session=True
         )
@@ -63,30 +63,29 @@ def watch(claim: Claim, command: Sequence[str], what: str, log: Path) -> None:
         raise WorkerDied(how)
 
 
-def be(model, pk: int, attempt: int | None, work: Callable[[Claim, Path], None], room: str) -> int:
-    """Be the process of job `pk` under the claim numbered `attempt`; returns the exit status.
+def run_in_subprocess(
+    model, pk: int, attempt: int | None, work: Callable[[Claim, Path], None], folder: str
+) -> int:
+    """Do the work of job `pk` under the claim numbered `attempt`; returns the exit status.
 
-    `work(claim, scratch)` may use the folder `scratch`, below `room` of the cache; it is removed
-    afterwards. Whatever goes wrong in a foreseeable way is written to the job's row from here.
+    `work(claim, scratch)` may make the folder `scratch`, below `folder` of the cache; it is removed
+    afterwards. An error is written to the job's row.
     """
     _end_with_parent()
-    # Ctrl-C is for the process above, which then ends this one.
+    # Ctrl-C is for the supervising process, which then ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     claim = Claim(model, pk, attempt or 0)
-    scratch = settings.CACHE_DIR / room / f"{pk}-{os.getpid()}"
-    what = f"{model._meta.verbose_name} {pk}"
+    scratch = settings.CACHE_DIR / folder / f"{pk}-{os.getpid()}"
+    name = f"{model._meta.verbose_name} {pk}"
     try:
         work(claim, scratch)
     except ClaimLost:
-        logger.info("%s was taken from this process", what)
-        return 1
-    except ProjectError as error:
-        logger.exception("%s failed", what)
-        claim.fail(error.detail)
+        logger.info("%s was taken from this process", name)
         return 1
     except Exception as error:
-        logger.exception("%s failed", what)
-        claim.fail(f"An error nobody foresaw stopped it ({type(error).__name__}: {error}).")
+        logger.exception("%s failed", name)
+        unexpected = f"An error nobody foresaw stopped it ({type(error).__name__}: {error})."
+        claim.fail(error.detail if isinstance(error, ProjectError) else unexpected)
         return 1
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -94,7 +93,7 @@ def be(model, pk: int, attempt: int | None, work: Callable[[Claim, Path], None],
 
 
 def _end(process) -> None:
-    """End the process and its children, politely at first; harmless when it has ended."""
+    """End the process and its children: SIGTERM, then SIGKILL. Harmless when it has ended."""
     if process.poll() is None:
         _signal_group(process, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
@@ -114,9 +113,9 @@ def _ending(code: int) -> str:
 
 
 def _end_with_parent() -> None:
-    """End this process and its children when the process above is gone.
+    """End this process and its children when the supervising process is gone.
 
-    That process holds the other end of standard input; however it dies, the pipe closes.
+    That one holds the other end of standard input; however it dies, the pipe closes.
     """
     if os.getpgrp() != os.getpid():
         return  # Started by hand, at a terminal.

@@ -8,10 +8,10 @@ from django.conf import settings
 
 from classifier import recipes
 from classifier.errors import ClassifierError
-from classifier.inference.classify import HEAD, WEIGHTS
+from classifier.inference.card import HEAD, WEIGHTS
 from classifier.jobs import checkpoints, evaluation, subprocesses
 from classifier.models import ModelVersion, TrainingRun
-from classifier.registry import promote
+from classifier.registry import lookup
 from curation.models import Snapshot
 from shoeproject.jobs import ClaimLost, State
 
@@ -39,7 +39,7 @@ def check(snapshot: Snapshot, recipe: str, overrides: dict) -> None:
     `SnapshotIncomplete`, before anything is queued."""
     teacher = recipes.get_recipe(recipe, overrides).teacher
     # The head's own file is there only where the head is linear.
-    if teacher and not {HEAD, WEIGHTS} <= set((version := promote.find(teacher)).card["files"]):
+    if teacher and not {HEAD, WEIGHTS} <= set((version := lookup.find(teacher)).card["files"]):
         raise NoTeacher(version)
     if snapshot.incomplete:
         raise SnapshotIncomplete(snapshot.name)
@@ -51,7 +51,7 @@ def start(snapshot: Snapshot, recipe="", overrides=None, seed: int = 42, by=None
     check(snapshot, recipe, overrides)
     if overrides.get("teacher"):
         # A number means another version in another database, “active” another one tomorrow.
-        overrides = {**overrides, "teacher": promote.find(str(overrides["teacher"])).digest[:12]}
+        overrides = {**overrides, "teacher": lookup.find(str(overrides["teacher"])).digest[:12]}
     run = TrainingRun.objects.create(
         snapshot=snapshot, recipe=recipe, overrides=overrides, seed=seed, asked_by=by
     )
@@ -88,6 +88,8 @@ def sweep() -> None:
 
 
 def _train(claim) -> None:
-    command = subprocesses.manage("train", "--run", claim.pk, "--attempt", claim.attempt)
-    log = subprocesses.log_path(f"training-run-{claim.pk}")
-    subprocesses.watch(claim, command, "training", log)
+    command = subprocesses.management_command(
+        "train", "--run", claim.pk, "--attempt", claim.attempt
+    )
+    log = subprocesses.log_file(f"training-run-{claim.pk}")
+    subprocesses.supervise(claim, command, "training", log)

@@ -21,7 +21,7 @@ from fastai.vision.core import PILImage
 from fasttransform import Transform
 
 from classifier.inference.preprocess import Preprocess, open_photo, padded, square
-from classifier.jobs.decoded_pictures import Decoded, Wanted
+from classifier.jobs.decoded_pictures import DecodedPictures, DecodeRequest
 from classifier.recipes import Recipe, View
 from classifier.training.background_augmentation import as_worn
 
@@ -114,7 +114,7 @@ class OpenPhoto(RandTransform):
 
     split_idx = None
 
-    def __init__(self, recipe: Recipe, pictures: Decoded):
+    def __init__(self, recipe: Recipe, pictures: DecodedPictures):
         super().__init__()
         self.recipe, self.pictures = recipe, pictures
 
@@ -124,7 +124,7 @@ class OpenPhoto(RandTransform):
 
     def encodes(self, path: Path):
         """The decoded picture."""
-        return PILImage(self.pictures.open(wanted(path, self.split, self.recipe)))
+        return PILImage(self.pictures.open(decode_request(path, self.split, self.recipe)))
 
 
 class AsWorn(RandTransform):
@@ -178,7 +178,7 @@ def make_loaders(
     spec: Preprocess,
     seed: int,
     device: str | torch.device | None,
-    pictures: Decoded,
+    pictures: DecodedPictures,
 ) -> DataLoaders:
     """DataLoaders whose training side shows pictures as `view`, whose other side those of serving.
 
@@ -222,15 +222,15 @@ def make_loaders(
     return dls
 
 
-def wanted(path: Path, split: str, recipe: Recipe) -> Wanted:
-    """How a picture is read: for validation exactly as for serving, for training as large as any
+def decode_request(path: Path, split: str, recipe: Recipe) -> DecodeRequest:
+    """How to decode a picture: for validation exactly as for serving, for training as large as any
     phase needs it."""
     if split != "train":
-        return Wanted(path, recipe.size, shrink=False)
+        return DecodeRequest(path, recipe.size, shrink=False)
     # A training crop shows as little as min_scale of the area.
     views = [phase.view for phase in recipe.phases]
     largest = max(view.size / math.sqrt(view.min_scale) for view in views)
-    return Wanted(path, math.ceil(largest), shrink=True)
+    return DecodeRequest(path, math.ceil(largest), shrink=True)
 
 
 def by_split(items: Sequence[Item]) -> tuple[list[int], list[int]]:

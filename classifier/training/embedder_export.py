@@ -3,7 +3,6 @@ seen the labels. Imports torch: only `manage.py export_embedder` imports this mo
 
 import contextlib
 import io
-import json
 import tempfile
 from pathlib import Path
 
@@ -16,19 +15,18 @@ import numpy as np
 import torch
 
 from classifier.errors import ExportMismatch, NoPretrainedWeights
-from classifier.inference.classify import CARD, FORMAT, GRAPH, reference_array
+from classifier.inference.card import FORMAT, GRAPH, file_facts, reference_array, write_card
 from classifier.inference.embedding import EMBEDDER_OUTPUTS, Embedder
 from classifier.inference.preprocess import Preprocess
 from classifier.jobs import subprocesses
 from classifier.jobs.pretrained_embedder import NoEmbedderWeights, WeightsSawLabels
 from classifier.models import PretrainedEmbedder
-from classifier.registry import store
+from classifier.registry import stored
 from classifier.training import start_weights
 from classifier.training.export import EXPORT_TOLERANCE, FP32_REFERENCE_TOLERANCE, OPSET
 from classifier.training.quantisation import quiet
 from classifier.training.start_weights import Start, bare_network, check_fit
 from shoeproject.jobs import Claim
-from shoeproject.storage.files import sha256_of
 
 STEPS = 3
 NAME_LENGTH = 120  # characters of an embedder's name that an assessment has room for
@@ -36,7 +34,7 @@ NAME_LENGTH = 120  # characters of an embedder's name that an assessment has roo
 
 def main(job_id: int, attempt: int | None) -> int:
     """Export embedder `job_id` under the claim numbered `attempt`; returns the exit status."""
-    return subprocesses.be(PretrainedEmbedder, job_id, attempt, run, "exports")
+    return subprocesses.run_in_subprocess(PretrainedEmbedder, job_id, attempt, run, "exports")
 
 
 def run(claim: Claim, scratch: Path) -> None:
@@ -47,9 +45,9 @@ def run(claim: Claim, scratch: Path) -> None:
     claim.tick(1, what="steps; exporting", force=True)
     card = export_embedder(job.arch, start, job.size, scratch / "embedder")
     claim.tick(2, what="steps; storing", force=True)
-    digest = store.put(scratch / "embedder", card, PretrainedEmbedder)
+    digest = stored.put(scratch / "embedder", card, PretrainedEmbedder)
     claim.tick(STEPS, what="steps", force=True)
-    with claim.holding():
+    with claim.transaction():
         claim.row().update(digest=digest, card=card)
 
 
@@ -96,14 +94,9 @@ def export_embedder(arch: str, start: Start, size: int, out: Path) -> dict:
                 "embedding": [round(float(value), 5) for value in embedding],
                 "tolerance": FP32_REFERENCE_TOLERANCE * max(1.0, float(np.abs(embedding).max())),
             },
-            "files": {
-                GRAPH: {
-                    "sha256": sha256_of(folder / GRAPH),
-                    "bytes": (folder / GRAPH).stat().st_size,
-                }
-            },
+            "files": file_facts(folder),
         }
-        (folder / CARD).write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n")
+        write_card(card, folder)
         Embedder.load(folder)  # as assessing will
         folder.rename(out)
     return card

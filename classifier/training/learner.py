@@ -17,7 +17,7 @@ from torch import nn
 
 from classifier.errors import TooFewPictures, UnknownArchitecture, UnknownLabel
 from classifier.inference.preprocess import Preprocess
-from classifier.jobs.decoded_pictures import Decoded
+from classifier.jobs.decoded_pictures import DecodedPictures
 from classifier.recipes import Recipe
 from classifier.training.data_loaders import Item, by_split, make_loaders, seed_everything, seed_of
 from classifier.training.distillation import Distil, Teacher
@@ -37,20 +37,21 @@ def build_learner(
     seed: int,
     device: str | torch.device | None = None,
     teacher: Teacher | None = None,
-    pictures: Decoded | None = None,
+    pictures: DecodedPictures | None = None,
 ) -> Learner:
     """A Learner, not yet trained, on the train and valid items (others are left out).
 
     `classes` fixes the outputs' order. Same arguments, same weights and batches. The learner also
     carries `preprocess`, `items_digest` and `loaders`, {view: DataLoaders} for every phase.
-    `pictures`: those decoded already, see `batches.wanted`; the others are read from their files.
+    `pictures`: those decoded already (see `decode_request`); others are decoded when opened.
     Raises TooFewPictures, UnknownLabel, UnknownArchitecture, WeightsDoNotFit.
     """
     _check(items, classes)
     spec = preprocess_of(recipe, start)
     seed_everything(seed_of(seed, "build"))
+    pictures = pictures or DecodedPictures()
     loaders = {
-        view: make_loaders(items, classes, recipe, view, spec, seed, device, pictures or Decoded())
+        view: make_loaders(items, classes, recipe, view, spec, seed, device, pictures)
         for view in dict.fromkeys(phase.view for phase in recipe.phases)
     }
     head = linear_head(channels_of(recipe), len(classes), recipe.dropout)

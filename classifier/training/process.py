@@ -14,14 +14,14 @@ from django.utils import timezone
 
 from classifier import recipes
 from classifier.errors import NoPretrainedWeights, TooFewPictures
-from classifier.inference.classify import WEIGHTS
+from classifier.inference.card import WEIGHTS
 from classifier.inference.thresholds import ClassInfo
-from classifier.jobs import decoded_pictures, stored_pictures, subprocesses
+from classifier.jobs import decoded_pictures, picture_files, subprocesses
 from classifier.jobs.checkpoints import StoredCheckpoints
 from classifier.models import Epoch, ModelVersion, TrainingRun
-from classifier.registry import promote, starter, store
+from classifier.registry import lookup, starter, stored
 from classifier.training import start_weights
-from classifier.training.data_loaders import Item, wanted
+from classifier.training.data_loaders import Item, decode_request
 from classifier.training.distillation import Teacher
 from classifier.training.export import export_version
 from classifier.training.learner import build_learner, preprocess_of
@@ -33,7 +33,7 @@ from shoeproject.jobs import Claim
 
 def main(run_id: int, attempt: int | None) -> int:
     """Train run `run_id` under the claim numbered `attempt`; returns the exit status."""
-    return subprocesses.be(TrainingRun, run_id, attempt, run, "runs")
+    return subprocesses.run_in_subprocess(TrainingRun, run_id, attempt, run, "runs")
 
 
 def run(claim: Claim, scratch: Path) -> None:
@@ -49,13 +49,13 @@ def run(claim: Claim, scratch: Path) -> None:
     claim.row().update(device=_describe(device), started_from=start.described[:300])
     slugs = [c.slug for c in classes]
     teacher, taught_by = _teacher(recipe, slugs, preprocess_of(recipe, start))
-    kept = decoded_pictures.keep(
-        [wanted(item.path, item.split, recipe) for item in items],
+    decoded = decoded_pictures.decode_all(
+        [decode_request(item.path, item.split, recipe) for item in items],
         settings.CACHE_DIR / "decoded",
         settings.TRAIN_DECODED_BYTES,
         lambda done: claim.tick(what=f"decoding pictures, {done} of {len(items)}"),
     )
-    learner = build_learner(items, slugs, recipe, start, job.seed, device, teacher, kept)
+    learner = build_learner(items, slugs, recipe, start, job.seed, device, teacher, decoded)
     if recipe.head_start == "probe":
         claim.tick(what="fitting the head", force=True)
     report = _Report(claim, recipe)
@@ -76,8 +76,8 @@ def run(claim: Claim, scratch: Path) -> None:
         learner.model, classes, recipe, learner.preprocess, items, about, folder, name
     )
     claim.tick(what="batches; storing the model", force=True)
-    digest = store.put(folder, card)
-    with claim.holding():
+    digest = stored.put(folder, card)
+    with claim.transaction():
         ModelVersion.objects.create(
             name=name, digest=digest, card=card, run=job, snapshot=job.snapshot
         )
@@ -103,7 +103,7 @@ def choose_classes(lines) -> tuple[list[ClassInfo], dict[str, int]]:
 def _items(lines, classes: list[ClassInfo], claim: Claim) -> list[Item]:
     slugs = {c.slug for c in classes}
     used = [line for line in lines if line.label in slugs and line.split in ("train", "valid")]
-    paths = stored_pictures.fetch(
+    paths = picture_files.fetch(
         [line.stored_sha256 for line in used],
         lambda done: claim.tick(what=f"fetching pictures, {done} of {len(used)}"),
     )
@@ -125,7 +125,7 @@ def starting(recipe: recipes.Recipe, asked: bool) -> tuple[recipes.Recipe, start
     load = partial(
         start_weights.load_start,
         weights_file=Path(settings.PRETRAINED_WEIGHTS) if settings.PRETRAINED_WEIGHTS else None,
-        version_file=store.fetch(active) / WEIGHTS if active else None,
+        version_file=stored.fetch(active) / WEIGHTS if active else None,
         starter_file=starter.FOLDER / WEIGHTS,
     )
     try:
@@ -142,8 +142,8 @@ def _teacher(recipe, slugs: list[str], spec) -> tuple[Teacher | None, str]:
     """The recipe's teacher, and how it is called."""
     if not recipe.teacher:
         return None, ""
-    version = promote.find(recipe.teacher)
-    file = store.fetch(version) / WEIGHTS
+    version = lookup.find(recipe.teacher)
+    file = stored.fetch(version) / WEIGHTS
     return Teacher(version.card["arch"], file, slugs, spec), f"{version.name} ({version.short})"
 
 
@@ -180,7 +180,7 @@ class _Report:
     def epoch(self, result: EpochResult) -> None:
         """An epoch's row, unless it is there: a resumed run reports its old epochs again."""
         self.accuracy = f", valid accuracy {result.accuracy:.1%}"
-        with self.claim.holding():
+        with self.claim.transaction():
             Epoch.objects.get_or_create(
                 run_id=self.claim.pk,
                 number=result.number,

@@ -8,13 +8,14 @@ from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
 from PIL import Image, ImageDraw, ImageOps
 
+from classifier import receivers
 from classifier.assess import feature_store, request
 from classifier.jobs import assessment, chunks
 from classifier.models import ModelVersion, PretrainedEmbedder
-from classifier.registry import promote, store
+from classifier.registry import promote, serving
 from curation import imports, ingest
 from curation.decisions import decide, purge
-from curation.issues import findings
+from curation.issues import findings, write
 from curation.issues.reasons import DUPLICATES
 from curation.models import (
     AssessChunk,
@@ -42,7 +43,7 @@ def version(tmp_path, settings):
     settings.JOB_WAIT_FOR_WORKER_SECONDS = 0
     settings.ASSESS_CHUNK = 8
     yield tiny_model.activate(tmp_path / "version")
-    store.forget()
+    serving.forget()
 
 
 def thing(size=(160, 160), *, colour=RED, seed=0) -> Image.Image:
@@ -84,7 +85,7 @@ def assess(**asked) -> AssessRun:
 
 
 def reasons(image) -> list[str]:
-    return [finding.reason for finding in findings.live([image.pk]).get(image.pk, [])]
+    return [finding.reason for finding in findings.standing([image.pk]).get(image.pk, [])]
 
 
 def copies_said(image) -> set[str]:
@@ -102,11 +103,11 @@ def test_command_finds_what_is_wrong(version, capsys):
 
     said = capsys.readouterr().out
     assert "34 images assessed by mean colour" in said and "label-issue" in said
-    (issue,) = [f for f in findings.live([wrong.pk])[wrong.pk] if f.reason == "label-issue"]
+    (issue,) = [f for f in findings.standing([wrong.pk])[wrong.pk] if f.reason == "label-issue"]
     assert issue.suggested == "brogues" and issue.score > 0.9
     gone, kept = (copied, copy_of) if copies_said(copied) else (copy_of, copied)
     assert "near-duplicate" in copies_said(gone) and not copies_said(kept)
-    assert findings.live([gone.pk])[gone.pk][0].other == kept.sha256
+    assert findings.standing([gone.pk])[gone.pk][0].other == kept.sha256
     assert {"dark", "odd-shape", "tiny"} <= set(reasons(dark))
     wrong.refresh_from_db()
     assert wrong.suggested == "brogues" and wrong.priority > 0.5
@@ -171,21 +172,21 @@ def test_same_picture_under_other_bytes_is_an_exact_duplicate(version):
 def test_run_taken_up_again_does_not_look_twice(version, monkeypatch):
     crowd(10)
     run = AssessRun.objects.create()
-    seen, real = [], chunks._one
+    seen, real = [], chunks._compute_one
 
-    def dies_in_the_third_chunk(digest, eye):
+    def dies_in_the_third_chunk(digest, embedder):
         if len(seen) == 20:
             raise jobs.WorkerDied("the lights went out")
         seen.append(digest)
-        return real(digest, eye)
+        return real(digest, embedder)
 
-    monkeypatch.setattr(chunks, "_one", dies_in_the_third_chunk)
+    monkeypatch.setattr(chunks, "_compute_one", dies_in_the_third_chunk)
     jobs.perform(AssessRun, run.pk, assessment.run)
     assert AssessRun.objects.get().state == State.QUEUED
     assert AssessChunk.objects.filter(done_at__isnull=False).count() == 2
     # Its lease runs out as that of any dead worker.
     AssessChunk.objects.filter(done_at=None).update(lease_until=None)
-    monkeypatch.setattr(chunks, "_one", lambda d, eye: seen.append(d) or real(d, eye))
+    monkeypatch.setattr(chunks, "_compute_one", lambda d, e: seen.append(d) or real(d, e))
     done_before = set(seen[:16])
     jobs.perform(AssessRun, run.pk, assessment.run)
     assert AssessRun.objects.get().state == State.DONE
@@ -197,17 +198,17 @@ def test_helpers_share_the_looking_and_go_home(version):
     crowd(4)
     run = AssessRun.objects.create()
     claim = AssessRun.claim(run.pk)
-    eye = assessment.load_eye(run, claim)
+    embedder = assessment.load_embedder(run, claim)
     run.refresh_from_db()
     planned = feature_store.plan(run)
-    chunks.make(run, planned.parts)
-    chunks.help_with(run.pk, assessment.load_eye)
-    assert chunks.done(run) == planned.parts == 2
-    chunks.work(run, planned, eye, lambda: pytest.fail("nothing is left to look at"))
+    chunks.create(run, planned.chunks)
+    chunks.help_with(run.pk, assessment.load_embedder)
+    assert chunks.count_done(run) == planned.chunks == 2
+    chunks.work(run, planned, embedder, lambda: pytest.fail("nothing is left to look at"))
     run.cancel()
     AssessChunk.objects.update(done_at=None)
-    chunks.help_with(run.pk, assessment.load_eye)
-    assert chunks.done(run) == 0
+    chunks.help_with(run.pk, assessment.load_embedder)
+    assert chunks.count_done(run) == 0
 
 
 def test_second_assessment_looks_only_at_what_is_new(version):
@@ -228,7 +229,7 @@ def test_nothing_counts_before_everything_does(version, monkeypatch):
     assess()
     before = list(findings.unanswered().values_list("pk", "reason"))
     wrong = add(thing(colour=GREEN, seed=981), "brogues")
-    monkeypatch.setattr(findings, "publish", lambda run: 1 / 0)
+    monkeypatch.setattr(write, "publish", lambda run: 1 / 0)
     run = AssessRun.objects.create()
     jobs.perform(AssessRun, run.pk, assessment.run)
     assert AssessRun.objects.get(pk=run.pk).state == State.FAILED
@@ -345,10 +346,10 @@ def test_purged_picture_is_blanked_in_what_was_seen(version, member):
     run = assess()
     assert feature_store.merge(run.pk, feature_store.plan(run)).whole[0].any()
     purge.purge(ShoeImage.objects.filter(pk=first.pk), member(), "asked to", "one image")
-    feature_store.forget([first.stored_sha256])
-    sights = feature_store.merge(run.pk, feature_store.plan(run))
-    assert not sights.whole[0].any() and not sights.embedding[0].any() and not sights.seen[0]
-    assert sights.whole[1].any()
+    feature_store.blank([first.stored_sha256])
+    arrays = feature_store.merge(run.pk, feature_store.plan(run))
+    assert not arrays.whole[0].any() and not arrays.embedding[0].any() and not arrays.seen[0]
+    assert arrays.whole[1].any()
 
 
 def test_assessed_by_itself_after_what_changes_things(
@@ -363,7 +364,7 @@ def test_assessed_by_itself_after_what_changes_things(
         jobs.perform(Import, row.pk, imports.run)
         with django_capture_on_commit_callbacks(execute=True):
             row.refresh_from_db()
-            request.after_job(Import, row)
+            receivers.assess_new_images(Import, row)
         assert AssessRun.objects.count() == expected
     AssessRun.objects.update(state=State.DONE)
     other = tiny_model.activate(tmp_path / "other", name="another")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from classifier.jobs.decoded_pictures import Wanted, decode, keep
+from classifier.jobs.decoded_pictures import DecodeRequest, decode, decode_all
 from classifier.training.background_augmentation import as_worn, cut_out
 
 
@@ -56,54 +56,54 @@ def test_the_same_dice_give_the_same_picture():
 
 
 @pytest.fixture
-def wanted(tmp_path):
-    """Two pictures, as training and as validation want them."""
+def requests(tmp_path):
+    """Two pictures, one as training reads it and one as validation does."""
     rows = []
     for number, size in enumerate(((300, 200), (90, 120))):
         path = tmp_path / f"{number}.jpg"
         Image.effect_noise(size, 60).convert("RGB").save(path)
-        rows += [Wanted(path, 64, shrink=number == 0)]
+        rows += [DecodeRequest(path, 64, shrink=number == 0)]
     return rows
 
 
-def test_a_picture_is_the_same_from_memory_and_from_its_file(wanted, tmp_path):
-    kept = keep(wanted, tmp_path / "decoded", 10**6)
-    for one in wanted:
+def test_a_picture_is_the_same_from_memory_and_from_its_file(requests, tmp_path):
+    kept = decode_all(requests, tmp_path / "decoded", 10**6)
+    for one in requests:
         from_file = decode(one)
         one.path.rename(one.path.with_suffix(".gone"))
         assert kept.open(one).tobytes() == from_file.tobytes()
-    assert min(decode(Wanted(wanted[0].path.with_suffix(".gone"), 64, True)).size) == 64
+    assert min(decode(DecodeRequest(requests[0].path.with_suffix(".gone"), 64, True)).size) == 64
 
 
-def test_a_second_training_decodes_nothing_and_another_set_replaces_the_first(wanted, tmp_path):
+def test_a_second_training_decodes_nothing_and_another_set_replaces_the_first(requests, tmp_path):
     folder = tmp_path / "decoded"
-    keep(wanted, folder, 10**6)
+    decode_all(requests, folder, 10**6)
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     told = []
-    keep(wanted, folder, 10**6, told.append)
+    decode_all(requests, folder, 10**6, told.append)
     assert told == [] and before == {p.name: p.stat().st_mtime_ns for p in folder.iterdir()}
-    keep(wanted[:1], folder, 10**6)
+    decode_all(requests[:1], folder, 10**6)
     assert len(list(folder.iterdir())) == 2 and not before.keys() & {
         path.name for path in folder.iterdir()
     }
 
 
-def test_what_is_wanted_otherwise_is_read_from_its_file(wanted, tmp_path):
-    kept = keep(wanted, tmp_path / "decoded", 10**6)
-    larger = Wanted(wanted[0].path, 150, shrink=True)
+def test_another_size_is_decoded_from_the_file(requests, tmp_path):
+    kept = decode_all(requests, tmp_path / "decoded", 10**6)
+    larger = DecodeRequest(requests[0].path, 150, shrink=True)
     assert min(kept.open(larger).size) == 150
 
 
-def test_too_many_pixels_for_the_limit_leave_nothing_behind(wanted, tmp_path):
-    kept = keep(wanted, tmp_path / "decoded", 1000)
+def test_too_many_pixels_for_the_limit_leave_nothing_behind(requests, tmp_path):
+    kept = decode_all(requests, tmp_path / "decoded", 1000)
     assert list((tmp_path / "decoded").iterdir()) == []
-    assert kept.open(wanted[0]).tobytes() == decode(wanted[0]).tobytes()
+    assert kept.open(requests[0]).tobytes() == decode(requests[0]).tobytes()
 
 
-def test_a_broken_off_decoding_leaves_nothing_behind(wanted, tmp_path):
+def test_a_broken_off_decoding_leaves_nothing_behind(requests, tmp_path):
     def stop(done):
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        keep(wanted, tmp_path / "decoded", 10**6, stop)
+        decode_all(requests, tmp_path / "decoded", 10**6, stop)
     assert list((tmp_path / "decoded").iterdir()) == []

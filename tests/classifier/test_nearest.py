@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from classifier.answers import answer, nearest, public_images
 from classifier.assess import feature_store
 from classifier.jobs import assessment
-from classifier.registry import store
+from classifier.registry import serving
 from curation import ingest
 from curation.decisions import decide, purge
 from curation.models import AssessRun, ShoeImage, ShoeType
@@ -31,7 +31,7 @@ FREE = "CC0 1.0"
 def version(tmp_path, settings):
     settings.JOB_WAIT_FOR_WORKER_SECONDS = 0
     yield tiny_model.activate(tmp_path / "version")
-    store.forget()
+    serving.forget()
 
 
 @pytest.fixture
@@ -181,7 +181,7 @@ def test_another_machine_fetches_the_files_and_drops_those_of_earlier_runs(versi
     earlier = settings.CACHE_DIR / "assess" / str(run.pk - 1)
     earlier.mkdir(parents=True)
     assert near()["state"] == "ready"
-    assert feature_store.here(run.pk) and not earlier.exists()
+    assert feature_store.is_cached(run.pk) and not earlier.exists()
 
 
 # --- as things change -------------------------------------------------------------------------

@@ -20,11 +20,11 @@ from django.urls import reverse
 from django.utils import timezone
 from safetensors.torch import save_file
 
-from classifier.inference.classify import CARD, GRAPH, reference_array
+from classifier.inference.card import CARD, GRAPH, reference_array
 from classifier.inference.embedding import Embedder
 from classifier.jobs import pretrained_embedder, subprocesses
 from classifier.models import PretrainedEmbedder
-from classifier.registry import store
+from classifier.registry import stored
 from classifier.training import embedder_export, start_weights
 from shoeproject import jobs
 from shoeproject.jobs import ClaimLost, State, WorkerDied, WorkerStopping
@@ -90,7 +90,7 @@ def row(exported, db):
     """The embedder in this installation, its files in the storage."""
     (folder,) = (exported[0] / "models" / "embedders").iterdir()
     card = json.loads((folder / CARD).read_text())
-    digest = store.put(folder, card, PretrainedEmbedder)
+    digest = stored.put(folder, card, PretrainedEmbedder)
     return PretrainedEmbedder.objects.create(
         arch=ARCH, size=SIZE, digest=digest, card=card, state=State.DONE
     )
@@ -131,7 +131,7 @@ def test_it_is_fetched_once(row):
 
 
 def test_a_damaged_local_copy_is_fetched_anew(row):
-    (store.fetch(row) / GRAPH).write_bytes(b"damaged")
+    (stored.fetch(row) / GRAPH).write_bytes(b"damaged")
     assert pretrained_embedder.load(row).digest == row.digest
 
 
@@ -146,7 +146,7 @@ def test_damaged_files_are_refused_with_what_to_do(row, harm, settings):
 
 
 def test_a_card_that_lies_about_its_embedding_is_refused(row, tmp_path):
-    folder = store.fetch(row)
+    folder = stored.fetch(row)
     card = json.loads((folder / CARD).read_text())
     card["reference"]["embedding"][0] += 1
     (folder / CARD).write_text(json.dumps(card))
@@ -295,9 +295,9 @@ def when_started(tmp_path, act):
 @pytest.mark.parametrize("verb", ["cancel", "pause"])
 def test_a_stopped_job_ends_its_process(tmp_path, monkeypatch, verb):
     row = pretrained_embedder.ask()
-    monkeypatch.setattr(subprocesses, "manage", lambda *arguments: sleeper(tmp_path))
+    monkeypatch.setattr(subprocesses, "management_command", lambda *arguments: sleeper(tmp_path))
     claim = PretrainedEmbedder.claim(row.pk)
-    claim.watch = when_started(tmp_path, lambda job: getattr(job, verb)())
+    claim.on_progress = when_started(tmp_path, lambda job: getattr(job, verb)())
     with pytest.raises(ClaimLost):
         pretrained_embedder.supervise(claim)
     assert gone(tmp_path)
@@ -306,9 +306,9 @@ def test_a_stopped_job_ends_its_process(tmp_path, monkeypatch, verb):
 @pytest.mark.django_db
 def test_a_worker_that_must_go_takes_its_process_along(tmp_path):
     claim = PretrainedEmbedder.claim(pretrained_embedder.ask().pk)
-    claim.watch = when_started(tmp_path, lambda job: jobs.stopping.set())
+    claim.on_progress = when_started(tmp_path, lambda job: jobs.stopping.set())
     with pytest.raises(WorkerStopping):
-        subprocesses.watch(claim, sleeper(tmp_path), "sleeping", tmp_path / "log")
+        subprocesses.supervise(claim, sleeper(tmp_path), "sleeping", tmp_path / "log")
     assert gone(tmp_path)
 
 
@@ -320,13 +320,13 @@ def test_a_worker_that_must_go_takes_its_process_along(tmp_path):
 def test_a_process_that_ends_badly_is_a_dead_worker(tmp_path, code, how):
     claim = PretrainedEmbedder.claim(pretrained_embedder.ask().pk)
     with pytest.raises(WorkerDied, match=f"the sleeping process ended with {how}; .*/log has"):
-        subprocesses.watch(claim, sleeper(tmp_path, code), "sleeping", tmp_path / "log")
+        subprocesses.supervise(claim, sleeper(tmp_path, code), "sleeping", tmp_path / "log")
     assert (tmp_path / "log").read_text() == "so it ended\n"
 
 
 def test_what_is_exported_already_is_not_exported_again(row, monkeypatch):
     PretrainedEmbedder.objects.update(state=State.QUEUED)
-    monkeypatch.setattr(subprocesses, "watch", None)
+    monkeypatch.setattr(subprocesses, "supervise", None)
     jobs.perform(PretrainedEmbedder, row.pk, pretrained_embedder.supervise)
     row.refresh_from_db()
     assert row.state == State.DONE

@@ -31,21 +31,29 @@ from classifier.errors import (
     VersionExists,
     WeightsDoNotFit,
 )
-from classifier.inference.classify import Model, open_session, predict, predict_picture
+from classifier.inference.classify import predict, predict_picture
+from classifier.inference.model import Model
+from classifier.inference.onnx_session import open_session
 from classifier.inference.preprocess import Preprocess, open_photo, to_array
 from classifier.jobs import decoded_pictures
 from classifier.jobs.checkpoints import LocalCheckpoints
 from classifier.recipes import View, get_recipe
 from classifier.registry import starter
 from classifier.training import start_weights
-from classifier.training.data_loaders import Item, Plan, RandomResizedCrop, frequencies, wanted
+from classifier.training.data_loaders import (
+    Item,
+    Plan,
+    RandomResizedCrop,
+    decode_request,
+    frequencies,
+)
 from classifier.training.distillation import Teacher
 from classifier.training.export import Served, export_version, without_notes
 from classifier.training.learner import build_learner
 from classifier.training.loop import train
 from classifier.training.start_weights import Start, load_start
 from curation.images import UnsupportedFormat
-from tests.shapes import CLASSES, SLUGS, draw, write_jpegs
+from tests.shape_drawings import CLASSES, SLUGS, draw, write_jpegs
 
 SEED = 7
 # Two rounds: frozen layers after unfrozen ones, and places to resume from inside a phase.
@@ -324,8 +332,8 @@ def test_every_phase_trains_at_its_size_and_is_judged_at_the_served_one(tmp_path
 
 def test_decoded_pictures_train_like_their_files(tmp_path):
     items, from_files = build(tmp_path / "pictures")
-    pictures = [wanted(item.path, item.split, RECIPE) for item in items]
-    kept = decoded_pictures.keep(pictures, tmp_path / "decoded", 10**9)
+    pictures = [decode_request(item.path, item.split, RECIPE) for item in items]
+    kept = decoded_pictures.decode_all(pictures, tmp_path / "decoded", 10**9)
     for item in items:
         item.path.unlink()
     from_memory = build_learner(items, SLUGS, RECIPE, SCRATCH, SEED, "cpu", pictures=kept)

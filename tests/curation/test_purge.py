@@ -6,11 +6,12 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 
-from classifier.jobs import decoded_pictures, stored_pictures
+from classifier.jobs import decoded_pictures, picture_files
 from curation import ingest
-from curation.decisions import decide, purge
+from curation.decisions import decide, history, purge, undo
 from curation.decisions.purge import Scope
-from curation.issues import findings
+from curation.issues import findings, write
+from curation.issues.new_finding import NewFinding
 from curation.models import AssessRun, Purge, Review, ShoeImage
 from curation.snapshots import freeze
 from tests.factories import jpeg, row, shoe_type, stored_image
@@ -60,16 +61,16 @@ def test_a_purged_picture_found_again_stays_away(images, boss, committed):
         purge.purge(chosen(images[0]), boss, "Asked.", "one")
     again, new = ingest.add_image(jpeg(0), ingest.Origin(source="elsewhere"), label=shoe_type())
     assert (again.pk, new, again.state, again.file_name) == (images[0].pk, False, "purged", "")
-    with pytest.raises(decide.DecisionRefused):
+    with pytest.raises(history.DecisionRefused):
         decide.restore([again], boss)
 
 
 def test_a_purge_is_not_undone(images, boss):
     purge.purge(chosen(images[0]), boss, "Asked.", "one")
     batch = Review.objects.get(action="purge").batch
-    with pytest.raises(decide.DecisionRefused, match="cannot be undone"):
-        decide.undo(batch, boss)
-    assert decide.undo_last(boss) is None
+    with pytest.raises(history.DecisionRefused, match="cannot be undone"):
+        undo.undo_batch(batch, boss)
+    assert undo.undo_last(boss) is None
 
 
 def test_a_file_that_another_image_shares_stays(images, boss, committed):
@@ -110,10 +111,10 @@ def test_a_snapshot_that_cannot_be_read_counts_as_one_that_lists_it(images, boss
 
 def test_copies_kept_for_training_go_too(images, boss, committed, settings):
     digests = [image.stored_sha256 for image in images]
-    local = stored_pictures.fetch(digests, lambda done: None)
+    local = picture_files.fetch(digests, lambda done: None)
     folder = settings.CACHE_DIR / "decoded"
-    wanted = [decoded_pictures.Wanted(path, 64, True) for path in local.values()]
-    decoded_pictures.keep(wanted, folder, 10**9)
+    wanted = [decoded_pictures.DecodeRequest(path, 64, True) for path in local.values()]
+    decoded_pictures.decode_all(wanted, folder, 10**9)
     with committed():
         purge.purge(chosen(images[0]), boss, "Asked.", "one")
     assert [local[digest].exists() for digest in digests] == [False, True, True]
@@ -121,10 +122,10 @@ def test_copies_kept_for_training_go_too(images, boss, committed, settings):
 
 
 def test_decoded_pixels_of_other_pictures_stay(images, boss, committed, settings):
-    local = stored_pictures.fetch([image.stored_sha256 for image in images[1:]], lambda done: None)
+    local = picture_files.fetch([image.stored_sha256 for image in images[1:]], lambda done: None)
     folder = settings.CACHE_DIR / "decoded"
-    decoded_pictures.keep(
-        [decoded_pictures.Wanted(path, 64, True) for path in local.values()], folder, 10**9
+    decoded_pictures.decode_all(
+        [decoded_pictures.DecodeRequest(path, 64, True) for path in local.values()], folder, 10**9
     )
     with committed():
         purge.purge(chosen(images[0]), boss, "Asked.", "one")
@@ -134,10 +135,8 @@ def test_decoded_pixels_of_other_pictures_stay(images, boss, committed, settings
 
 def test_its_copies_are_no_longer_called_copies(images, boss):
     run = AssessRun.objects.create()
-    findings.record(
-        run, [findings.Found(images[1].pk, "exact-duplicate", 1, other=images[0].sha256)]
-    )
-    findings.publish(run)
+    write.record(run, [NewFinding(images[1].pk, "exact-duplicate", 1, other=images[0].sha256)])
+    write.publish(run)
     findings.refresh([images[1].pk])
     purge.purge(chosen(images[0]), boss, "Asked.", "one")
     images[1].refresh_from_db()

@@ -21,10 +21,14 @@ DOORS = {"admin", "api", "views", "urls", "tasks", "management"}
 PURE = {
     "curation.download", "curation.images", "curation.search", "curation.splits",
     "curation.similarity.perceptual_hash", "curation.similarity.registration",
-    "curation.snapshots.compare", "curation.issues.reasons", "curation.reports.intervals",
-    "classifier.inference", "classifier.recipes", "classifier.evaluation.metrics",
-    "classifier.assess.near_duplicates", "classifier.assess.label_issues",
-    "classifier.assess.outliers", "classifier.assess.quality", "classifier.assess.find_issues",
+    "curation.snapshots.compare", "curation.issues.reasons",
+    "curation.issues.new_finding", "shoeproject.batches", "curation.reports.intervals",
+    "classifier.answers.wording", "classifier.inference", "classifier.recipes",
+    "classifier.evaluation.calibration",
+    "classifier.evaluation.metrics", "shoeproject.storage.files",
+    "classifier.assess.features", "classifier.assess.find_issues", "classifier.assess.images",
+    "classifier.assess.label_issues", "classifier.assess.near_duplicates",
+    "classifier.assess.outliers", "classifier.assess.projection", "classifier.assess.quality",
 }  # fmt: skip
 FRAMEWORKS = {"django", "celery", "rest_framework"}
 # Models keep to tables: of the project they know each other, jobs, and the rule of the splits.
@@ -103,7 +107,9 @@ def test_apps_import_one_way():
 
 def test_pure_rooms_know_no_framework_and_no_room_that_does():
     pure = [name for name in MODULES if within(name, PURE)]
-    known = {*PURE, "curation.errors", "classifier.errors", "shoeproject.errors"}
+    known = {
+        *PURE, "curation.errors", "classifier.errors", "shoeproject.errors", "shoeproject.parallel",
+    }  # fmt: skip
     assert not offenders(pure, lambda name: imported(name, FRAMEWORKS))
     assert not offenders(
         pure, lambda name: [other for other in imported(name, APPS) if not within(other, known)]

@@ -7,9 +7,9 @@ from django.conf import settings
 from django.core.management.base import CommandError
 
 from classifier import recipes
-from classifier.jobs import stored_pictures
+from classifier.jobs import picture_files
 from curation.snapshots import freeze as snapshots
-from shoeproject.jobs.commands import Meter, ProjectCommand
+from shoeproject.jobs.commands import ProgressBar, ProjectCommand
 
 
 class Command(ProjectCommand):
@@ -52,8 +52,8 @@ class Command(ProjectCommand):
             self.stdout.write("Every type is large enough for the test split.")
             return
         used = out_of_fold.choose(lines, classes, small, per_label)
-        meter = Meter()
-        paths = stored_pictures.fetch(
+        meter = ProgressBar()
+        paths = picture_files.fetch(
             [line.stored_sha256 for line in used],
             lambda done: meter.show(done, len(used), "fetching pictures"),
         )
