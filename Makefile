@@ -32,9 +32,10 @@ test: .venv/test.stamp ## run the tests [PYTEST_ARGS="-k name"]
 	@$(VENV) -m pytest -o cache_dir=var/cache/pytest -n auto --maxprocesses 4 --dist loadfile \
 		--tb native $(PYTEST_ARGS)
 
-lint: .venv/test.stamp ## check code and format
+lint: .venv/test.stamp ## check code, format and types
 	@$(VENV) -m ruff check .
 	@$(VENV) -m ruff format --check .
+	@$(VENV) -m mypy
 
 format: .venv/test.stamp ## format the code
 	@$(VENV) -m ruff check --fix .

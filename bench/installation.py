@@ -27,7 +27,7 @@ from django.db.models import Max, Min  # noqa: E402
 from bench import servers  # noqa: E402
 from curation.models import Collection, Hit, ShoeImage, ShoeType  # noqa: E402
 from shoeproject.jobs import OPEN_STATES  # noqa: E402
-from shoeproject.up import processes, ready  # noqa: E402
+from shoeproject.up import processes, readiness  # noqa: E402
 
 LOOK_SECONDS = 0.5
 
@@ -49,7 +49,7 @@ class Workers:
 
     def now(self) -> tuple[list[int], list[int]]:
         """(the main process, those of its pool)."""
-        ours = {pid: parent for pid, parent in processes.of_run(settings.VAR_DIR).items()
+        ours = {pid: parent for pid, parent in processes.find(settings.VAR_DIR).items()
                 if "short@" in servers.command_line(pid)}  # fmt: skip
         main = [pid for pid, parent in ours.items() if parent not in ours]
         return main, [pid for pid in ours if pid not in main]
@@ -95,7 +95,7 @@ def running():
         up = [sys.executable, "-m", "shoeproject.up", "--port", str(port)]
         run = subprocess.Popen(up, stdout=log, stderr=log)
         try:
-            while not ready.marker(settings.VAR_DIR, "short").exists():
+            while not readiness.ready_file(settings.VAR_DIR, "short").exists():
                 if run.poll() is not None:
                     raise SystemExit(Path(log.name).read_text())
                 time.sleep(LOOK_SECONDS)

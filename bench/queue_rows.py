@@ -84,7 +84,7 @@ def main(images: int, rounds: int) -> None:
         began = time.perf_counter()
         make(images, random.Random(1))
         print(f"{images} images made in {time.perf_counter() - began:.0f} s", flush=True)
-    sqlite_analyze.look()  # as `make run` does, and beat every hour
+    sqlite_analyze.analyze()  # as `make run` does, and beat every hour
     client = Client(SERVER_NAME="localhost")
     client.force_login(User.objects.get(username="curator0"))
     print(f"{ShoeImage.objects.count()} images, {Finding.objects.count()} findings")

@@ -38,7 +38,7 @@ def web_server() -> Iterator[str]:
 def web_server_at(port: int) -> Iterator[int]:
     """The same on a port that is free; yields the pid."""
     known = programs.environment(settings.VAR_DIR, settings.VAR_DIR, "127.0.0.1", port, None)
-    part = next(part for part in programs.parts(embedded_broker=False) if part.name == "web")
+    part = next(part for part in programs.all_programs(False) if part.name == "web")
     expansions = {f"ENV_{name}": value for name, value in known.items()}
     words = [*shlex.split(part.command % expansions), "--log-level", "warning"]
     own = {name: value % expansions for name, value in part.environment.items()}
@@ -127,7 +127,7 @@ def free_port() -> int:
 
 def web_processes() -> list[int]:
     """The processes of `make run` that answer: gunicorn's children."""
-    ours = {pid: parent for pid, parent in processes.of_run(settings.VAR_DIR).items()
+    ours = {pid: parent for pid, parent in processes.find(settings.VAR_DIR).items()
             if name(command_line(pid)) == "web"}  # fmt: skip
     return sorted(pid for pid, parent in ours.items() if parent in ours)
 

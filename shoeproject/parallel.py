@@ -1,4 +1,4 @@
-"""Work on many items in threads, with progress, and ended when nobody wants more. Pure."""
+"""Map a function over items in threads, with progress and cancellation. Pure."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -12,14 +12,14 @@ R = TypeVar("R")
 def map_in_threads(
     work: Callable[[T], R],
     items: Iterable[T],
-    tick: Callable[[int], None] = lambda done: None,
+    tick: Callable[[int], object] = lambda done: None,
     threads: int | None = None,
 ) -> Iterator[R]:
     """Yield `work(item)` for each item, in the items' order.
 
-    `threads`: how many at a time, by default one for each core. `tick(done)` is called after each
-    result was taken. What `work` or `tick` raises ends it, as closing the generator does: what has
-    not begun is not begun any more, and what has is waited for.
+    `threads` run at a time, by default one per core. `tick(done)` is called after each result has
+    been consumed. An error in `work` or `tick`, or closing the generator, cancels the items that
+    have not started and waits for those that have.
     """
     with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
         try:

@@ -155,7 +155,11 @@ CELERY_BEAT_SCHEDULE = {
         # A round that no worker had time for is worth nothing once the next one is due.
         "options": {"expires": JOB_RING_SECONDS},
     },
-    "look": {"task": "shoeproject.look_at_tables", "schedule": 3600.0, "options": {"expires": 600}},
+    "analyze": {
+        "task": "shoeproject.look_at_tables",
+        "schedule": 3600.0,
+        "options": {"expires": 600},
+    },
 }
 
 # --- files ------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What every installation does by itself: ring for jobs, and keep SQLite's statistics fresh."""
+"""Periodic tasks and worker signals: ring for due jobs, update SQLite's statistics."""
 
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
@@ -8,22 +8,22 @@ from shoeproject import jobs, sqlite_analyze
 
 @shared_task(name="shoeproject.ring_due")
 def ring_due():
-    """Ring for every job that waits or whose worker died. Beat calls this every few seconds."""
+    """Send messages for jobs that wait or whose worker died; see `JOB_RING_SECONDS`."""
     jobs.ring_due()
 
 
 @shared_task(name="shoeproject.look_at_tables")
-def look_at_tables():
-    """Tell the database what its tables hold by now. Beat calls this now and then."""
-    sqlite_analyze.look()
+def analyze_tables():
+    """Update SQLite's statistics; called every hour."""
+    sqlite_analyze.analyze()
 
 
 @worker_ready.connect
-def _ring_on_start(**kwargs):
-    # What a stopped worker handed back should not wait for beat's first round.
+def _ring_at_start(**kwargs):
+    # Jobs that a stopped worker put back should not wait for the next round of beat.
     jobs.ring_due(waited_seconds=0)
 
 
 @worker_shutting_down.connect
-def _tell_running_jobs(**kwargs):
+def _stop_running_jobs(**kwargs):
     jobs.stopping.set()

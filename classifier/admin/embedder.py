@@ -17,7 +17,7 @@ class PretrainedEmbedderAdmin(JobAdmin):
     """Embedders: ask for the one that the settings name, watch its export."""
 
     list_display = ["__str__", "state", "progress", "weights", "created_at"]
-    asked_fields = ("arch", "size")
+    input_fields = ("arch", "size")
     result_fields = ("weights", "bytes", "digest")
 
     def get_fields(self, request, obj=None):

@@ -74,7 +74,7 @@ class TrainingRunAdmin(JobAdmin):
     list_display = ["__str__", "state", "progress", "last_accuracy", "version", "created_at"]
     list_filter = ["state", "recipe"]
     list_select_related = ["snapshot", "version"]
-    asked_fields = ("snapshot", "recipe", "changes", "seed", "evaluate")
+    input_fields = ("snapshot", "recipe", "changes", "seed", "evaluate")
     result_fields = ("device", "started_from", "version")
     inlines = [EpochInline]
 

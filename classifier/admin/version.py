@@ -16,7 +16,7 @@ from classifier.models import Evaluation, ModelVersion, Promotion
 from classifier.registry import promote
 from curation.models import Snapshot
 from shoeproject.errors import ProjectError
-from shoeproject.jobs.admin import JobAdmin, ReadOnlyAdmin, say_error
+from shoeproject.jobs.admin import JobAdmin, ReadOnlyAdmin, show_error
 
 
 class VersionActionForm(ActionForm):
@@ -148,7 +148,7 @@ class ModelVersionAdmin(FigureFields, ReadOnlyAdmin):
         try:
             self.message_user(request, f"{work()}.", messages.SUCCESS)
         except ProjectError as error:
-            say_error(self, request, error)
+            show_error(self, request, error)
 
 
 class EvaluationForm(forms.ModelForm):
@@ -166,7 +166,7 @@ class EvaluationAdmin(FigureFields, JobAdmin):
     form = EvaluationForm
     list_display = ["__str__", "state", "progress", "in_short", "created_at"]
     list_select_related = ["version", "snapshot"]
-    asked_fields = ("version", "snapshot")
+    input_fields = ("version", "snapshot")
     result_fields = FigureFields.figure_fields
 
     def save_model(self, request, obj, form, change):

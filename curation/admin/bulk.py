@@ -14,7 +14,7 @@ from curation.admin.decisions import DECIDE, let_in, page
 from curation.decisions import bulk
 from curation.models import Review, ShoeImage, ShoeType
 from shoeproject.errors import ProjectError
-from shoeproject.jobs.admin import say_error
+from shoeproject.jobs.admin import show_error
 
 
 class Keys(forms.CharField):
@@ -121,7 +121,7 @@ class BulkPages:
         try:
             bulk.relabel(images, label, request.user, data["expected"], note=data["note"])
         except ProjectError as error:
-            say_error(self, request, error)
+            show_error(self, request, error)
             return self._bulk(request, form)
         said = format_html(
             '{} images are “{}” now, in one step. <a href="{}">Undo</a>',

@@ -81,7 +81,7 @@ class CollectionAdmin(JobAdmin):
     list_display = ["__str__", "state", "progress", "asked_by", "created_at"]
     list_filter = ["state", "shoe_type"]
     list_select_related = ["shoe_type", "asked_by"]
-    asked_fields = ("shoe_type", "count", "searches", "asked_filters", "safe_search", "set_label")
+    input_fields = ("shoe_type", "count", "searches", "asked_filters", "safe_search", "set_label")
     result_fields = ("results", "came_in")
 
     class Media:

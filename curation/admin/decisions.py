@@ -17,7 +17,7 @@ from curation.decisions import decide, history
 from curation.models import Review, ShoeImage
 from curation.reports import agreement
 from shoeproject.errors import ProjectError
-from shoeproject.jobs.admin import say_error
+from shoeproject.jobs.admin import show_error
 
 LOOK, DECIDE, PURGE = (
     f"curation.{what}" for what in ("view_shoeimage", "change_shoeimage", "add_purge")
@@ -106,7 +106,7 @@ class DecisionPages:
         except ValidationError:
             self.message_user(request, "There is no such step.", messages.ERROR)
         except ProjectError as error:
-            say_error(self, request, error)
+            show_error(self, request, error)
         else:
             said = "1 decision undone." if undone == 1 else f"{undone} decisions undone."
             self.message_user(request, said, messages.SUCCESS)

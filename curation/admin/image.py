@@ -16,7 +16,7 @@ from curation.admin.queue import QueuePages
 from curation.decisions import decide
 from curation.models import Review, ShoeImage, ShoeType
 from shoeproject.errors import ProjectError
-from shoeproject.jobs.admin import ReadOnlyAdmin, say_error
+from shoeproject.jobs.admin import ReadOnlyAdmin, show_error
 
 
 class RelabelForm(ActionForm):
@@ -143,7 +143,7 @@ class ShoeImageAdmin(
         try:
             undone = decide.undo_on(queryset, request.user)
         except ProjectError as error:
-            say_error(self, request, error)
+            show_error(self, request, error)
         else:
             level = messages.SUCCESS if undone else messages.WARNING
             said = f"{undone} decisions undone." if undone else "Nobody has decided on these yet."
@@ -154,7 +154,7 @@ class ShoeImageAdmin(
         try:
             decision(queryset, *details, by=request.user)
         except ProjectError as error:
-            say_error(self, request, error)
+            show_error(self, request, error)
         else:
             self.message_user(request, f"{number} decided; “Undo” takes it back.", messages.SUCCESS)
 

@@ -12,7 +12,7 @@ from curation.issues import findings
 from curation.issues.reasons import BY_SLUG, DUPLICATES
 from curation.models import Assessment, Finding, Review, ShoeImage, ShoeType
 from shoeproject.errors import ProjectError
-from shoeproject.jobs.admin import say_error
+from shoeproject.jobs.admin import show_error
 
 # What can be decided on the page: the action, its button, what is said when it is done.
 BUTTONS = {
@@ -125,7 +125,7 @@ class StoryPages:
         try:
             decided = decide(action, [image], request.user, label=label, note=note, seen=seen)
         except ProjectError as error:
-            say_error(self, request, error)
+            show_error(self, request, error)
         else:
             if decided.overtaken:
                 said = "Somebody has decided on it since you opened the page; look again."

@@ -51,7 +51,7 @@ class ImportAdmin(UploadPages, JobAdmin):
     form = ImportForm
     list_display = ["__str__", "state", "progress", "added", "asked_by", "created_at"]
     list_select_related = ["asked_by"]
-    asked_fields = ("path", "label", "source", "licence", "scene", "keep_copies", "label_map")
+    input_fields = ("path", "label", "source", "licence", "scene", "keep_copies", "label_map")
     result_fields = ("result",)
 
     class Media:
@@ -61,7 +61,7 @@ class ImportAdmin(UploadPages, JobAdmin):
         """Once there is a job, how it goes comes first."""
         if obj is None:
             return super().get_fieldsets(request, obj)
-        asked = [*self.asked_fields, "asked_by", "created_at", "started_at", "finished_at"]
+        asked = [*self.input_fields, "asked_by", "created_at", "started_at", "finished_at"]
         return [
             (None, {"fields": ["state", "progress", "error", "result"]}),
             ("What was asked for", {"fields": asked}),

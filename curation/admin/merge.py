@@ -10,7 +10,7 @@ from curation.admin.decisions import DECIDE, page
 from curation.decisions import merge
 from curation.models import ShoeType
 from shoeproject.errors import ProjectError
-from shoeproject.jobs.admin import say_error
+from shoeproject.jobs.admin import show_error
 
 
 class MergeForm(forms.Form):
@@ -80,7 +80,7 @@ class MergePages:
         try:
             done = merge.merge(merged, form.cleaned_data["into"], request.user)
         except ProjectError as error:
-            say_error(self, request, error)
+            show_error(self, request, error)
         else:
             said = (
                 f"“{merged}” is merged into “{done.into}”: {done.labels} images have its label, "
@@ -93,7 +93,7 @@ class MergePages:
         try:
             done = merge.unmerge(merged, request.user)
         except ProjectError as error:
-            say_error(self, request, error)
+            show_error(self, request, error)
         else:
             said = f"The merge is undone: {len(done.images)} images are as they were."
             if done.overtaken:

@@ -12,7 +12,7 @@ from curation.admin.decisions import PURGE, let_in, page
 from curation.decisions import purge
 from curation.models import Purge
 from shoeproject.errors import ProjectError
-from shoeproject.jobs.admin import ReadOnlyAdmin, say_error
+from shoeproject.jobs.admin import ReadOnlyAdmin, show_error
 
 
 class ScopeForm(forms.Form):
@@ -113,7 +113,7 @@ class PurgePages:
             try:
                 row = purge.purge(scope.images(), request.user, why, scope.words, expected or "")
             except ProjectError as error:
-                say_error(self, request, error)
+                show_error(self, request, error)
                 return page(self, request, "purge_preview", title, **context)
             return redirect("admin:curation_purge_done", row.pk)
         asked = step == "number"

@@ -13,7 +13,7 @@ class AssessRunAdmin(JobAdmin):
     """Assessments: a model looks at every image."""
 
     list_display = ["__str__", "state", "progress", "images", "findings", "asked_by", "created_at"]
-    asked_fields = ("embedding",)
+    input_fields = ("embedding",)
     result_fields = ("model_name", "images", "found", "overlap", "took")
 
     def save_model(self, request, obj, form, change):

@@ -6,7 +6,7 @@ from django.shortcuts import redirect
 
 from curation.snapshots import export
 from shoeproject.errors import ProjectError
-from shoeproject.jobs.admin import say_error
+from shoeproject.jobs.admin import show_error
 
 # In the order of the links on the page.
 WORDS = {"imagefolder": "Download as folders", "huggingface": "Download for Hugging Face"}
@@ -28,7 +28,7 @@ def answer(modeladmin, request, pk, layout):
     try:
         chunks = export.stream(frozen, layout, request.GET.getlist("licence"))
     except ProjectError as error:
-        say_error(modeladmin, request, error)
+        show_error(modeladmin, request, error)
         return redirect("admin:curation_snapshot_change", pk)
     name = f"{frozen.name}-{layout}.zip"
     return StreamingHttpResponse(

@@ -12,7 +12,7 @@ from curation import ingest
 from curation.collect.limits import downloader_limits
 from curation.download import Downloader, ahead
 from curation.errors import CurationError
-from shoeproject.jobs import Halted
+from shoeproject.jobs import Paused
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ class Fetching:
         """Each item with its picture, or with why there is none, in the items' order.
 
         `items` is drawn from here, `url` is asked in other threads too, and `idle` is called now
-        and then while this waits. Raises `Halted` where the disk takes no more.
+        and then while this waits. Raises `Paused` where the disk takes no more.
         """
         results = ahead(
             items, lambda item: self._prepare(url(item)),
@@ -50,7 +50,7 @@ class Fetching:
         with closing(results):
             for item, found in results:
                 if isinstance(found, OSError):
-                    raise Halted(f"A picture could not be kept: {found}. Make room, then resume.")
+                    raise Paused(f"A picture could not be kept: {found}. Make room, then resume.")
                 if isinstance(found, Exception) and not isinstance(found, CurationError):
                     raise found
                 yield item, found

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db.models import Sum
 
 from curation.models import ShoeImage
-from shoeproject.jobs import Halted
+from shoeproject.jobs import Paused
 
 AGAIN = 200  # pictures after which others' are counted, too
 
@@ -24,14 +24,14 @@ class Room:
             self._count()
 
     def check(self) -> None:
-        """Raises `Halted` where the quota is used up or the disk nearly full."""
+        """Raises `Paused` where the quota is used up or the disk nearly full."""
         if settings.MEDIA_QUOTA_MB and self.used >= settings.MEDIA_QUOTA_MB * 1024**2:
-            raise Halted(
+            raise Paused(
                 f"The pictures take all of their {settings.MEDIA_QUOTA_MB} MB. Purge some or raise "
                 "MEDIA_QUOTA_MB, then resume."
             )
         if self.since == 0 and shutil.disk_usage(settings.VAR_DIR).free < self.spare:
-            raise Halted(
+            raise Paused(
                 f"Less than {settings.MIN_FREE_MB} MB are free on the disk of {settings.VAR_DIR}. "
                 "Make room, then resume."
             )

@@ -18,7 +18,7 @@ from curation.collect.quota import Room
 from curation.collect.searching import Searching
 from curation.errors import CurationError
 from curation.models import Collection, Hit, ShoeImage
-from shoeproject.jobs import Claim, Halted, Postponed
+from shoeproject.jobs import Claim, Paused, Postponed
 
 BATCH = 100  # hits read from the database at a time
 GONE = (ShoeImage.State.REJECTED, ShoeImage.State.PURGED)
@@ -105,7 +105,7 @@ class Collecting:
         """Whether there is more. What stops the search is raised once all fetched is decided."""
         try:
             new = self.searching.more()
-        except (Postponed, Halted, CurationError) as error:
+        except (Postponed, Paused, CurationError) as error:
             self.stopped = Stopped(error)
             return False
         if new:
@@ -139,7 +139,7 @@ class Collecting:
 
         def accept(image: ShoeImage) -> None:
             hit.outcome, hit.image = Hit.Outcome.ACCEPTED, image
-            with self.claim.holding():
+            with self.claim.transaction():
                 hit.save(update_fields=["outcome", "image"])
 
         return ingest.take_in(
@@ -149,7 +149,7 @@ class Collecting:
 
     def _refuse(self, hit: Hit, reason: str, detail: str) -> None:
         hit.outcome, hit.reason, hit.detail = Hit.Outcome.REFUSED, reason[:60], detail[:200]
-        with self.claim.holding():
+        with self.claim.transaction():
             hit.save(update_fields=["outcome", "reason", "detail"])
         self.tally.refused[hit.reason] += 1
 

@@ -18,7 +18,7 @@ from curation.collect.outcomes import PASSING
 from curation.decisions import purge
 from curation.errors import CurationError
 from curation.models import Collection, Hit
-from shoeproject.jobs import Claim, Halted, Postponed
+from shoeproject.jobs import Claim, Paused, Postponed
 
 logger = logging.getLogger(__name__)
 # What another collection may try again: no answer, or too small under a setting that may change.
@@ -62,7 +62,7 @@ class Searching:
     def more(self) -> int:
         """Write the next page that holds anything new; how many hits, 0 once all is dry.
 
-        Raises `Postponed` where an engine wants to be left alone, `Halted` where it still does
+        Raises `Postponed` where an engine wants to be left alone, `Paused` where it still does
         after COLLECT_WAITS times, and the last engine's error where none can be reached.
         """
         while self.at.provider < len(self.providers):
@@ -120,7 +120,7 @@ class Searching:
             self._save()
             why = f"{provider.words} still limits how often it is asked, after {waits} waits."
             if self.at.provider + 1 >= len(self.providers):
-                raise Halted(f"{why} Resume this collection later; it goes on where it was.")
+                raise Paused(f"{why} Resume this collection later; it goes on where it was.")
             return self._give_up(provider, _Limited(why))
         self._save()
         seconds = retry_after or settings.COLLECT_WAIT_SECONDS * 2 ** (self.at.waits - 1)
@@ -153,7 +153,7 @@ class Searching:
         for digest in before.values_list("url_sha256", flat=True):
             if digest in rows:
                 _refuse(rows[digest], "seen-before")
-        with self.claim.holding():
+        with self.claim.transaction():
             Hit.objects.bulk_create(rows.values())
             Collection.objects.filter(pk=self.job.pk).update(cursor=asdict(self.at))
         return len(rows)

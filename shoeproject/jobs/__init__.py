@@ -1,32 +1,33 @@
-"""Long work as rows in the database. There is no table here, only the abstract model.
+"""Long work as rows in the database: an abstract model, and the code that performs its rows.
 
-The row is the truth, the broker a doorbell: a message carries an id and nothing else, a worker that
-hears it claims the row by compare-and-set or goes home. Losing a message, hearing it twice, or
-losing the worker therefore does no harm; `ring_due` rings again for what is left lying.
+The database row is the source of truth. A Celery message only tells a worker that row N is waiting
+("ringing" for it): a worker that receives the message claims the row by compare-and-set and ignores
+the message if there is nothing to claim. A lost message, a message delivered twice or a dead worker
+therefore does no harm; `ring_due` sends messages again for rows that still wait.
 """
 
-from shoeproject.jobs.bell import ring_due
 from shoeproject.jobs.claim import (
     Claim,
     ClaimLost,
-    Halted,
+    Paused,
     Postponed,
     WorkerDied,
     WorkerStopping,
     job_done,
-    perform,
     stopping,
 )
 from shoeproject.jobs.model import Job
+from shoeproject.jobs.notify import ring_due
 from shoeproject.jobs.states import OPEN_STATES, TRANSITIONS, State, TransitionRefused
+from shoeproject.jobs.worker import perform
 
 __all__ = [
     "OPEN_STATES",
     "TRANSITIONS",
     "Claim",
     "ClaimLost",
-    "Halted",
     "Job",
+    "Paused",
     "Postponed",
     "State",
     "TransitionRefused",

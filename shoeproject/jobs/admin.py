@@ -1,120 +1,126 @@
-"""What the admin pages of all jobs share: state, progress, and pause, resume, cancel."""
+"""Base classes of the admin: jobs with progress, pause, resume and cancel; read-only rows."""
+
+from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, JsonResponse
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
-from django.urls import path, reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
 from shoeproject.errors import ProjectError
-from shoeproject.jobs import OPEN_STATES, TRANSITIONS, State
+from shoeproject.jobs import OPEN_STATES, TRANSITIONS, Job, State
 
-# What a person may do with a job: the state it leads to, and what is said when it is done.
-VERBS = {
+# What a person may do with a job: method of Job → the state it leads to, its name in the message.
+JOB_ACTIONS = {
     "pause": (State.PAUSED, "paused"),
     "resume": (State.QUEUED, "queued again"),
     "cancel": (State.CANCELLED, "cancelled"),
 }
-RUNNING_AGAIN = ("resume", State.RUNNING)
 JOB_FIELDS = ("state", "progress", "error", "asked_by", "created_at", "started_at", "finished_at")
 
 
-def say_error(modeladmin, request, error: ProjectError) -> None:
-    """Word a project error for the admin: the one place that does."""
+def show_error(modeladmin: admin.ModelAdmin, request: HttpRequest, error: ProjectError) -> None:
+    """Show a project error as a message on the next admin page."""
     modeladmin.message_user(request, error.detail, messages.ERROR)
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
-    """Rows that the project writes and people only read."""
+    """Admin of rows that the project writes and people only read."""
 
-    def has_add_permission(self, request, obj=None):
-        """Nobody adds by hand."""
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
-    def has_change_permission(self, request, obj=None):
-        """Nobody changes by hand."""
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
-    def has_delete_permission(self, request, obj=None):
-        """Nobody deletes by hand."""
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
 
 class JobAdmin(admin.ModelAdmin):
-    """A job: what it was asked for is set once, when it is added; then it is watched."""
+    """Admin of a kind of job: `input_fields` are set when it is added and read-only afterwards."""
 
     actions = ["pause_jobs", "resume_jobs", "cancel_jobs"]
     change_form_template = "admin/job_change_form.html"
     list_filter = ["state"]
-    asked_fields: tuple[str, ...] = ()
+    input_fields: tuple[str, ...] = ()
     result_fields: tuple[str, ...] = ()
 
     class Media:
         js = ["admin/job-progress.js"]
         css = {"all": ["admin/job-progress.css"]}
 
-    def get_fields(self, request, obj=None):
-        """What is asked for; once there is a job, how it goes as well."""
-        return self.asked_fields if obj is None else (
-            *self.asked_fields, *JOB_FIELDS, *self.result_fields
-        )  # fmt: skip
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        if obj is None:
+            return self.input_fields
+        return (*self.input_fields, *JOB_FIELDS, *self.result_fields)
 
-    def get_readonly_fields(self, request, obj=None):
-        """A job that exists is not edited: its worker may have read it already."""
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        # The worker may have read the fields of a job that exists.
         return () if obj is None else self.get_fields(request, obj)
 
-    def has_change_permission(self, request, obj=None):
-        """The permission to change is for the actions; a row itself is not edited."""
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # The permission to change is for the actions; a row itself is not edited.
         return obj is None and super().has_change_permission(request)
 
-    def has_delete_permission(self, request, obj=None):
-        """Jobs are history."""
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def get_urls(self):
-        """The admin's addresses, one for a job's progress and one for each verb."""
+    def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}"
         progress = self.admin_site.admin_view(self.progress_view)
-        verb = self.admin_site.admin_view(self.verb_view)
+        action_view = self.admin_site.admin_view(self.action_view)
         return [
             path("<int:pk>/progress/", progress, name=f"{name}_progress"),
             *(
-                path(f"<int:pk>/change/{word}/", verb, {"verb": word}, name=f"{name}_{word}")
-                for word in VERBS
+                path(
+                    f"<int:pk>/change/{action}/", action_view, {"action": action},
+                    name=f"{name}_{action}",
+                )
+                for action in JOB_ACTIONS
             ),
             *super().get_urls(),
-        ]
+        ]  # fmt: skip
 
-    def change_view(self, request, object_id, form_url="", extra_context=None):
-        """The job's page, with a button for whatever can be done with it now."""
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
         job = self.get_object(request, object_id)
-        allowed = job and self.has_change_permission(request)
-        verbs = [
-            (verb, verb.capitalize())
-            for verb, (state, _) in VERBS.items()
-            # A running job goes back to the queue by itself only.
-            if allowed and state in TRANSITIONS[job.state] and (verb, job.state) != RUNNING_AGAIN
-        ]
-        context = {**(extra_context or {}), "verbs": verbs}
+        job_actions = []
+        if job and self.has_change_permission(request):
+            job_actions = [
+                (action, action.capitalize())
+                for action, (state, _) in JOB_ACTIONS.items()
+                if state in TRANSITIONS[job.state]
+                # Only its own worker may put a running job back into the queue.
+                and not (action == "resume" and job.state == State.RUNNING)
+            ]
+        context = {**(extra_context or {}), "job_actions": job_actions}
         return super().change_view(request, object_id, form_url, context)
 
-    def verb_view(self, request, pk, verb):
-        """Pause, resume or cancel one job, and back to its page."""
+    def action_view(self, request: HttpRequest, pk: int, action: str) -> HttpResponse:
+        """Pause, resume or cancel one job and redirect to its page."""
         if request.method != "POST" or not self.has_change_permission(request):
             raise PermissionDenied
-        self._each(request, self.get_queryset(request).filter(pk=pk), verb)
+        self._apply(request, self.get_queryset(request).filter(pk=pk), action)
         return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", pk)
 
-    def progress_view(self, request, pk):
-        """How far a job is, as JSON, for the page that shows it."""
-        job = self.get_object(request, pk)
+    def progress_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Answer with `progress_json`, which the script of the job's page polls."""
+        job = self.get_object(request, str(pk))
         if job is None or not self.has_view_permission(request, job):
             raise Http404
         return JsonResponse(self.progress_json(job))
 
-    def progress_json(self, job) -> dict:
-        """What the page's script is told about a job."""
+    def progress_json(self, job: Job) -> dict[str, Any]:
+        """Return state and progress for the page's script."""
         return {
             "state": job.state,
             "open": job.state in OPEN_STATES,
@@ -123,8 +129,8 @@ class JobAdmin(admin.ModelAdmin):
         }
 
     @admin.display(description="progress")
-    def progress(self, job):
-        """A bar that the page's script keeps up to date while the job is open."""
+    def progress(self, job: Job) -> str:
+        """Return a progress bar that the page's script updates while the job is open."""
         if job.pk is None:
             return "–"
         address = ""
@@ -142,34 +148,31 @@ class JobAdmin(admin.ModelAdmin):
         )
 
     @admin.action(description="Pause", permissions=["change"])
-    def pause_jobs(self, request, queryset):
-        """Stop within seconds; what is done stays."""
-        self._each(request, queryset, "pause")
+    def pause_jobs(self, request: HttpRequest, queryset: QuerySet) -> None:
+        self._apply(request, queryset, "pause")
 
     @admin.action(description="Resume", permissions=["change"])
-    def resume_jobs(self, request, queryset):
-        """Go on with what is paused or failed."""
-        self._each(request, queryset, "resume")
+    def resume_jobs(self, request: HttpRequest, queryset: QuerySet) -> None:
+        self._apply(request, queryset, "resume")
 
     @admin.action(description="Cancel", permissions=["change"])
-    def cancel_jobs(self, request, queryset):
-        """Stop within seconds, for good."""
-        self._each(request, queryset, "cancel")
+    def cancel_jobs(self, request: HttpRequest, queryset: QuerySet) -> None:
+        self._apply(request, queryset, "cancel")
 
-    def _each(self, request, queryset, verb):
+    def _apply(self, request: HttpRequest, queryset: QuerySet, action: str) -> None:
         changed = 0
         for job in queryset:
             try:
-                getattr(job, verb)()
+                getattr(job, action)()
                 changed += 1
             except ProjectError as error:
-                say_error(self, request, error)
+                show_error(self, request, error)
         if changed:
-            self.message_user(request, f"{changed} {VERBS[verb][1]}.", messages.SUCCESS)
+            self.message_user(request, f"{changed} {JOB_ACTIONS[action][1]}.", messages.SUCCESS)
 
 
-def progress_text(job) -> str:
-    """A job's progress in words."""
+def progress_text(job: Job) -> str:
+    """Return a job's progress in words."""
     if job.progress_total is None:
         return job.progress_what
     return f"{job.progress_done} of {job.progress_total} {job.progress_what}".strip()

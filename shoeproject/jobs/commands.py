@@ -1,9 +1,11 @@
-"""What this project's management commands share: errors in words, and waiting for a job."""
+"""What the management commands share: error messages, progress bars, waiting for a job."""
 
 import logging
 import os
 import sys
 import time
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
@@ -12,104 +14,104 @@ from shoeproject import jobs
 from shoeproject.errors import ProjectError
 
 BAR_WIDTH = 30
+J = TypeVar("J", bound=jobs.Job)
 
 
 class ProjectCommand(BaseCommand):
-    """A command that says what is wrong in one sentence and leaves no traceback for that."""
+    """A command that reports a `ProjectError` as one sentence, without a traceback."""
 
-    def execute(self, *args, **options):
+    def execute(self, *args: Any, **options: Any) -> str | None:
         """Run the command; a `ProjectError` becomes a `CommandError`."""
-        if not self.talkative(options):
-            # What matters is printed; the log's lines would only tear it apart.
+        if not self.shows_log(options):
+            # The command prints its results; log lines would only be mixed in with them.
             logging.getLogger().setLevel(logging.WARNING)
         try:
             return super().execute(*args, **options)
         except ProjectError as error:
             raise CommandError(error.detail) from error
         except BrokenPipeError:
-            # Whoever read the output, `head` say, has seen enough. Python would complain once more
-            # when it flushes at exit.
+            # The reader, such as `head`, has closed the pipe. Without this, Python would report the
+            # same error again when it flushes at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise SystemExit(1) from None
 
-    def talkative(self, options) -> bool:
-        """Whether the log's ordinary lines belong into this command's output."""
+    def shows_log(self, options: dict[str, Any]) -> bool:
+        """Return whether ordinary log lines appear in this command's output."""
         return options["verbosity"] > 1
 
 
-class Meter:
-    """Progress on standard error: a bar on a terminal, now and then a line elsewhere."""
+class ProgressBar:
+    """Progress on standard error: a bar on a terminal, otherwise a line at every 10 percent."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.stream = sys.stderr
-        self.live = self.stream.isatty()
-        self._said = None
+        self.on_terminal = self.stream.isatty()
+        self._last_key: tuple | None = None
 
-    def show(self, done: int, of: int, what: str) -> None:
-        """Draw `done` of `of`."""
-        percent = 100 * done // of
-        self._write(_bar(percent, done, of, what), (percent // 10, of, what))
+    def show(self, done: int, total: int, what: str) -> None:
+        """Draw `done` of `total`."""
+        percent = 100 * done // total
+        self._write(_bar(percent, done, total, what), (percent // 10, total, what))
 
-    def _write(self, text: str, key) -> None:
-        """Write the text; where it cannot be overwritten, only if `key` is new."""
-        if self.live:
-            self.stream.write(f"\r\033[K{text}")
-        elif key != self._said:
-            self._said = key
-            self.stream.write(text + "\n")
-        self.stream.flush()
-
-    def close(self) -> None:
-        """End the line."""
-        if self.live:
-            self.stream.write("\n")
-
-
-class Bar(Meter):
-    """A job's progress."""
-
-    def show(self, job) -> None:
-        """Draw the job as it stands."""
+    def show_job(self, job: jobs.Job) -> None:
+        """Draw the progress of a job, or what it waits for."""
         if job.state == jobs.State.QUEUED:
             text = job.progress_what or "waiting for a worker"
-        elif job.percent is None:
+        elif job.percent is None or job.progress_total is None:
             text = job.progress_what or "starting"
         else:
             text = _bar(job.percent, job.progress_done, job.progress_total, job.progress_what)
         self._write(text, (job.state, job.percent and job.percent // 10))
 
+    def _write(self, text: str, key: tuple) -> None:
+        """Write the text; where it cannot be overwritten, only if `key` has changed."""
+        if self.on_terminal:
+            self.stream.write(f"\r\033[K{text}")
+        elif key != self._last_key:
+            self._last_key = key
+            self.stream.write(text + "\n")
+        self.stream.flush()
 
-def _bar(percent: int, done: int, of: int, what: str) -> str:
+    def close(self) -> None:
+        """End the line."""
+        if self.on_terminal:
+            self.stream.write("\n")
+
+
+def _bar(percent: int, done: int, total: int, what: str) -> str:
     full = BAR_WIDTH * percent // 100
-    return f"[{'#' * full}{'.' * (BAR_WIDTH - full)}] {percent:3d} %  {done}/{of} {what}"
+    return f"[{'#' * full}{'.' * (BAR_WIDTH - full)}] {percent:3d} %  {done}/{total} {what}"
 
 
-def wait_for(job, work, patience: float | None = None):
-    """Show a job until it ends, and return it as it is then.
+def wait_for(
+    job: J, work: Callable[[jobs.Claim], object], worker_timeout: float | None = None
+) -> J:
+    """Show a job's progress until it ends, and return it in its last state.
 
-    Where no worker takes it up within `patience` seconds (default: `JOB_WAIT_FOR_WORKER_SECONDS`)
-    this process performs it itself with `work(claim)`. Ctrl-C leaves a worker's job running and
-    puts an own one back into the queue. Raises `CommandError` when the job failed or was cancelled.
+    If no worker claims it within `worker_timeout` seconds (default: `JOB_WAIT_FOR_WORKER_SECONDS`),
+    this process performs it with `work(claim)`. Ctrl-C leaves a worker's job running and puts one
+    performed here back into the queue. Raises `CommandError` if the job failed or was cancelled.
     """
-    bar = Bar()
-    wait = settings.JOB_WAIT_FOR_WORKER_SECONDS if patience is None else patience
-    deadline = time.monotonic() + wait
-    own = False
+    bar = ProgressBar()
+    if worker_timeout is None:
+        worker_timeout = settings.JOB_WAIT_FOR_WORKER_SECONDS
+    deadline = time.monotonic() + worker_timeout
+    performed_here = False
     try:
         while job.state in jobs.OPEN_STATES:
             if time.monotonic() >= deadline and job.state == jobs.State.QUEUED:
-                own = True
-                if not jobs.perform(type(job), job.pk, work, watch=bar.show):
-                    bar.show(job)  # somebody else was faster, or it waits for its time
+                performed_here = True
+                if not jobs.perform(type(job), job.pk, work, on_progress=bar.show_job):
+                    bar.show_job(job)  # a worker was faster, or the job is not due yet
                     time.sleep(0.5)
-                own = False
+                performed_here = False
             else:
-                bar.show(job)
+                bar.show_job(job)
                 time.sleep(0.5)
             job.refresh_from_db()
-        bar.show(job)
+        bar.show_job(job)
     except KeyboardInterrupt:
-        where = "is back in the queue" if own else "goes on without you"
+        where = "is back in the queue" if performed_here else "goes on without you"
         raise CommandError(f"{job} {where}; cancel it in the admin.") from None
     finally:
         bar.close()

@@ -1,6 +1,7 @@
-"""The abstract model every kind of job derives from."""
+"""The abstract model that every kind of job derives from."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import models, transaction
@@ -8,15 +9,15 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from shoeproject.jobs import bell
+from shoeproject.jobs import notify, states
 from shoeproject.jobs.claim import Claim
 from shoeproject.jobs.states import TRANSITIONS, State, TransitionRefused
 
 
 class Job(models.Model):
-    """One piece of long work: who asked, how far it is, who works on it.
+    """One piece of long work: who asked for it, its state and progress, the worker's lease.
 
-    A concrete job names the Celery task that performs it (`task`) and its queue.
+    A concrete kind of job names the Celery task that performs it (`task`) and its `queue`.
     """
 
     State = State
@@ -64,10 +65,10 @@ class Job(models.Model):
             ),
         ]
 
-    def move(self, to: State, **changes) -> None:
-        """Take the row from the state this object knows to `to`, or raise `TransitionRefused`.
+    def move(self, to: states.State, **changes: Any) -> None:
+        """Change the row from the state of this object to `to`, or raise `TransitionRefused`.
 
-        Compare-and-set: somebody else's move in between is seen, and refuses this one.
+        Compare-and-set: if the row has another state by now, the move is refused.
         """
         was = State(self.state)
         if to in TRANSITIONS[was]:
@@ -82,7 +83,7 @@ class Job(models.Model):
         raise TransitionRefused(self, was, to)
 
     def pause(self) -> None:
-        """Stop within seconds and keep what is done; `resume` goes on."""
+        """Stop within seconds and keep what is done, until `resume` is called."""
         self.move(State.PAUSED)
 
     def cancel(self) -> None:
@@ -92,28 +93,28 @@ class Job(models.Model):
     def resume(self) -> None:
         """Queue a paused or failed job again."""
         if self.state == State.RUNNING:
-            # The way back that the table allows a running job is its worker's.
-            raise TransitionRefused(self, self.state, State.QUEUED)
+            # Only its own worker may put a running job back into the queue.
+            raise TransitionRefused(self, State.RUNNING, State.QUEUED)
         self.move(State.QUEUED, error="", deaths=0, not_before=None, finished_at=None)
         self.ring()
 
     def ring(self) -> None:
-        """Tell a worker, once the surrounding transaction is committed. Never raises."""
-        transaction.on_commit(lambda: bell.ring(type(self), self.pk))
+        """Send the message for a worker once the current transaction is committed. Never raises."""
+        transaction.on_commit(lambda: notify.ring(self.task, self.queue, self.pk))
 
     @classmethod
     def claim(cls, pk: int) -> Claim | None:
-        """Make row `pk` this worker's, or return None where there is nothing to do.
+        """Claim row `pk` for this worker, or return None if there is nothing to do.
 
-        Takes what is queued and due, and what a dead worker left (its lease ran out). The third
-        death in a row without progress gives the job up instead.
+        A job can be claimed if it is queued and due, or if its worker died (the lease has expired).
+        After `JOB_MAX_DEATHS` deaths in a row without progress it fails instead.
         """
         now = timezone.now()
         job = cls._base_manager.filter(pk=pk).first()
         if job is None:
             return None
         row = cls._base_manager.filter(pk=pk, attempt=job.attempt)
-        mine = {
+        claimed = {
             "state": State.RUNNING,
             "attempt": job.attempt + 1,
             "lease_until": now + timedelta(seconds=settings.JOB_LEASE_SECONDS),
@@ -122,7 +123,7 @@ class Job(models.Model):
             "started_at": Coalesce("started_at", now),
         }
         due = Q(not_before=None) | Q(not_before__lte=now)
-        taken = row.filter(due, state=State.QUEUED).update(**mine)
+        taken = row.filter(due, state=State.QUEUED).update(**claimed)
         if not taken:
             orphan = row.filter(state=State.RUNNING, lease_until__lt=now)
             if orphan.filter(deaths__gte=settings.JOB_MAX_DEATHS - 1).update(
@@ -134,7 +135,7 @@ class Job(models.Model):
                 "any progress. Look at the worker's log, then resume it.",
             ):
                 return None
-            taken = orphan.update(**mine, deaths=F("deaths") + 1)
+            taken = orphan.update(**claimed, deaths=F("deaths") + 1)
         return Claim(cls, pk, job.attempt + 1) if taken else None
 
     @property

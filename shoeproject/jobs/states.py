@@ -1,4 +1,4 @@
-"""Where a job can stand, and which way it can go from there."""
+"""The states of a job and the transitions between them."""
 
 from django.db import models
 
@@ -6,7 +6,7 @@ from shoeproject.errors import ProjectError
 
 
 class State(models.TextChoices):
-    """Where a job stands."""
+    """The states of a job."""
 
     QUEUED = "queued", "queued"
     RUNNING = "running", "running"
@@ -16,7 +16,7 @@ class State(models.TextChoices):
     CANCELLED = "cancelled", "cancelled"
 
 
-TRANSITIONS = {
+TRANSITIONS: dict[str, set[State]] = {
     State.QUEUED: {State.RUNNING, State.PAUSED, State.CANCELLED},
     State.RUNNING: {State.QUEUED, State.PAUSED, State.DONE, State.FAILED, State.CANCELLED},
     State.PAUSED: {State.QUEUED, State.CANCELLED},
@@ -28,7 +28,7 @@ OPEN_STATES = [State.QUEUED, State.RUNNING, State.PAUSED]
 
 
 class TransitionRefused(ProjectError):
-    """A job cannot go from where it stands to where it was sent."""
+    """The table of transitions does not allow a job in state `was` to become `to`."""
 
     job: models.Model
     was: State

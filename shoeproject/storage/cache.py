@@ -1,25 +1,27 @@
-"""Stored files as files on local disk, checked on the way."""
+"""Copies of stored files on local disk, verified by SHA-256."""
 
 import hashlib
 from pathlib import Path
 
 from django.core.files.storage import storages
 
+from shoeproject.errors import ProjectError
 from shoeproject.storage.files import written_beside
 
 
-class WrongDigest(Exception):
-    """A stored file is not the one that was expected; `name` is its name in the storage."""
+class WrongDigest(ProjectError):
+    """A stored file's SHA-256 is not the expected one; `name` is its name in the storage."""
 
-    def __init__(self, name: str):
-        super().__init__(name)
-        self.name = name
+    name: str
+    code = "wrong_digest"
+    status = 500
+    message = "The stored file {name} is damaged: its SHA-256 is not the expected one."
 
 
 def copy_stored(alias: str, name: str, target: Path, sha256: str | None = None) -> None:
-    """Copy a file out of the storage `alias` to the path `target`, which is there whole or not.
+    """Copy the file `name` of the storage `alias` to the path `target`, completely or not at all.
 
-    Raises FileNotFoundError where it is not stored, WrongDigest where it has another SHA-256.
+    Raises FileNotFoundError if it is not stored, WrongDigest if its SHA-256 differs from `sha256`.
     """
     digest = hashlib.sha256()
     with written_beside(target) as beside:
@@ -32,7 +34,7 @@ def copy_stored(alias: str, name: str, target: Path, sha256: str | None = None) 
 
 
 def local_copy(alias: str, name: str, target: Path, sha256: str | None = None) -> Path:
-    """The path `target`, copied there from the storage unless it is there already.
+    """Return the path `target`, after copying the stored file there if it does not exist yet.
 
     Raises as `copy_stored` does.
     """

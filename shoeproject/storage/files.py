@@ -1,4 +1,4 @@
-"""Files and folders on local disk that are never half there, and their digests. Pure."""
+"""Write local files and folders completely or not at all, and hash files. Pure."""
 
 import hashlib
 import os
@@ -11,11 +11,11 @@ from pathlib import Path
 
 @contextmanager
 def written_beside(target: Path) -> Iterator[Path]:
-    """Give a path beside `target`; what the block writes there, a file or a folder, becomes it.
+    """Yield a temporary path in the folder of `target`, renamed to `target` after the block.
 
-    The parent folder is made. At the end of the block the new file replaces the old one in one
-    step; a folder is renamed, and where another process made `target` meanwhile, that one stays.
-    Where the block fails nothing is left of it.
+    The block writes a file or a folder there. Missing parent folders are created. A file replaces
+    an existing one in one step; a folder that another process has created at `target` meanwhile is
+    kept. If the block raises, the temporary path is removed and `target` stays as it was.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
@@ -34,6 +34,6 @@ def written_beside(target: Path) -> Iterator[Path]:
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, as hexadecimal text."""
+    """Return a file's SHA-256 as hexadecimal text."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,6 +1,7 @@
-"""`make run`: everything the project needs on one machine, started, watched and stopped as one.
+"""`make run`: start, supervise and stop everything the project needs on one machine.
 
-`checks` says whether it can start, `prepare` brings database and static files up to date,
-`programs` describes the parts to supervisor, `watch` runs supervisor, `news` tells people what is
-ready and what died, `processes` finds what is left over; `start` puts them in order.
+`checks` tests whether it can start, `prepare` brings database and static files up to date,
+`programs` writes supervisor's configuration, `supervise` runs supervisor, `monitor` prints which
+programs are ready and which died, `processes` finds and ends processes of a run; `start` calls them
+in order.
 """

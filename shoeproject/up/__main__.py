@@ -1,6 +1,6 @@
 """`python -m shoeproject.up`: what `make run` calls.
 
-Unlike `manage.py up` it also explains what goes wrong before Django has read its settings.
+Unlike `manage.py up` it also reports, in one line, errors that occur before Django is set up.
 """
 
 import argparse
@@ -17,30 +17,30 @@ BASE_DIR = Path(__file__).resolve().parents[2]
 
 
 class _Parser(argparse.ArgumentParser):
-    """Complains in one line: who called `make run` has no use for this program's usage."""
+    """Reports errors in one line, without a usage text: people call `make run`, not this."""
 
     def error(self, message):
         self.exit(1, f"Cannot start: {message}\n")
 
 
 def port(text: str) -> int:
-    """A port number, for argparse."""
+    """Parse a port number, for argparse."""
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
         raise argparse.ArgumentTypeError(f"“{text}” is not a port: those go from 1 to 65535")
     return int(text)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of both doors."""
+    """Add the options of `make run` and `manage.py up`."""
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on")
     parser.add_argument("--port", default=8000, type=port, help="the port to listen on")
 
 
 def main() -> int:
-    """Parse, set Django up, run."""
+    """Parse the options, set Django up, run; return the exit status."""
     parser = _Parser(prog="make run", description="Run everything here.")
     add_arguments(parser)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shoeproject.settings")
     try:
         checks.writable(Path(os.environ.get("VAR_DIR") or BASE_DIR / "var").resolve())
@@ -52,10 +52,10 @@ def main() -> int:
         why = str(error).partition("\n")[0]
         print(f"Cannot start: the settings cannot be used: {why}", file=sys.stderr)
         return 1
-    # It reads the settings when imported.
+    # It needs Django set up when it is imported.
     from shoeproject.up.start import run_or_explain
 
-    return run_or_explain(asked.host, asked.port)
+    return run_or_explain(options.host, options.port)
 
 
 if __name__ == "__main__":

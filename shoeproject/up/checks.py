@@ -1,6 +1,6 @@
-"""What must be true before anything starts, each said in one line where it is not.
+"""Checks before the start; each raises a `CannotStart` with a one-line message.
 
-Nothing here needs Django, so that a folder nobody can write is reported before settings want it.
+Nothing here needs Django, because the settings write to the folder that is checked here.
 """
 
 import errno
@@ -10,6 +10,7 @@ import shutil
 import socket
 import stat
 from pathlib import Path
+from typing import TextIO
 
 from shoeproject.errors import ProjectError
 
@@ -17,13 +18,13 @@ ANOTHER_PORT = 8123  # proposed where no port nearby is free
 
 
 class CannotStart(ProjectError):
-    """A reason why nothing was started."""
+    """The project cannot be started."""
 
     code = "cannot_start"
 
 
 class AddressUnusable(CannotStart):
-    """The web server cannot listen where it was told to; `why` is the system's word."""
+    """The web server cannot listen on this address; `why` is the system's error."""
 
     host: str
     port: int
@@ -32,7 +33,7 @@ class AddressUnusable(CannotStart):
 
 
 class PortTaken(CannotStart):
-    """Another program listens there; `free` is a port nearby that may be free."""
+    """Another program listens on the port; `free` is a port nearby that may be free."""
 
     host: str
     port: int
@@ -44,7 +45,7 @@ class PortTaken(CannotStart):
 
 
 class AlreadyRunning(CannotStart):
-    """Process `pid` runs the project with this folder."""
+    """Process `pid` already runs the project with this folder."""
 
     var: Path
     pid: int
@@ -55,7 +56,7 @@ class AlreadyRunning(CannotStart):
 
 
 class NotWritable(CannotStart):
-    """Nothing can be written below `path`; `why` is the system's word."""
+    """Nothing can be written below `path`; `why` is the system's error."""
 
     path: Path
     why: object
@@ -75,9 +76,9 @@ class DiskFull(CannotStart):
 
 
 def writable(var: Path) -> None:
-    """Make the folders below `var`, and prove by writing that it can be written.
+    """Create the folders below `var` and test it by writing a file.
 
-    Permissions, read-only file systems and full disks all answer here.
+    This finds missing permissions, read-only file systems and full disks.
     """
     probe = var / "run" / f"probe.{os.getpid()}"
     try:
@@ -92,24 +93,26 @@ def writable(var: Path) -> None:
 
 
 def private_folder(path: Path) -> None:
-    """Make `path` a folder that only this user can enter: whoever reaches the sockets in it
-    commands the broker. Below the system's folder for temporary files others may have been first.
+    """Create the folder `path`, or check that it is this user's, and close it to other users.
+
+    Who reaches the sockets in it controls the broker. In the system's folder for temporary files
+    another user may have created it first.
     """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = path.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        status = path.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
             raise NotWritable(path, "it belongs to somebody else")
         path.chmod(0o700)
     except OSError as error:
         raise NotWritable(path, error.strerror or error) from error
 
 
-def hold(var: Path):
-    """Claim `var` for this process and return the open file that carries the claim.
+def lock(var: Path) -> TextIO:
+    """Lock `var` for this process and return the open file that holds the lock.
 
-    The kernel drops the lock when its process dies, however that happens, so that a file left by
-    a dead one says nothing and stops nobody.
+    The kernel drops the lock when the process dies, so a file left by a dead process does not
+    prevent another start.
     """
     file = open(var / "run" / "up.pid", "a+")  # noqa: SIM115
     try:
@@ -128,7 +131,7 @@ def hold(var: Path):
 def _bind(host: str, port: int) -> None:
     family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     with socket.socket(family, kind, proto) as listener:
-        # As the web server does: a port whose last connections are still closing counts as free.
+        # As the web server does: a port whose last connections are still closing is free.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen()
@@ -145,7 +148,7 @@ def _free_near(host: str, port: int) -> int | None:
 
 
 def port_free(host: str, port: int) -> None:
-    """Listen on `host`:`port` for a moment."""
+    """Listen on `host`:`port` for a moment, to test that the web server can."""
     try:
         _bind(host, port)
     except OSError as error:
@@ -155,7 +158,7 @@ def port_free(host: str, port: int) -> None:
 
 
 def disk_space(var: Path, needed_mb: int) -> None:
-    """Want `needed_mb` free: a disk that fills up while people label loses work."""
+    """Require `needed_mb` of free space: a disk that fills up while people label loses work."""
     free = shutil.disk_usage(var).free // 2**20
     if free < needed_mb:
         raise DiskFull(var, free, needed_mb)

@@ -1,6 +1,6 @@
-"""Brings database, static files, starter model and the first account up to date.
+"""Bring database, static files, starter model and the first account up to date.
 
-Everything is cheap where there is nothing to do: it happens on every start.
+This happens at every start, so each step is cheap if there is nothing to do.
 """
 
 import hashlib
@@ -24,14 +24,14 @@ from shoeproject.up.checks import CannotStart
 
 
 class DatabaseUnreachable(CannotStart):
-    """The database does not answer; `why` is the first line of its driver's word."""
+    """The database does not answer; `why` is the first line of the driver's error."""
 
     why: str
     message = "The database cannot be reached: {why}. DATABASE_URL says where it is."
 
 
 class StepFailed(CannotStart):
-    """Preparing `what` failed because of `why`; `log` holds the traceback."""
+    """Preparing `what` failed; `why` is the error, `log` holds the traceback."""
 
     what: str
     why: str
@@ -64,51 +64,51 @@ def database_reachable() -> None:
 
 
 def database() -> None:
-    """Apply the migrations that are missing, and have SQLite look at its tables."""
+    """Apply missing migrations and update SQLite's statistics."""
     with _step("the database"):
         call_command("migrate", interactive=False, verbosity=0)
-        sqlite_analyze.look()
+        sqlite_analyze.analyze()
 
 
-def _static_state() -> str:
-    """A digest over the names, sizes and times of every static file there is to collect."""
-    how = (django.__version__, version("whitenoise"), settings.STORAGES["staticfiles"])
-    digest = hashlib.sha256(repr(how).encode())
+def _static_digest() -> str:
+    """Return a digest of the names, sizes and times of all static files to collect."""
+    made_by = (django.__version__, version("whitenoise"), settings.STORAGES["staticfiles"])
+    digest = hashlib.sha256(repr(made_by).encode())
     for finder in get_finders():
         for name, storage in finder.list([]):
-            found = Path(storage.path(name)).stat()
-            digest.update(f"{name}\0{found.st_size}\0{found.st_mtime_ns}\n".encode())
+            status = Path(storage.path(name)).stat()
+            digest.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
     return digest.hexdigest()
 
 
 def static_files() -> bool:
-    """Collect and compress the static files where they changed; return whether they had."""
+    """Collect and compress the static files if they have changed; return whether they had."""
     stamp = settings.VAR_DIR / "run" / "static-state"
     with _step("the static files"):
-        state = _static_state()
+        digest = _static_digest()
         collected = Path(settings.STATIC_ROOT) / "staticfiles.json"
-        if collected.exists() and stamp.exists() and stamp.read_text() == state:
+        if collected.exists() and stamp.exists() and stamp.read_text() == digest:
             return False
         stamp.unlink(missing_ok=True)
         call_command("collectstatic", interactive=False, verbosity=0, clear=True)
-        stamp.write_text(state)
+        stamp.write_text(digest)
     return True
 
 
 def starter() -> str:
-    """Register the model that ships with the project, if one does; return what that said."""
+    """Register the model that comes with the project, if one does; return the command's output."""
     if "register_starter" not in get_commands():
         return ""
-    said = io.StringIO()
+    output = io.StringIO()
     with _step("the starter model"):
-        call_command("register_starter", stdout=said)
-    return said.getvalue().strip()
+        call_command("register_starter", stdout=output)
+    return output.getvalue().strip()
 
 
-def give_password(username: str) -> str:
-    """Set a new random password and return it; nobody can read it later.
+def set_random_password(username: str) -> str:
+    """Set a new random password and return it; it cannot be read later.
 
-    An account that does not exist is made, with every right; one that exists keeps its rights.
+    An account that does not exist is created as a superuser; one that exists keeps its rights.
     """
     users = get_user_model()
     password = secrets.token_urlsafe(12)
@@ -122,7 +122,7 @@ def give_password(username: str) -> str:
 
 
 def first_account() -> tuple[str, str] | None:
-    """Make an administrator where there is none; return its name and password, or None."""
+    """Create an administrator if there is none; return its name and password, or None."""
     users = get_user_model()
     with _step("the first account"):
         if users.objects.filter(is_superuser=True).exists():
@@ -130,4 +130,4 @@ def first_account() -> tuple[str, str] | None:
         username = "admin"
         while users.objects.filter(username=username).exists():
             username += "1"
-        return username, give_password(username)
+        return username, set_random_password(username)

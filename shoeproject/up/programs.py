@@ -1,7 +1,7 @@
-"""The parts of a run, as supervisor's configuration.
+"""The programs of a run, as supervisor's configuration.
 
-Paths and numbers reach it as environment variables: supervisor's file format knows no quoting, and
-a folder named `my #1 100% shoes` would end up as a comment and a format character.
+The configuration refers to paths and numbers as environment variables: supervisor's file format has
+no quoting, so a folder named `my #1 100% shoes` would be read as a comment and a format character.
 """
 
 import os
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# Seconds a part has to stop before it is killed; a training process has most of them to end itself.
+# Seconds a program has to stop before it is killed; most of them are for a training process.
 STOP_SECONDS = 12
 
 _HEAD = """\
@@ -31,9 +31,10 @@ childlogdir=%(ENV_UP_VAR)s/log
 supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 """
 
-# Only the leader of a group is asked to stop (stopasgroup is off): Celery's pool processes die of
-# a signal that its main process takes as "finish what you do". Killing means the whole group.
-# Retries never run out: what fails for an hour, on a full disk say, comes back by itself after it.
+# Only the leader of a process group gets the stop signal (stopasgroup is off): to Celery's main
+# process it means "finish the current tasks", but pool processes would die of it. SIGKILL goes to
+# the whole group. Retries never run out: a program that failed for an hour, because of a full disk
+# say, starts again when the cause is gone.
 _PROGRAM = """\
 [program:{name}]
 command={command}
@@ -50,8 +51,8 @@ stdout_logfile_maxbytes=5MB
 stdout_logfile_backups=3
 """
 
-# Groups stop one after the other, the highest priority first, and the parts of one group together:
-# the broker stays until nobody needs it.
+# Groups stop one after the other, the highest priority first, and the programs of a group together:
+# the broker stops last.
 _APP_GROUP = """\
 [group:app]
 programs={apps}
@@ -65,9 +66,11 @@ priority=10
 
 
 @dataclass(frozen=True)
-class Part:
-    """One program: its name, how people call it, its command line and what it finds in its
-    environment beside what all have, both as supervisor reads them."""
+class Program:
+    """One program: its name, its title in messages, its command line and additional environment.
+
+    The last two are in supervisor's format.
+    """
 
     name: str
     title: str
@@ -75,10 +78,10 @@ class Part:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def _broker() -> Part:
-    # The append-only file is off by default, and the snapshot it would keep instead loses minutes.
-    # The title stays as it is because setting it wipes the environment by which a run is found.
-    return Part(
+def _broker() -> Program:
+    # The append-only file is off by default, and the snapshots made instead can lose minutes.
+    # The process title stays: setting it overwrites the environment by which a run is found.
+    return Program(
         "broker",
         "broker",
         '"%(ENV_UP_VALKEY)s" --port 0 --unixsocket "%(ENV_UP_SOCKETS)s/valkey.sock"'
@@ -87,34 +90,34 @@ def _broker() -> Part:
     )
 
 
-def _celery(name: str, title: str, options: str) -> Part:
-    return Part(name, title, f'"%(ENV_UP_PYTHON)s" -m celery -A shoeproject {options}')
+def _celery(name: str, title: str, options: str) -> Program:
+    return Program(name, title, f'"%(ENV_UP_PYTHON)s" -m celery -A shoeproject {options}')
 
 
-def _worker(name: str, title: str, options: str) -> Part:
+def _worker(name: str, title: str, options: str) -> Program:
     # No gossip and no mingle: with two workers they only delay the start by a second.
     return _celery(
         name,
         title,
-        f"worker -Q {name} -n {name}@%%h -I shoeproject.up.ready --loglevel INFO"
+        f"worker -Q {name} -n {name}@%%h -I shoeproject.up.readiness --loglevel INFO"
         f" --without-gossip --without-mingle {options}",
     )
 
 
-def parts(embedded_broker: bool) -> list[Part]:
-    """What runs, in the order in which it starts."""
+def all_programs(embedded_broker: bool) -> list[Program]:
+    """Return the programs of a run, in the order in which they start."""
     return [
         *([_broker()] if embedded_broker else []),
-        # Its process is replaced now and then, so that what image libraries leak is returned.
+        # Its processes are replaced now and then, because image libraries leak memory.
         _worker(
             "short", "short-task worker", "-c %(ENV_UP_SHORT_PROCESSES)s --max-tasks-per-child 200"
         ),
         _worker("train", "training worker", "--pool solo"),
-        # Its pid file would only get in the way after a kill.
+        # Without a pid file: one left by a killed scheduler would prevent the next start.
         _celery("beat", "scheduler", "beat --pidfile= --loglevel INFO"),
-        # --keep-alive is longer than the seconds after which a photo that was refused may be sent
-        # again: a client that waits as it was told finds its connection still open then.
-        Part(
+        # --keep-alive is longer than the Retry-After of a refused photo, so that the client that
+        # tries again can use the same connection.
+        Program(
             "web",
             "web server",
             '"%(ENV_UP_PYTHON)s" -m gunicorn shoeproject.wsgi --bind "%(ENV_UP_BIND)s"'
@@ -122,41 +125,45 @@ def parts(embedded_broker: bool) -> list[Part]:
             " --threads %(ENV_UP_WEB_THREADS)s --timeout 60"
             " --graceful-timeout 6 --keep-alive 15"
             ' --worker-tmp-dir "%(ENV_UP_HEARTBEATS)s" --no-control-socket',
-            # By default each thread may keep a heap of its own, and in each lies what photos left.
+            # By default each thread may have a heap of its own, each with memory of past photos.
             {"MALLOC_ARENA_MAX": "%(ENV_UP_ARENAS)s"},
         ),
     ]
 
 
 def configuration(embedded_broker: bool) -> str:
-    """The text of supervisord.conf."""
-    listed = parts(embedded_broker)
-    apps = ",".join(part.name for part in listed if part.name != "broker")
+    """Return the text of supervisord.conf."""
+    listed = all_programs(embedded_broker)
+    apps = ",".join(program.name for program in listed if program.name != "broker")
     sections = [
         _PROGRAM.format(
-            name=part.name,
-            command=part.command,
-            environment=",".join(f'{name}="{value}"' for name, value in part.environment.items()),
+            name=program.name,
+            command=program.command,
+            environment=",".join(
+                f'{name}="{value}"' for name, value in program.environment.items()
+            ),
             stop_seconds=STOP_SECONDS,
         )
-        for part in listed
+        for program in listed
     ]
     groups = [_APP_GROUP.format(apps=apps), *([_BROKER_GROUP] if embedded_broker else [])]
     return "\n".join([_HEAD, *sections, *groups])
 
 
-def environment(var: Path, sockets: Path, host: str, port: int, valkey: Path | None) -> dict:
-    """What the configuration refers to, on top of this process's environment.
+def environment(
+    var: Path, sockets: Path, host: str, port: int, valkey: Path | None
+) -> dict[str, str]:
+    """Return this process's environment with the variables that the configuration refers to.
 
-    WEB_PROCESSES (default: one per core), WEB_THREADS (of each process; default: 32),
+    Reads WEB_PROCESSES (default: one per core), WEB_THREADS (of each process; default: 32),
     MALLOC_ARENA_MAX (of each web process; default: 2) and SHORT_PROCESSES (default: 2, so that an
-    assessment of many images leaves one free) are read from there.
+    assessment of many images leaves one free).
     """
     shared_memory = Path("/dev/shm")
     arenas = os.environ.get("MALLOC_ARENA_MAX", "")
     return os.environ | {
         "UP_VAR": str(var),
-        # Supervisor expands this one twice.
+        # Supervisor expands this variable twice.
         "UP_LOGS": str(var / "log").replace("%", "%%"),
         "UP_SOCKETS": str(sockets),
         "UP_PYTHON": sys.executable,
@@ -164,10 +171,10 @@ def environment(var: Path, sockets: Path, host: str, port: int, valkey: Path | N
         "UP_BIND": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
         "UP_WEB_PROCESSES": os.environ.get("WEB_PROCESSES") or str(_cores()),
         "UP_WEB_THREADS": os.environ.get("WEB_THREADS") or "32",
-        # Supervisor parses a part's environment once this stands in it: a quote would end it there.
+        # Supervisor parses a program's environment after inserting this: a quote would end it.
         "UP_ARENAS": arenas if arenas.isdecimal() else "2",
         "UP_SHORT_PROCESSES": os.environ.get("SHORT_PROCESSES") or "2",
-        # Web processes touch a file every second; on a busy disk that can stall them.
+        # Web processes touch a file every second; a busy disk could stall them.
         "UP_HEARTBEATS": str(shared_memory if shared_memory.is_dir() else var / "run"),
         "VAR_DIR": str(var),
         "PYTHONUNBUFFERED": "1",

@@ -51,8 +51,8 @@ def ask(count=5, **options) -> Collection:
     return collect.ask([shoe_type()], count, terms=[TERM], **options)[0]
 
 
-def run(job, watch=None) -> Collection:
-    jobs.perform(Collection, job.pk, collect.run, watch=watch)
+def run(job, on_progress=None) -> Collection:
+    jobs.perform(Collection, job.pk, collect.run, on_progress=on_progress)
     job.refresh_from_db()
     return job
 
@@ -255,7 +255,7 @@ def test_what_was_found_before_the_limit_is_not_lost(engines, web, settings):
         if not seen and row.hits.exists():
             seen.append(engines.refuse(429, path="/i.js"))
 
-    run(job, watch=refuse_page_two)
+    run(job, on_progress=refuse_page_two)
     assert job.state == "queued"
     before = job.images.count()
     assert before > 50
@@ -327,7 +327,7 @@ def test_a_worker_that_dies_anywhere_changes_nothing(engines, web, settings):
     job = ask(20)
     for death in (3, 9, 12, 6):
         with pytest.raises(Killed):
-            run(job, watch=after(death))
+            run(job, on_progress=after(death))
         Collection.objects.filter(pk=job.pk).update(lease_until=timezone.now())
     run(job)
     assert (job.state, names(job)) == ("done", whole)
@@ -361,7 +361,7 @@ def test_a_paused_collection_stops_and_goes_on(engines, web, settings):
         if row.images.count() == 4:
             row.pause()
 
-    assert run(job, watch=pause).state == "paused"
+    assert run(job, on_progress=pause).state == "paused"
     assert 4 <= job.images.count() < 10
     job.resume()
     assert names(run(job)) == [f"Boot {n}" for n in range(10)]

@@ -318,12 +318,12 @@ def test_a_zip_taken_up_again_counts_as_one(pack):
         if row.progress_done:
             next(taken)
 
-    claim.watch = die
+    claim.on_progress = die
     with pytest.MonkeyPatch.context() as patch, pytest.raises(StopIteration):
         patch.setattr("django.conf.settings.JOB_TICK_SECONDS", 0)
         imports.run(claim)
     assert 0 < ShoeImage.objects.count() < 4
-    claim.release()
+    claim.requeue()
     jobs.perform(Import, job.pk, imports.run)
     job.refresh_from_db()
     assert (job.report["added"], job.report["known"]) == (4, 0)
@@ -337,7 +337,7 @@ def test_a_cancelled_import_stops_and_keeps_what_is_in(pack, settings):
         if row.progress_done == 3:
             row.cancel()
 
-    jobs.perform(Import, job.pk, imports.run, watch=cancel)
+    jobs.perform(Import, job.pk, imports.run, on_progress=cancel)
     job.refresh_from_db()
     assert (job.state, ShoeImage.objects.count()) == ("cancelled", 4)
 

@@ -162,7 +162,7 @@ def test_an_import_taken_up_again_counts_as_one(folder):
     ingest.add_image(
         stored.read_bytes(), ingest.Origin(imported_by=job), label=shoe_type("chelsea-boots")
     )
-    claim.release()
+    claim.requeue()
     jobs.perform(Import, job.pk, imports.run)
     job.refresh_from_db()
     assert (job.report["added"], job.report["known"]) == (4, 0)

@@ -228,7 +228,7 @@ def test_a_stop_on_the_way_leaves_nothing(frozen, tmp_path, monkeypatch):
         if done == 5:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("curation.management.commands.export_images.Meter.show", stop)
+    monkeypatch.setattr("curation.management.commands.export_images.ProgressBar.show", stop)
     with pytest.raises(CommandError, match="nothing was kept"):
         call_command("export_images", "spring", out=str(tmp_path / "a.zip"))
     assert list(tmp_path.iterdir()) == []

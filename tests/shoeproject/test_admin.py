@@ -151,7 +151,7 @@ def test_a_jobs_page_has_the_buttons_for_its_state(client, member):
     client.force_login(member("Curator"))
 
     def buttons():
-        return [verb for verb, _ in client.get(page).context["verbs"]]
+        return [action for action, _ in client.get(page).context["job_actions"]]
 
     assert buttons() == ["pause", "cancel"]
     assert client.get(f"{page}pause/").status_code == 403

@@ -47,7 +47,7 @@ def test_an_expired_lease_is_taken_over_and_the_old_worker_is_ignored(job):
     assert new.attempt == old.attempt + 1
     with pytest.raises(ClaimLost):
         old.tick(5, force=True)
-    with pytest.raises(ClaimLost), old.holding():
+    with pytest.raises(ClaimLost), old.transaction():
         pass
     with pytest.raises(ClaimLost):
         old.finish()
@@ -89,7 +89,7 @@ def test_repeating_old_progress_forgives_nothing(job):
     assert Import.claim(job.pk) is None
 
 
-def test_a_buried_job_is_tried_again_and_then_given_up(job):
+def test_a_job_whose_process_died_is_tried_again_and_then_given_up(job):
     for _ in range(3):
         jobs.perform(Import, job.pk, raiser(jobs.WorkerDied("signal SIGKILL")))
     job.refresh_from_db()
@@ -247,6 +247,6 @@ def test_a_command_that_waits_for_a_postponed_job_asks_now_and_then(job, setting
 def test_the_scheduler_keeps_no_file_that_a_kill_could_break(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # where it would lie, without a place of its own
     service = beat.Service(app, scheduler_cls=app.conf.beat_scheduler)
-    assert {"ring", "look"} <= set(service.scheduler.schedule)
+    assert {"ring", "analyze"} <= set(service.scheduler.schedule)
     service.sync()
     assert not list(tmp_path.iterdir())

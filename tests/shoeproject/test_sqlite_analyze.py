@@ -6,7 +6,7 @@ from django.db.models import Count
 
 from curation.models import ShoeImage
 from shoeproject import sqlite_analyze
-from shoeproject.tasks import look_at_tables
+from shoeproject.tasks import analyze_tables
 from tests.factories import row
 
 pytestmark = pytest.mark.django_db
@@ -18,10 +18,10 @@ def test_facets_of_many_values_are_counted_from_their_own_index():
     ShoeImage.objects.bulk_create(row(n, domain=f"shop{n % 40}.example") for n in range(2000))
     states = ShoeImage.objects.filter(state__in=["unreviewed", "confirmed"]).order_by()
     counts = states.values_list("domain").annotate(times=Count("pk"))
-    sqlite_analyze.look()
+    sqlite_analyze.analyze()
     assert "image_facet_domain" in counts.explain()
 
 
 def test_looking_is_harmless_everywhere():
-    look_at_tables()
-    sqlite_analyze.look()
+    analyze_tables()
+    sqlite_analyze.analyze()

@@ -20,9 +20,9 @@ class Command(ProjectCommand):
         parser.add_argument("--job", type=int, help="(for workers) be the process of this job")
         parser.add_argument("--attempt", type=int, help="(for workers) the claim it belongs to")
 
-    def talkative(self, options) -> bool:
+    def shows_log(self, options) -> bool:
         """The exporting process writes a log."""
-        return options["job"] is not None or super().talkative(options)
+        return options["job"] is not None or super().shows_log(options)
 
     def handle(self, again, wait, job, attempt, **options):
         """Ask for the embedder, or be the process that exports it."""

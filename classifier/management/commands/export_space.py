@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from classifier.exports import space
-from shoeproject.jobs.commands import Meter, ProjectCommand
+from shoeproject.jobs.commands import ProgressBar, ProjectCommand
 
 PATIENCE_SECONDS = 2  # without a word; most exports are done by then
 
@@ -31,7 +31,7 @@ class Command(ProjectCommand):
 
     def handle(self, folder, ref, force, **options):
         """Write it and say what is left to do."""
-        meter, began, said = Meter(), time.monotonic(), []
+        meter, began, said = ProgressBar(), time.monotonic(), []
 
         def progress(done, of):
             if time.monotonic() - began > PATIENCE_SECONDS:

@@ -29,9 +29,9 @@ class Command(ProjectCommand):
         parser.add_argument("--run", type=int, help="(for workers) be the process of this run")
         parser.add_argument("--attempt", type=int, help="(for workers) the claim it belongs to")
 
-    def talkative(self, options) -> bool:
+    def shows_log(self, options) -> bool:
         """The training process writes a log."""
-        return options["run"] is not None or super().talkative(options)
+        return options["run"] is not None or super().shows_log(options)
 
     def handle(self, snapshot, recipe, overrides, seed, wait, run, attempt, **options):
         """Queue a run, or be the training process of one."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from django.core.management.base import CommandError
 
 from curation.snapshots import export, freeze
-from shoeproject.jobs.commands import Meter, ProjectCommand
+from shoeproject.jobs.commands import ProgressBar, ProjectCommand
 
 
 class Command(ProjectCommand):
@@ -37,7 +37,7 @@ class Command(ProjectCommand):
 
     def handle(self, name, format, out, licence, force, **options):
         """Stream it to where it was asked for."""
-        meter = Meter()
+        meter = ProgressBar()
         chunks = export.stream(
             freeze.find(name), format, licence, lambda done, of: meter.show(done, of, "images")
         )

@@ -62,7 +62,7 @@ class Command(ProjectCommand):
         )
         job.save()
         # Paths are this machine's, so this machine does the work; the row shows it in the admin.
-        wait_for(job, imports.run, patience=0)
+        wait_for(job, imports.run, worker_timeout=0)
         self._print(job.report)
 
     def _print(self, report):

@@ -1,20 +1,17 @@
-"""`manage.py admin_password`: a way in for who lost the password."""
+"""`manage.py admin_password`: replace a lost password."""
 
 from django.core.management.base import BaseCommand
 
-from shoeproject.up.prepare import give_password
+from shoeproject.up.prepare import set_random_password
 
 
 class Command(BaseCommand):
-    """Sets and prints a new random password."""
+    """Sets a new random password and prints it."""
 
     help = "Set and print a new random password; a missing account is made, with every right."
 
     def add_arguments(self, parser):
-        """Take the account's name."""
         parser.add_argument("username", nargs="?", default="admin")
 
     def handle(self, *args, username, **options):
-        """Print the name and the new password."""
-        password = give_password(username)
-        self.stdout.write(f"{username}: {password}")
+        self.stdout.write(f"{username}: {set_random_password(username)}")

@@ -1,4 +1,4 @@
-"""`manage.py up`: run the project on this machine."""
+"""`manage.py up`: run everything on this machine."""
 
 import sys
 
@@ -15,9 +15,7 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser):
-        """Take the address to listen on."""
         add_arguments(parser)
 
     def handle(self, *args, host, port, **options):
-        """Run until told to stop."""
         sys.exit(run_or_explain(host, port))
