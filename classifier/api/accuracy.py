@@ -1,31 +1,44 @@
-"""The shape of what was measured of a type."""
+"""Serializers of measured accuracy: shares of test photos that a model is right about."""
 
 from rest_framework import serializers
 
+from classifier.answers.answer_id import DIGITS
 from classifier.evaluation.report import STATES
 
 
-def interval_field(help_text: str) -> serializers.ListField:
-    """Two shares from 0 to 1, the lower first, or null."""
+class ShareField(serializers.FloatField):
+    """A share from 0 to 1, or null, rounded like a confidence."""
+
+    def __init__(self, **options):
+        super().__init__(min_value=0, max_value=1, allow_null=True, **options)
+
+    def to_representation(self, value):
+        return round(super().to_representation(value), DIGITS)
+
+
+class IntervalField(serializers.ListField):
+    """The lower and the upper bound of a share, or null."""
+
     child = serializers.FloatField(min_value=0, max_value=1)
-    return serializers.ListField(
-        child=child, min_length=2, max_length=2, allow_null=True, help_text=help_text
-    )
+
+    def __init__(self, **options):
+        super().__init__(min_length=2, max_length=2, allow_null=True, **options)
+
+    def to_representation(self, data):
+        return [round(bound, DIGITS) for bound in data]
 
 
-class AccuracyShape(serializers.Serializer):
-    """How often the active model is right about a type, on test photos."""
+class AccuracySerializer(serializers.Serializer):
+    """How often a model is right about a type, on test photos; writes a `TypeAccuracy`."""
 
     state = serializers.ChoiceField(
         STATES,
         help_text="judged: measured. too-few: fewer than 8 products in the test photos. "
         "not-learnt: the model cannot answer it. unknown: learnt, but never judged",
     )
-    accuracy = serializers.FloatField(
-        min_value=0, max_value=1, allow_null=True, help_text="Only with state judged"
-    )
-    interval = interval_field(
-        "95 % interval of the accuracy. Only with state judged, and not always then"
+    accuracy = ShareField(help_text="Only with state judged")
+    interval = IntervalField(
+        help_text="95 % interval of the accuracy. Only with state judged, and not always then"
     )
     images = serializers.IntegerField(min_value=0, help_text="Test photos of the type")
     groups = serializers.IntegerField(min_value=0, help_text="Products that these photos show")

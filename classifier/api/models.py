@@ -4,68 +4,69 @@ from django.conf import settings
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.response import Response
 
-from classifier.api import examples, serializers
-from classifier.api.guide import GuideView
+from classifier.api import examples
+from classifier.api.accuracy import AccuracySerializer
+from classifier.api.serializers import (
+    MetricsSerializer,
+    VersionInFullSerializer,
+    VersionSerializer,
+)
+from classifier.api.views import CacheableView
 from classifier.errors import ModelUnknown, NoActiveModel
 from classifier.evaluation import report
 from classifier.inference.thresholds import TYPE
 from classifier.models import ModelVersion
-from classifier.registry import store
+from classifier.registry import lookup
 from curation.taxonomy.guide import Guide
 
 SHARES = ("accuracy", "macro_accuracy", "top5", "category_accuracy", "ece")
 
 
-class ModelsView(GuideView):
+class ModelsView(CacheableView):
     """`GET /api/v1/models/`."""
 
     @extend_schema(
         operation_id="list_models",
         summary="Versions of the model, the newest first",
         tags=["models"],
-        responses={200: serializers.VersionShape(many=True)},
+        responses={200: VersionSerializer(many=True)},
         examples=[OpenApiExample("A version", examples.VERSION, response_only=True)],
     )
     def get(self, request):
-        """List the newest."""
         rows = list(ModelVersion.objects.all()[: settings.MODELS_LISTED])
         active = ModelVersion.objects.filter(active=True)
         # A version that has been good for long may be older than those.
         rows += active.exclude(pk__in=[row.pk for row in rows])
-        figures = report.figures_of(rows)
-        return Response([_shown(row, figures[row.pk]) for row in rows])
+        figures = report.metrics_of_all(rows)
+        return Response([_version(row, figures[row.pk]) for row in rows])
 
 
-class ModelView(GuideView):
+class ModelView(CacheableView):
     """`GET /api/v1/models/<version>/`."""
+
+    problems = {"GET": [ModelUnknown(), NoActiveModel()]}
 
     @extend_schema(
         operation_id="get_model",
         summary="One version, with its figures type by type",
         description="By its number, at least twelve digits of its digest, or “active”.",
         tags=["models"],
-        responses={
-            200: serializers.VersionInFullShape,
-            **examples.problem_responses(ModelUnknown(), NoActiveModel()),
-        },
-        examples=[
-            OpenApiExample("A version", examples.VERSION_IN_FULL, response_only=True),
-        ],
+        responses={200: VersionInFullSerializer},
+        examples=[OpenApiExample("A version", examples.VERSION_IN_FULL, response_only=True)],
     )
     def get(self, request, version):
-        """Show one."""
-        row, guide = store.find(version), Guide()
-        figures = report.figures(row)
-        known = report.by_type(row, guide, report.Learnt.of(row), figures)
+        row, guide = lookup.find_public(version), Guide()
+        figures = report.metrics_of(row)
+        known = report.accuracy_by_type(row, guide, figures)
         types = [
-            {"slug": slug, **serializers.accuracy(found)}
+            {"slug": slug, **AccuracySerializer(found).data}
             for slug, found in known.items()
             if found.state != report.NOT_LEARNT
         ]
-        return Response({**_shown(row, figures), "types": types})
+        return Response({**_version(row, figures), "types": types})
 
 
-def _shown(row: ModelVersion, figures: dict) -> dict:
+def _version(row: ModelVersion, figures: dict) -> dict:
     return {
         "number": row.pk,
         "version": row.short,
@@ -79,12 +80,11 @@ def _shown(row: ModelVersion, figures: dict) -> dict:
 
 
 def _metrics(figures: dict) -> dict:
-    interval = figures.get("interval")
-    return {
+    metrics = {
+        **{name: figures.get(name) for name in ("interval", *SHARES)},
         "images": figures.get("images", 0),
-        **{name: serializers.rounded(figures.get(name)) for name in SHARES},
-        "interval": interval and [serializers.rounded(bound) for bound in interval],
-        "street": serializers.rounded(report.scene(figures, report.STREET)),
-        "catalogue": serializers.rounded(report.scene(figures, report.CATALOGUE)),
+        "street": report.scene_accuracy(figures, report.STREET),
+        "catalogue": report.scene_accuracy(figures, report.CATALOGUE),
         "sentences": report.headlines(figures),
     }
+    return MetricsSerializer(metrics).data

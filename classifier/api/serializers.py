@@ -1,27 +1,36 @@
-"""The shapes of the API: the guide is written with them, and the schema is drawn from all."""
+"""Serializers of the public API.
+
+The guide and the versions are written with them. Answers are plain dictionaries; their serializers
+are for the schema.
+"""
 
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
 from rest_framework import serializers
 
-from classifier.answers.answer import DIGITS
-from classifier.api.accuracy import AccuracyShape, interval_field
-from classifier.api.explanation import ExplainShape
-from classifier.evaluation.report import TypeTrust
+from classifier.api.accuracy import AccuracySerializer, IntervalField, ShareField
+from classifier.api.explanation import ExplainSerializer
 from curation.models import Category, ShoeType
 
 VERDICTS = ["type", "category", "unsure", "not_a_shoe"]
 
 
-class TypeShape(serializers.ModelSerializer):
-    """A type of the guide. Needs `learnt`, a set of slugs, and `trust`, a TypeTrust by slug, in
-    the context."""
+class GuideTextSerializer(serializers.Serializer):
+    """The guide's sentences about a type."""
 
-    category = serializers.SlugRelatedField("slug", read_only=True)
     pros = serializers.ListField(child=serializers.CharField())
     cons = serializers.ListField(child=serializers.CharField())
     distinction = serializers.ListField(
-        child=serializers.CharField(), help_text="How to tell this type from its neighbours"
+        child=serializers.CharField(), help_text="How to tell this type from similar ones"
     )
+
+
+class TypeSerializer(GuideTextSerializer, serializers.ModelSerializer):
+    """A type of the guide.
+
+    The context has `learnt`, a set of slugs, and `trust`, slug → TypeAccuracy.
+    """
+
+    category = serializers.SlugRelatedField("slug", read_only=True)
     learnt = serializers.SerializerMethodField(
         help_text="Whether the active model can answer this type"
     )
@@ -34,38 +43,16 @@ class TypeShape(serializers.ModelSerializer):
         fields = ["slug", "name", "category", "pros", "cons", "distinction", "learnt", "accuracy"]
 
     def get_learnt(self, row) -> bool:
-        """Whether the active model can answer this type."""
         return row.slug in self.context["learnt"]
 
-    @extend_schema_field(AccuracyShape(allow_null=True))
+    @extend_schema_field(AccuracySerializer(allow_null=True))
     def get_accuracy(self, row):
-        """What was measured of this type."""
         trust = self.context["trust"].get(row.slug)
-        return trust and accuracy(trust)
+        return trust and AccuracySerializer(trust).data
 
 
-def _share(help_text: str) -> serializers.FloatField:
-    return serializers.FloatField(min_value=0, max_value=1, allow_null=True, help_text=help_text)
-
-
-def accuracy(trust: TypeTrust) -> dict:
-    """What was measured of a type, as `AccuracyShape` has it."""
-    return {
-        "state": trust.state,
-        "accuracy": rounded(trust.accuracy),
-        "interval": trust.interval and [rounded(bound) for bound in trust.interval],
-        "images": trust.images,
-        "groups": trust.groups,
-    }
-
-
-def rounded(share: float | None) -> float | None:
-    """A share with as many digits as a confidence has."""
-    return share if share is None else round(share, DIGITS)
-
-
-class CategoryShape(serializers.ModelSerializer):
-    """A family of types. Needs `types`, slugs by category's slug, in the context."""
+class CategorySerializer(serializers.ModelSerializer):
+    """A category of types. The context has `types`, category's slug → slugs of its types."""
 
     types = serializers.SerializerMethodField(help_text="Slugs of its types")
 
@@ -74,19 +61,18 @@ class CategoryShape(serializers.ModelSerializer):
         fields = ["slug", "name", "types"]
 
     def get_types(self, row) -> list[str]:
-        """Slugs of its types."""
         return self.context["types"].get(row.slug, [])
 
 
-class ModelShape(serializers.Serializer):
+class ModelSerializer(serializers.Serializer):
     """Which model answered."""
 
     name = serializers.CharField()
     version = serializers.CharField(help_text="First twelve digits of the version's digest")
 
 
-class AnsweredCategoryShape(serializers.Serializer):
-    """The family of an answer."""
+class AnsweredCategorySerializer(serializers.Serializer):
+    """The category of an answer."""
 
     slug = serializers.SlugField()
     name = serializers.CharField()
@@ -95,7 +81,7 @@ class AnsweredCategoryShape(serializers.Serializer):
     )
 
 
-class ClosestTypeShape(serializers.Serializer):
+class ClosestTypeSerializer(serializers.Serializer):
     """One of the likeliest types."""
 
     slug = serializers.SlugField()
@@ -104,15 +90,11 @@ class ClosestTypeShape(serializers.Serializer):
     confidence = serializers.FloatField(min_value=0, max_value=1)
 
 
-class AnsweredTypeShape(ClosestTypeShape):
+class AnsweredTypeSerializer(ClosestTypeSerializer, GuideTextSerializer):
     """The type of an answer, with the guide's text."""
 
-    pros = serializers.ListField(child=serializers.CharField())
-    cons = serializers.ListField(child=serializers.CharField())
-    distinction = serializers.ListField(child=serializers.CharField())
 
-
-class AnswerShape(serializers.Serializer):
+class AnswerSerializer(serializers.Serializer):
     """What a photo shows."""
 
     id = serializers.CharField(
@@ -120,73 +102,76 @@ class AnswerShape(serializers.Serializer):
     )
     verdict = serializers.ChoiceField(
         VERDICTS,
-        help_text="type: named. category: only the family is clear. unsure: neither. "
+        help_text="type: named. category: only the category is clear. unsure: neither. "
         "not_a_shoe: there seems to be no shoe",
     )
-    model = ModelShape()
-    type = AnsweredTypeShape(allow_null=True, help_text="Only with verdict type")
-    category = AnsweredCategoryShape(
+    model = ModelSerializer()
+    type = AnsweredTypeSerializer(allow_null=True, help_text="Only with verdict type")
+    category = AnsweredCategorySerializer(
         allow_null=True, help_text="Only with verdicts type and category"
     )
-    top = ClosestTypeShape(
+    top = ClosestTypeSerializer(
         many=True, help_text="Up to five types, likeliest first, whatever the verdict"
     )
-    explain = ExplainShape(required=False, help_text="Only when asked for")
+    explain = ExplainSerializer(required=False, help_text="Only when asked for")
 
 
-class PastAnswerShape(AnswerShape):
+class PastAnswerSerializer(AnswerSerializer):
     """An answer read from its id. Merged types stand under the one that took them."""
 
     explain = None
     at = serializers.DateTimeField(help_text="When it was given")
 
 
-class ItemErrorShape(serializers.Serializer):
+class ItemErrorSerializer(serializers.Serializer):
     """Why one photo of several was not answered."""
 
     code = serializers.SlugField(help_text="Stable, for programs: as in problems")
     detail = serializers.CharField(help_text="What is wrong and what to do, for people")
 
 
-class FailedShape(serializers.Serializer):
-    """In the place of an answer."""
+class FailedSerializer(serializers.Serializer):
+    """An error in the place of an answer."""
 
-    error = ItemErrorShape()
+    error = ItemErrorSerializer()
 
 
 @extend_schema_field(
     PolymorphicProxySerializer(
-        "AnswerOrErrorShape", [AnswerShape, FailedShape], resource_type_field_name=None, many=True
+        "AnswerOrErrorShape",
+        [AnswerSerializer, FailedSerializer],
+        resource_type_field_name=None,
+        many=True,
     )
 )
 class _EachField(serializers.ListField):
     """Answers and errors."""
 
 
-class AnswersShape(serializers.Serializer):
+class AnswersSerializer(serializers.Serializer):
     """What several photos show, in their order."""
 
     predictions = _EachField()
 
 
-class MetricsShape(serializers.Serializer):
-    """How good a version is, on test photos; null where something was not measured."""
+class MetricsSerializer(serializers.Serializer):
+    """How good a version is, on test photos; null where a figure was not measured."""
 
     images = serializers.IntegerField(min_value=0, help_text="Test photos")
-    accuracy = _share("Share of them that are right")
-    interval = interval_field("95 % interval of the accuracy")
-    macro_accuracy = _share("Mean of the types' accuracies")
-    top5 = _share("Share with the right type among the five likeliest")
-    category_accuracy = _share("Share whose category is right")
-    ece = _share("Expected calibration error of the confidences")
-    street = _share("Accuracy on photos as people take them")
-    catalogue = _share("Accuracy on catalogue photos")
+    accuracy = ShareField(help_text="Share of them that are right")
+    interval = IntervalField(help_text="95 % interval of the accuracy")
+    macro_accuracy = ShareField(help_text="Mean of the types' accuracies")
+    top5 = ShareField(help_text="Share with the right type among the five likeliest")
+    category_accuracy = ShareField(help_text="Share whose category is right")
+    ece = ShareField(help_text="Expected calibration error of the confidences")
+    street = ShareField(help_text="Accuracy on photos as people take them")
+    catalogue = ShareField(help_text="Accuracy on catalogue photos")
     sentences = serializers.ListField(
-        child=serializers.CharField(), help_text="The same for people, what says most first"
+        child=serializers.CharField(), help_text="The same for people, the most important first"
     )
 
 
-class VersionShape(serializers.Serializer):
+class VersionSerializer(serializers.Serializer):
     """A version of the model."""
 
     number = serializers.IntegerField(min_value=1)
@@ -198,26 +183,16 @@ class VersionShape(serializers.Serializer):
     classes = serializers.ListField(
         child=serializers.SlugField(), help_text="Slugs of the types it learnt, as it knew them"
     )
-    metrics = MetricsShape(allow_null=True, help_text="Null where it was never judged")
+    metrics = MetricsSerializer(allow_null=True, help_text="Null where it was never judged")
 
 
-class VersionTypeShape(AccuracyShape):
+class VersionTypeSerializer(AccuracySerializer):
     """How often a version is right about one type."""
 
     slug = serializers.SlugField()
 
 
-class VersionInFullShape(VersionShape):
+class VersionInFullSerializer(VersionSerializer):
     """A version, with its figures type by type."""
 
-    types = VersionTypeShape(many=True, help_text="Today's types that it can answer")
-
-
-class ProblemShape(serializers.Serializer):
-    """An error, as RFC 9457 has it."""
-
-    type = serializers.CharField(help_text="Always about:blank: `code` says which error it is")
-    title = serializers.CharField()
-    status = serializers.IntegerField()
-    detail = serializers.CharField(help_text="What is wrong and what to do, for people")
-    code = serializers.SlugField(help_text="Stable, for programs")
+    types = VersionTypeSerializer(many=True, help_text="Today's types that it can answer")

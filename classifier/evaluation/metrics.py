@@ -1,7 +1,7 @@
-"""Answers to labelled pictures → the figures of an evaluation. Knows slugs; numpy only.
+"""Predictions for labelled pictures → the metrics of an evaluation. numpy only.
 
-Pictures of one group (views of one product) are right or wrong together, so that a hundred pictures
-of eight products prove far less than a hundred products: every interval here is widened for it.
+Pictures of one group (views of one product) are right or wrong together, so a hundred pictures of
+eight products prove far less than those of a hundred products: every interval is widened for it.
 """
 
 from collections import defaultdict
@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from classifier.inference.classify import Prediction
-from classifier.inference.thresholds import NOT_A_SHOE, OTHER_SHOE, TYPE, ClassInfo, answerable
+from classifier.inference.thresholds import NOT_A_SHOE, OTHER_SHOE, TYPE, ClassInfo
 from curation.reports.intervals import wilson
 
 VERDICTS = ("type", "category", "unsure", "not_a_shoe")
@@ -24,8 +24,8 @@ RESAMPLES = 1000  # of the bootstrap
 MIN_RESAMPLED = 100  # groups below which a bootstrap of coverage is far too sure
 
 
-class Line(Protocol):
-    """What is asked of a test picture: a line of a snapshot is one."""
+class LabelledImage(Protocol):
+    """A test picture; the lines of a snapshot are such."""
 
     sha256: str
     label: str
@@ -34,9 +34,9 @@ class Line(Protocol):
     scene: str
 
 
-class _Seen(NamedTuple):
-    """A picture of a learnt type: the likeliest type's confidence, whether that is right, and
-    whether the verdict was "type"."""
+class _Outcome(NamedTuple):
+    """The prediction for a picture of a learnt type: the likeliest type's confidence, whether that
+    type is right, and whether the verdict was "type"."""
 
     confidence: float
     right: bool
@@ -45,8 +45,8 @@ class _Seen(NamedTuple):
 
 
 @dataclass
-class _Tally:
-    """Right answers, pictures, and both by group."""
+class _Counts:
+    """Right answers and pictures by group."""
 
     groups: dict[str, list[int]] = field(default_factory=dict)
 
@@ -56,10 +56,10 @@ class _Tally:
         pair[1] += 1
 
     def row(self) -> dict:
-        return row(list(self.groups.values()))
+        return accuracy_row(list(self.groups.values()))
 
 
-def row(pairs: Sequence[Sequence[int]]) -> dict:
+def accuracy_row(pairs: Sequence[Sequence[int]]) -> dict:
     """Images, right, groups, accuracy and its interval, of groups given as (right, images)."""
     right, images = (sum(column) for column in zip(*pairs, strict=True)) if pairs else (0, 0)
     return {
@@ -72,9 +72,11 @@ def row(pairs: Sequence[Sequence[int]]) -> dict:
 
 
 def measure(
-    lines: Sequence[Line], predictions: Sequence[Prediction], classes: Sequence[ClassInfo]
+    lines: Sequence[LabelledImage],
+    predictions: Sequence[Prediction],
+    classes: Sequence[ClassInfo],
 ) -> dict:
-    """The figures of an evaluation; shares are from 0 to 1, intervals 95 %.
+    """The metrics of an evaluation; shares are from 0 to 1, intervals 95 %.
 
     Accuracy counts the likeliest type of pictures whose type was learnt, whatever the verdict;
     `category_accuracy` its category. `judged` is the same over the types with at least MIN_GROUPS
@@ -91,13 +93,13 @@ def measure(
     """
     infos = {info.slug: info for info in classes}
     learnt = {slug for slug, info in infos.items() if info.kind == TYPE}
-    total, by_category_right = _Tally(), _Tally()
-    tables = {name: defaultdict(_Tally) for name in ("type", "category", "source", "scene")}
-    scenes: dict[str, list[_Seen]] = defaultdict(list)
+    total, by_category_right = _Counts(), _Counts()
+    tables = {name: defaultdict(_Counts) for name in ("type", "category", "source", "scene")}
+    outcomes: dict[str, list[_Outcome]] = defaultdict(list)
     verdicts = {kind: dict.fromkeys(VERDICTS, 0) for kind in ("learnt", "other")}
     others: dict[str, dict[str, int]] = {}
     confusion: dict[tuple[str, str], int] = defaultdict(int)
-    top5, answers = 0, _Tally()
+    top5, answers = 0, _Counts()
     for line, prediction in zip(lines, predictions, strict=True):
         known, group = line.label in learnt, line.group or line.sha256
         verdicts["learnt" if known else "other"][prediction.verdict] += 1
@@ -117,14 +119,14 @@ def measure(
         keys = (line.label, category, line.source or "unknown", line.scene or "unknown")
         for table, key in zip(tables.values(), keys, strict=True):
             table[key].add(group, right)
-        scenes[keys[-1]].append(_Seen(confidence, right, named, group))
+        outcomes[keys[-1]].append(_Outcome(confidence, right, named, group))
         if not right:
             confusion[line.label, guess] += 1
     rows = {name: _rows(table) for name, table in tables.items()}
-    for scene, seen in scenes.items():
-        rows["scene"][scene] |= _scene(seen)
-    everything = [one for seen in scenes.values() for one in seen]
-    images, whole = len(everything), _scene(everything)
+    for scene, of_scene in outcomes.items():
+        rows["scene"][scene] |= _answering(of_scene)
+    everything = [outcome for of_scene in outcomes.values() for outcome in of_scene]
+    images, whole = len(everything), _answering(everything)
     return {
         **total.row(),
         "macro_accuracy": _mean(row["accuracy"] for row in rows["type"].values()),
@@ -146,8 +148,8 @@ def measure(
     }
 
 
-def _rows(table: Mapping[str, _Tally]) -> dict[str, dict]:
-    return {key: tally.row() for key, tally in sorted(table.items())}
+def _rows(table: Mapping[str, _Counts]) -> dict[str, dict]:
+    return {key: counts.row() for key, counts in sorted(table.items())}
 
 
 def _mean(values: Iterable[float]) -> float:
@@ -155,25 +157,26 @@ def _mean(values: Iterable[float]) -> float:
     return sum(values) / len(values) if values else 0.0
 
 
-def _scene(seen: Sequence[_Seen]) -> dict:
-    columns = list(zip(*seen, strict=True)) or [()] * 4
+def _answering(outcomes: Sequence[_Outcome]) -> dict:
+    """The metrics of confidences and verdicts, for all pictures or those of one scene."""
+    columns = list(zip(*outcomes, strict=True)) or [()] * 4
     confidence = np.array(columns[0], dtype=np.float64)
     right, named = (np.array(column, dtype=bool) for column in columns[1:3])
     return {
-        "ece": calibration_error(confidence, right) if seen else 0.0,
-        "answered": float(named.mean()) if seen else 0.0,
-        "wrong_confident": float((named & ~right).mean()) if seen else 0.0,
-        "answers": _answers(seen),
+        "ece": calibration_error(confidence, right) if outcomes else 0.0,
+        "answered": float(named.mean()) if outcomes else 0.0,
+        "wrong_confident": float((named & ~right).mean()) if outcomes else 0.0,
+        "answers": _answers(outcomes),
         "coverage": coverage(confidence, right, columns[3]),
     }
 
 
-def _answers(seen: Sequence[_Seen]) -> dict:
-    given, right = _Tally(), _Tally()
-    for one in seen:
-        given.add(one.group, one.named)
-        if one.named:
-            right.add(one.group, one.right)
+def _answers(outcomes: Sequence[_Outcome]) -> dict:
+    given, right = _Counts(), _Counts()
+    for outcome in outcomes:
+        given.add(outcome.group, outcome.named)
+        if outcome.named:
+            right.add(outcome.group, outcome.right)
     answered = given.row()
     return {
         "share": answered["accuracy"],
@@ -184,12 +187,12 @@ def _answers(seen: Sequence[_Seen]) -> dict:
 
 def _judged(lines, predictions, per_type: Mapping[str, dict]) -> dict:
     enough = {slug for slug, row in per_type.items() if row["groups"] >= MIN_GROUPS}
-    tally = _Tally()
+    counts = _Counts()
     for line, prediction in zip(lines, predictions, strict=True):
         if line.label in enough:
-            tally.add(line.group or line.sha256, prediction.top[0][0] == line.label)
+            counts.add(line.group or line.sha256, prediction.top[0][0] == line.label)
     macro = _mean(row["accuracy"] for slug, row in per_type.items() if slug in enough)
-    return {**tally.row(), "types": len(enough), "min_groups": MIN_GROUPS, "macro_accuracy": macro}
+    return {**counts.row(), "types": len(enough), "min_groups": MIN_GROUPS, "macro_accuracy": macro}
 
 
 def _refused(lines, predictions, infos, others: Mapping[str, dict]) -> dict:
@@ -250,10 +253,10 @@ def coverage(
     names, group = np.unique(np.asarray(groups, dtype=str)[order], return_inverse=True)
     interval = [0.0, 1.0]
     if len(names) >= MIN_RESAMPLED:
-        dice, shares = np.random.default_rng(0), []
+        rng, shares = np.random.default_rng(0), []
         for _ in range(RESAMPLES):
-            drawn = np.bincount(dice.integers(len(names), size=len(names)), minlength=len(names))
-            rows = np.repeat(np.arange(images), drawn[group])
+            sample = np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names))
+            rows = np.repeat(np.arange(images), sample[group])
             shares.append(answerable(confidence[rows], right[rows], precision) / len(rows))
         interval = np.quantile(shares, (0.025, 0.975)).tolist()
     return {
@@ -264,6 +267,20 @@ def coverage(
         "right": int(right[:answered].sum()),
         "threshold": float(confidence[answered - 1]) if answered else None,
     }
+
+
+def answerable(confidence: np.ndarray, right: np.ndarray, precision: float) -> int:
+    """How many rows can be answered, the surest first, with the share `precision` of them right.
+
+    The largest such number, 0 where there is none. Rows of equal confidence are answered together.
+    """
+    order = np.argsort(-confidence, kind="stable")
+    confidence, right = confidence[order], right[order].astype(bool)
+    share = np.cumsum(right) / np.arange(1, len(right) + 1)
+    # A threshold lets all rows of one confidence through, so only the last of them may be the end.
+    last = np.append(confidence[1:] < confidence[:-1], True)
+    good = np.flatnonzero(last & (share >= precision))
+    return int(good[-1]) + 1 if len(good) else 0
 
 
 def grouped_interval(pairs: Sequence[Sequence[int]]) -> list[float]:

@@ -26,7 +26,7 @@ from classifier.models import ModelVersion, PretrainedEmbedder
 from classifier.registry import stored
 from curation.issues import findings, write
 from curation.models import Assessment, AssessRun, ShoeImage
-from curation.snapshots import freeze
+from curation.snapshots import manifest
 from curation.splits import Split
 from shoeproject.batches import batches
 from shoeproject.jobs import Claim, Postponed, State
@@ -195,7 +195,7 @@ def _learnt_from(embedder: Embedder) -> set[str]:
     version = ModelVersion.objects.filter(digest=embedder.digest).select_related("snapshot").first()
     if version is None or version.snapshot is None:
         return set()
-    return {line.sha256 for line in freeze.read(version.snapshot) if line.split == Split.TRAIN}
+    return {line.sha256 for line in manifest.read(version.snapshot) if line.split == Split.TRAIN}
 
 
 def _publish(

@@ -1,9 +1,6 @@
-"""How good a version is on the locked test split of a snapshot."""
+"""Evaluate a version on the locked test split of a snapshot."""
 
 import io
-import logging
-import os
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from django.core.files.base import ContentFile
@@ -19,9 +16,8 @@ from curation import ingest
 from curation.errors import CurationError
 from curation.models import Snapshot
 from curation.models.image import media_name
-from curation.snapshots import freeze
-
-logger = logging.getLogger(__name__)
+from curation.snapshots import manifest
+from shoeproject.parallel import map_in_threads
 
 
 class TestImageGone(ClassifierError):
@@ -38,10 +34,8 @@ class TestImageGone(ClassifierError):
 
 
 def ask(version: ModelVersion, frozen: Snapshot, by=None) -> Evaluation:
-    """The evaluation of this pair: the one there is, or a new one in the queue.
-
-    One that was cancelled is over for good, so it makes room for a new one.
-    """
+    """Queue the evaluation of this pair, or return the existing one; a failed or paused one is
+    resumed, a cancelled one replaced."""
     cancelled = {"version": version, "snapshot": frozen, "state": Evaluation.State.CANCELLED}
     Evaluation.objects.filter(**cancelled).delete()
     evaluation, new = Evaluation.objects.get_or_create(
@@ -58,23 +52,15 @@ def run(claim) -> None:
     """Perform an evaluation job."""
     job = claim.job
     model = stored.load(job.version)
-    lines = [line for line in freeze.read(job.snapshot) if line.split == "test"]
+    lines = [line for line in manifest.read(job.snapshot) if line.split == "test"]
     if not lines:
         raise TooFewPictures("test", 0, 1)
-    predictions = []
     claim.tick(0, len(lines), "test pictures", force=True)
-    # Decoding and ONNX Runtime both let go of the interpreter, so threads keep the cores busy.
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        try:
-            for prediction in pool.map(lambda line: _predict(line, model), lines):
-                predictions.append(prediction)
-                claim.tick(len(predictions))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    # Decoding and ONNX Runtime both release the interpreter lock, so threads keep the cores busy.
+    predictions = list(map_in_threads(lambda line: _predict(line, model), lines, claim.tick))
     claim.tick(len(lines), force=True)
     name = f"evaluations/{job.version.digest}/{job.snapshot.digest}.npz"
-    storages["models"].save(name, ContentFile(_table(lines, predictions, model)))
+    storages["models"].save(name, ContentFile(_archive(lines, predictions, model)))
     metrics = measure(lines, predictions, model.classes)
     with claim.transaction():
         Evaluation.objects.filter(pk=job.pk).update(metrics=metrics, probabilities=name)
@@ -88,7 +74,7 @@ def _predict(line, model: Model):
         raise TestImageGone(line.sha256) from error
 
 
-def _table(lines, predictions, model: Model) -> bytes:
+def _archive(lines, predictions, model: Model) -> bytes:
     """The probabilities of every test image, (N, classes) float32, as a NumPy archive."""
     slugs = [c.slug for c in model.classes]
     out = io.BytesIO()

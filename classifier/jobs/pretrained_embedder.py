@@ -1,7 +1,7 @@
-"""Embedders made of pretrained weights: asking for one, watching over its export, loading it.
+"""Pretrained embedders: ask for one, supervise its export, load it.
 
-This module never imports torch; the export itself happens in `manage.py export_embedder --job`, a
-process of its own.
+This module never imports torch; the export itself happens in a subprocess,
+`manage.py export_embedder --job`.
 """
 
 from contextlib import suppress
@@ -18,7 +18,7 @@ from shoeproject.jobs import Claim, State, TransitionRefused
 
 
 class NoEmbedderWeights(ClassifierError):
-    """Pretrained weights were not found; `tried` and `offers` say where, in words."""
+    """Pretrained weights were not found. `tried`: where; `offers`: what this machine has."""
 
     arch: str
     tried: str
@@ -45,7 +45,7 @@ class WeightsSawLabels(ClassifierError):
 
 
 class NotExported(ClassifierError):
-    """There is a job for this embedder and no file yet."""
+    """The job of this embedder is not done yet."""
 
     row: PretrainedEmbedder
     code = "embedder_not_exported"
@@ -56,7 +56,7 @@ class NotExported(ClassifierError):
 
 
 class BrokenEmbedder(ClassifierError):
-    """Its files are missing, damaged, or compute other numbers here."""
+    """The embedder's files are missing, damaged, or compute other numbers on this machine."""
 
     row: PretrainedEmbedder
     why: str
@@ -68,20 +68,20 @@ class BrokenEmbedder(ClassifierError):
 
 
 def ask(by=None, again: bool = False, since: datetime | None = None) -> PretrainedEmbedder:
-    """The embedder that `EMBED_ARCH` and `EMBED_SIZE` name: the row there is, or a new one queued.
+    """Queue the export of the embedder that `EMBED_ARCH` and `EMBED_SIZE` name, or return its row.
 
-    A failed or paused one is resumed, but not if it stopped after `since`: whoever asks in rounds
-    gives the moment of the first. With `again` one that is done is dropped and made anew.
+    A failed or paused one is resumed unless it stopped after `since`, which is the time of the
+    first call where a caller asks again and again. With `again` a finished one is exported anew.
     """
-    of_kind = {"arch": settings.EMBED_ARCH, "size": settings.EMBED_SIZE}
+    kind = {"arch": settings.EMBED_ARCH, "size": settings.EMBED_SIZE}
     if again:
-        PretrainedEmbedder.objects.filter(**of_kind, state=State.DONE).delete()
+        PretrainedEmbedder.objects.filter(**kind, state=State.DONE).delete()
     rows = PretrainedEmbedder.objects.exclude(state=State.CANCELLED)
-    row, new = rows.get_or_create(**of_kind, defaults={"asked_by": by})
+    row, new = rows.get_or_create(**kind, defaults={"asked_by": by})
     if new:
         row.ring()
     elif row.state in (State.FAILED, State.PAUSED) and (since is None or _stopped(row) < since):
-        # Refused where somebody else has just resumed it.
+        # Refused where another process has just resumed it.
         with suppress(TransitionRefused):
             row.resume()
     return row
@@ -92,9 +92,9 @@ def _stopped(row: PretrainedEmbedder) -> datetime:
 
 
 def load(row: PretrainedEmbedder) -> Embedder:
-    """The embedder's network, checked against every sum and the reference on its card.
+    """The embedder, its files' digests and its reference embedding checked.
 
-    A damaged local copy is thrown away and fetched once more. Raises NotExported, BrokenEmbedder.
+    A damaged local copy is removed and fetched once more. Raises NotExported, BrokenEmbedder.
     """
     if not row.digest:
         raise NotExported(row)
@@ -105,7 +105,7 @@ def load(row: PretrainedEmbedder) -> Embedder:
 
 
 def supervise(claim: Claim) -> None:
-    """Perform an export job: start the process, keep the lease, pass on a stop."""
+    """Perform an export job: run the exporting process."""
     if claim.job.digest:
         return  # The worker before this one died after the last step.
     command = subprocesses.management_command(

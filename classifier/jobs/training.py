@@ -1,7 +1,7 @@
-"""Training runs: starting one, and watching over the process that trains.
+"""Start training runs, and supervise the process that trains.
 
-This module runs in the worker and never imports torch; the training itself happens in
-`manage.py train --run`, a process of its own.
+The worker runs this module, which never imports torch; the training itself happens in a subprocess,
+`manage.py train --run`.
 """
 
 from django.conf import settings
@@ -27,7 +27,7 @@ class SnapshotIncomplete(ClassifierError):
 
 
 class NoTeacher(ClassifierError):
-    """The version to learn from cannot teach."""
+    """The version named as teacher has no linear head."""
 
     version: ModelVersion
     code = "no_teacher"
@@ -35,10 +35,10 @@ class NoTeacher(ClassifierError):
 
 
 def check(snapshot: Snapshot, recipe: str, overrides: dict) -> None:
-    """Raise the recipe's errors, `VersionNotFound` and `NoTeacher` for its teacher, or
-    `SnapshotIncomplete`, before anything is queued."""
+    """Check what a training needs. Raises the recipe's errors, `VersionNotFound` and `NoTeacher`
+    for its teacher, and `SnapshotIncomplete`."""
     teacher = recipes.get_recipe(recipe, overrides).teacher
-    # The head's own file is there only where the head is linear.
+    # Only a version with a linear head has the head's own file.
     if teacher and not {HEAD, WEIGHTS} <= set((version := lookup.find(teacher)).card["files"]):
         raise NoTeacher(version)
     if snapshot.incomplete:
@@ -50,7 +50,7 @@ def start(snapshot: Snapshot, recipe="", overrides=None, seed: int = 42, by=None
     recipe, overrides = recipe or settings.DEFAULT_RECIPE, overrides or {}
     check(snapshot, recipe, overrides)
     if overrides.get("teacher"):
-        # A number means another version in another database, “active” another one tomorrow.
+        # Its digest: a number means another version in another database, “active” may tomorrow.
         overrides = {**overrides, "teacher": lookup.find(str(overrides["teacher"])).digest[:12]}
     run = TrainingRun.objects.create(
         snapshot=snapshot, recipe=recipe, overrides=overrides, seed=seed, asked_by=by
@@ -60,12 +60,12 @@ def start(snapshot: Snapshot, recipe="", overrides=None, seed: int = 42, by=None
 
 
 def supervise(claim) -> None:
-    """Perform a training job: start the process, keep the lease, pass on a stop, judge the result.
+    """Perform a training job: run the training process, then queue the version's evaluation.
 
     A process that dies is started again from its last checkpoint, by whichever worker is free.
     """
     run = claim.job
-    sweep()
+    drop_old_checkpoints()
     try:
         if not ModelVersion.objects.filter(run=run).exists():
             _train(claim)
@@ -79,9 +79,9 @@ def supervise(claim) -> None:
         evaluation.ask(version, run.snapshot, by=run.asked_by)
 
 
-def sweep() -> None:
-    """Drop the checkpoints of runs that are over: a run cancelled while it was paused, say, or
-    whose worker died between finishing and tidying up."""
+def drop_old_checkpoints() -> None:
+    """Drop the checkpoints of runs that are over: those cancelled while paused, for example, or
+    whose worker died just after finishing."""
     over = TrainingRun.objects.filter(state__in=[State.DONE, State.CANCELLED])
     for run_id in over.filter(pk__in=checkpoints.run_ids()).values_list("pk", flat=True):
         checkpoints.drop(run_id)

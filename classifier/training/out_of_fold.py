@@ -14,7 +14,7 @@ from classifier.training import torchvision_shim  # noqa: F401
 # isort: split
 import torch
 
-from classifier.evaluation.metrics import MIN_GROUPS, row
+from classifier.evaluation.metrics import MIN_GROUPS, accuracy_row
 from classifier.inference.thresholds import TYPE, ClassInfo
 from classifier.jobs.checkpoints import LocalCheckpoints
 from classifier.recipes import Recipe
@@ -22,12 +22,12 @@ from classifier.training.data_loaders import Item
 from classifier.training.learner import build_learner
 from classifier.training.loop import train
 from classifier.training.start_weights import Start
-from curation.snapshots.freeze import Line
+from curation.snapshots.manifest import ManifestLine
 
 Progress = Callable[[int, int, int], None]  # fold, batches done, batches in all
 
 
-def small_types(lines: Iterable[Line], classes: Sequence[ClassInfo]) -> list[str]:
+def small_types(lines: Iterable[ManifestLine], classes: Sequence[ClassInfo]) -> list[str]:
     """Slugs of learnt types with fewer than MIN_GROUPS groups in the test split."""
     groups = defaultdict(set)
     for line in lines:
@@ -37,8 +37,11 @@ def small_types(lines: Iterable[Line], classes: Sequence[ClassInfo]) -> list[str
 
 
 def choose(
-    lines: Iterable[Line], classes: Sequence[ClassInfo], small: Sequence[str], per_label: int
-) -> list[Line]:
+    lines: Iterable[ManifestLine],
+    classes: Sequence[ClassInfo],
+    small: Sequence[str],
+    per_label: int,
+) -> list[ManifestLine]:
     """All lines of small types and at most `per_label` of every other class, whatever their split.
 
     Which ones is decided by their digests, so it is the same every time.
@@ -52,7 +55,7 @@ def choose(
     return chosen
 
 
-def folds_of(lines: Sequence[Line], folds: int) -> list[int]:
+def folds_of(lines: Sequence[ManifestLine], folds: int) -> list[int]:
     """The fold of every line, from 0: whole groups, of each label about as many pictures in every
     fold (the largest group first, always into the emptiest fold)."""
     sizes = Counter((line.label, line.group or line.sha256) for line in lines)
@@ -66,7 +69,7 @@ def folds_of(lines: Sequence[Line], folds: int) -> list[int]:
 
 
 def judge(
-    lines: Sequence[Line],
+    lines: Sequence[ManifestLine],
     paths: Mapping[str, Path],
     classes: Sequence[ClassInfo],
     small: Sequence[str],
@@ -109,7 +112,7 @@ def judge(
                 pair = pairs[line.label].setdefault(line.group or line.sha256, [0, 0])
                 pair[0] += slugs[guess] == line.label
                 pair[1] += 1
-    return {slug: row(list(groups.values())) for slug, groups in pairs.items() if groups}
+    return {slug: accuracy_row(list(groups.values())) for slug, groups in pairs.items() if groups}
 
 
 def _guesses(learner, types: torch.Tensor) -> list[int]:

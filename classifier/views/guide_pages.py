@@ -7,7 +7,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from classifier.evaluation import report
-from classifier.registry import store
+from classifier.registry import serving
 from classifier.views.page import site_page
 from curation.models import ShoeType
 from curation.taxonomy import search_text
@@ -20,21 +20,21 @@ QUERY_LENGTH = 100
 @site_page
 def guide(request):
     """All types, family by family, or those that `?q=` finds."""
-    served, guide = store.active(), Guide()
-    measured = report.figures(served.version) if served else {}
-    known = report.by_type(served.version, guide, served.model, measured) if served else {}
+    served, guide = serving.active(), Guide()
+    measured = report.metrics_of(served.version) if served else {}
+    known = report.accuracy_by_type(served.version, guide, measured) if served else {}
     query = " ".join(request.GET.get("q", "")[:QUERY_LENGTH].split())
     types = [(row, known.get(row.slug), text) for row, text in _with_text(guide.types())]
-    found = [entry for entry in types if search_text.matches(entry[2], query)]
+    matching = [entry for entry in types if search_text.matches(entry[2], query)]
     context = {
-        "families": _families(found),
+        "families": _families(matching),
         "all_families": _families(types),
         "query": query,
-        "found": len(found),
+        "found": len(matching),
         "total": len(types),
         "served": served,
         "measured": bool(measured.get("per_type")),
-        "scenes": report.about_scenes(measured),
+        "scenes": report.scenes_sentence(measured),
     }
     return render(request, "site/guide.html", context)
 
@@ -43,12 +43,12 @@ def guide(request):
 @site_page
 def guide_category(request, slug):
     """One family."""
-    served, guide = store.active(), Guide()
+    served, guide = serving.active(), Guide()
     families = dict(_families([(row,) for row in guide.types()]))
     category = next((category for category in families if category.slug == slug), None)
     if category is None:
         raise Http404
-    known = report.by_type(served.version, guide, served.model) if served else {}
+    known = report.accuracy_by_type(served.version, guide) if served else {}
     rows = [(row, known.get(row.slug)) for (row,) in families[category]]
     context = {"category": category, "rows": rows, "families": list(families), "served": served}
     return render(request, "site/category.html", context)
@@ -57,14 +57,14 @@ def guide_category(request, slug):
 @require_safe
 @site_page
 def guide_type(request, slug):
-    """One type; one that was merged into another leads there."""
-    served, guide = store.active(), Guide()
+    """One type; a merged one redirects to the type that took it."""
+    served, guide = serving.active(), Guide()
     row = guide.type(slug)
     if row is None:
         raise Http404
     if row.slug != slug:
         return redirect("guide-type", slug=row.slug)
-    known = report.by_type(served.version, guide, served.model) if served else {}
+    known = report.accuracy_by_type(served.version, guide) if served else {}
     context = {
         "type": row,
         "family": [other for other in guide.types() if other.category == row.category],
@@ -75,7 +75,7 @@ def guide_type(request, slug):
 
 
 def _with_text(rows: list[ShoeType]):
-    """Each row with the text that it is found by; one query."""
+    """Yield each row with the text in which the search looks for words; one query."""
     terms = dict(ShoeType.objects.values_list("slug", "search_terms"))
     for row in rows:
         row.search_terms = terms.get(row.slug, [])
@@ -83,6 +83,6 @@ def _with_text(rows: list[ShoeType]):
 
 
 def _families(entries: list[tuple]) -> list[tuple]:
-    """Entries, whose first is a type, by its category."""
+    """Group entries, whose first item is a type, by the type's category."""
     grouped = groupby(entries, key=lambda entry: entry[0].category)
     return [(category, list(group)) for category, group in grouped]

@@ -13,8 +13,9 @@ from classifier.assess import feature_store, request
 from classifier.jobs import assessment, chunks
 from classifier.models import ModelVersion, PretrainedEmbedder
 from classifier.registry import promote, serving
-from curation import imports, ingest
+from curation import ingest
 from curation.decisions import decide, purge
+from curation.imports.run import import_images
 from curation.issues import findings, write
 from curation.issues.reasons import DUPLICATES
 from curation.models import (
@@ -361,7 +362,7 @@ def test_assessed_by_itself_after_what_changes_things(
     thing(colour=BLUE, seed=5).save(folder / "a.png")
     for expected in (1, 1):  # the second import adds nothing
         row = Import.objects.create(path=str(folder.parent))
-        jobs.perform(Import, row.pk, imports.run)
+        jobs.perform(Import, row.pk, import_images)
         with django_capture_on_commit_callbacks(execute=True):
             row.refresh_from_db()
             receivers.assess_new_images(Import, row)

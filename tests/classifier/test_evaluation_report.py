@@ -8,11 +8,11 @@ import pytest
 from django.urls import reverse
 from drf_spectacular.validation import validate_schema
 
-from classifier.evaluation import report
+from classifier.evaluation import report, wording
 from classifier.evaluation.metrics import MIN_GROUPS
 from classifier.management.commands.evaluate import summary
 from classifier.models import Evaluation, ModelVersion
-from classifier.registry import store
+from classifier.registry import serving
 from curation.models import ShoeType, Snapshot
 from curation.taxonomy.guide import Guide
 from tests import tiny_model
@@ -78,7 +78,7 @@ NEW = {
 @pytest.fixture
 def version(tmp_path):
     yield tiny_model.activate(tmp_path / "version")
-    store.forget()
+    serving.forget()
 
 
 def judge(version, per_type: dict, name="spring", **figures) -> Evaluation:
@@ -92,12 +92,12 @@ def judge(version, per_type: dict, name="spring", **figures) -> Evaluation:
 def write_card(version, **more) -> None:
     """Put more on a version's card, as an export of a starter does."""
     ModelVersion.objects.filter(pk=version.pk).update(card={**version.card, **more})
-    store.forget()
+    serving.forget()
 
 
-def known() -> dict[str, report.TypeTrust]:
-    served = store.active()
-    return report.by_type(served.version, Guide(), served.model)
+def known() -> dict[str, report.TypeAccuracy]:
+    served = serving.active()
+    return report.accuracy_by_type(served.version, Guide())
 
 
 def text(response) -> str:
@@ -120,12 +120,12 @@ def test_each_type_is_judged_or_says_why_not(version):
     judge(version, {"chelsea-boots": CHELSEA, "uggs": row(5, 5, 3)})
     said = known()
     assert len(said) == 36
-    assert said["chelsea-boots"] == report.TypeTrust(
+    assert said["chelsea-boots"] == report.TypeAccuracy(
         "judged", 121 / 130, (0.87, 0.96), images=130, groups=72
     )
-    assert said["uggs"] == report.TypeTrust("too-few", images=5, groups=3)
-    assert said["sandals"] == report.TypeTrust("too-few"), "judged without one photo of it"
-    assert said["golf-shoes"] == report.TypeTrust("not-learnt")
+    assert said["uggs"] == report.TypeAccuracy("too-few", images=5, groups=3)
+    assert said["sandals"] == report.TypeAccuracy("too-few"), "judged without one photo of it"
+    assert said["golf-shoes"] == report.TypeAccuracy("not-learnt")
 
 
 def test_a_version_that_nobody_judged_is_unknown(version):
@@ -212,7 +212,7 @@ def test_two_learnt_types_merged_into_one_are_unknown(version):
     write_card(version, out_of_fold=estimates)
     judge(version, {"army-boots": CHELSEA, "uggs": CHELSEA})
     merge("army-boots", into="uggs")
-    assert known()["uggs"] == report.TypeTrust("unknown")
+    assert known()["uggs"] == report.TypeAccuracy("unknown")
 
 
 def test_a_merged_type_without_a_row_is_not_said_to_have_no_photos(version):
@@ -223,11 +223,11 @@ def test_a_merged_type_without_a_row_is_not_said_to_have_no_photos(version):
 
 def test_one_query_at_most(version, django_assert_num_queries):
     judge(version, {"uggs": CHELSEA})
-    served, guide = store.active(), Guide()
+    served, guide = serving.active(), Guide()
     with django_assert_num_queries(1):
-        measured = report.figures(served.version)
+        measured = report.metrics_of(served.version)
     with django_assert_num_queries(0):
-        report.by_type(served.version, guide, served.model, measured)
+        report.accuracy_by_type(served.version, guide, measured)
 
 
 # --- words ------------------------------------------------------------------------------------
@@ -242,16 +242,16 @@ def test_one_query_at_most(version, django_assert_num_queries):
     ],
 )  # fmt: skip
 def test_shares_are_never_rounded_to_none_or_all(value, digits, said):
-    assert report.share(value, digits) == said
+    assert wording.percentage(value, digits) == said
 
 
 def test_all_and_none_are_said_with_their_number():
-    everything = report.TypeTrust("judged", 1.0, (0.68, 1.0), images=1200, groups=8)
+    everything = report.TypeAccuracy("judged", 1.0, (0.68, 1.0), images=1200, groups=8)
     assert everything.short == "1,200 of 1,200 right"
     assert everything.sentence == (
         "Right in all 1,200 test photos (8 products; 95% interval 68% to 100%)."
     )
-    nothing = report.TypeTrust("judged", 0.0, (0.0, 0.32), images=9, groups=8)
+    nothing = report.TypeAccuracy("judged", 0.0, (0.0, 0.32), images=9, groups=8)
     assert nothing.short == "0 of 9 right"
     assert nothing.sentence.startswith("Right in none of 9 test photos (8 products; ")
 

@@ -12,13 +12,20 @@ from PIL import Image
 
 from classifier.answers import answer
 from classifier.answers.explain import explain
-from classifier.api.explanation import ExplainShape
+from classifier.api.explanation import ExplainSerializer
 from classifier.evaluation import report
-from classifier.inference.class_activation import beyond_average, evidence, laid_over, shares
-from classifier.inference.classify import Model, predict, reference_array
+from classifier.inference.card import reference_array
+from classifier.inference.class_activation import (
+    activation_map,
+    class_weights,
+    contrast_map,
+    overlay,
+)
+from classifier.inference.classify import predict
+from classifier.inference.model import Model
 from classifier.inference.preprocess import Preprocess, square, window
 from classifier.models import ModelVersion
-from classifier.registry import store
+from classifier.registry import serving
 from classifier.registry.starter import FOLDER
 from curation.models import ShoeType
 from curation.taxonomy.guide import Guide
@@ -33,7 +40,7 @@ SQUARE = (64, 64)  # twice what the network sees, so colours mix a little where 
 @pytest.fixture
 def version(tmp_path):
     yield tiny_model.activate(tmp_path / "version")
-    store.forget()
+    serving.forget()
 
 
 def halves(left, right, size=SQUARE) -> Image.Image:
@@ -63,17 +70,17 @@ def one(column: int, model: Model) -> np.ndarray:
 
 @pytest.mark.parametrize("which", ["tiny", "starter"])
 def test_mean_of_a_map_and_bias_are_the_logit(version, which):
-    model = store.active().model if which == "tiny" else Model.load(FOLDER)
+    model = serving.active().model if which == "tiny" else Model.load(FOLDER)
     noise = np.random.default_rng(1).normal(size=(1, 3, *[model.preprocess.size] * 2))
     for batch in (reference_array(model.preprocess), noise.astype(np.float32)):
         logits, _, features = model.run(batch)
         for column in range(len(model.classes)):
-            found = evidence(features[0], model.head, one(column, model))
+            found = activation_map(features[0], model.head, one(column, model))
             assert found.shape == features.shape[2:]
             assert found.mean() + model.head[column, -1] == pytest.approx(
                 logits[0, column], abs=1e-3
             )
-            found = beyond_average(features[0], model.head, one(column, model))
+            found = contrast_map(features[0], model.head, one(column, model))
             bias = model.head[column, -1] - model.head[:, -1].mean()
             beyond = logits[0, column] - logits[0].mean()
             assert found.mean() + bias == pytest.approx(beyond, abs=1e-3)
@@ -93,32 +100,32 @@ def test_map_lights_up_the_half_that_decides(version, colours):
 
 def test_background_of_a_padded_photo_is_no_part_of_the_map():
     found = np.array([[9, 9, 9, 9], [1, 2, 3, 4], [-1, 0, 0, 4], [9, 9, 9, 9]], np.float32)
-    shown = laid_over(found, (96, 48), Preprocess(32))
+    shown = overlay(found, (96, 48), Preprocess(32))
     assert shown["box"] == [0, 0, 1, 1]
     assert shown["rows"] == [[0.25, 0.5, 0.75, 1], [0, 0, 0, 1]]
 
 
 def test_what_speaks_for_every_class_alike_is_not_in_the_map(version):
-    served = store.active()
+    served = serving.active()
     model = served.model
     prediction = predict(encoded(halves(RED, BLUE), "PNG"), model, features=True)
     mixed = one(2, model)
     more = model.head + np.float32([0, 0, 500, 0])  # blue: as if it spoke for every class
     assert np.allclose(
-        beyond_average(prediction.features, more, mixed),
-        beyond_average(prediction.features, model.head, mixed),
+        contrast_map(prediction.features, more, mixed),
+        contrast_map(prediction.features, model.head, mixed),
         atol=0.1,
     )
     assert not np.allclose(
-        evidence(prediction.features, more, mixed),
-        evidence(prediction.features, model.head, mixed),
+        activation_map(prediction.features, more, mixed),
+        activation_map(prediction.features, model.head, mixed),
         atol=9,
     )
 
 
 def test_map_of_a_cropping_model_says_which_part_it_saw():
     spec = Preprocess(224, fit="crop")
-    shown = laid_over(np.ones((7, 7), np.float32), (300, 200), spec)
+    shown = overlay(np.ones((7, 7), np.float32), (300, 200), spec)
     assert shown["box"] == [0.0625, 0.0625, 0.9375, 0.9375]
     assert np.array(shown["rows"]).shape == (7, 7)
 
@@ -141,7 +148,7 @@ def test_window_is_what_the_network_is_shown(size, fit):
 
 
 def test_where_nothing_speaks_for_a_class_the_map_is_dark():
-    rows = laid_over(np.full((4, 4), -3, np.float32), SQUARE, Preprocess(32))["rows"]
+    rows = overlay(np.full((4, 4), -3, np.float32), SQUARE, Preprocess(32))["rows"]
     assert rows == [[0.0] * 4] * 4
 
 
@@ -158,28 +165,28 @@ def test_map_of_no_shoe_shows_what_speaks_for_that(tmp_path):
 
 
 def test_model_with_another_head_has_no_map(version):
-    served = store.active()
-    served = store.Served(version, dataclasses.replace(served.model, head=None))
+    served = serving.active()
+    served = serving.Served(version, dataclasses.replace(served.model, head=None))
     prediction = predict(encoded(plain(RED), "PNG"), served.model, features=True)
-    assert explain(answer.answer(prediction, served), prediction, served)["map"] is None
+    assert explain(answer.from_prediction(prediction, served), prediction, served)["map"] is None
 
 
 def test_merged_types_are_one_map_by_their_shares(version):
     merge("army-boots", into="chelsea-boots")
     image = halves(RED, (200, 0, 60))
-    served = store.active()
+    served = serving.active()
     prediction = predict(encoded(image, "PNG"), served.model, features=True)
     slugs = [info.slug for info in served.model.classes]
     members = [slugs.index("chelsea-boots"), slugs.index("army-boots")]
-    mixed = shares(list(prediction.probabilities.values()), members)
+    mixed = class_weights(list(prediction.probabilities.values()), members)
     assert mixed.sum() == pytest.approx(1) and (mixed[members] > 0).all()
     assert mixed[members[0]] / mixed[members[1]] == pytest.approx(
         prediction.probabilities["chelsea-boots"] / prediction.probabilities["army-boots"], rel=1e-4
     )
-    found = beyond_average(prediction.features, served.model.head, mixed)
+    found = contrast_map(prediction.features, served.model.head, mixed)
     said = explained(image)
     assert said["top"][0]["slug"] == "chelsea-boots"
-    assert said["explain"]["map"] == laid_over(found, SQUARE, served.model.preprocess)
+    assert said["explain"]["map"] == overlay(found, SQUARE, served.model.preprocess)
 
 
 # --- the runner-up ----------------------------------------------------------------------------
@@ -235,7 +242,7 @@ def judged(version, **per_type) -> None:
     metrics = {"images": 500, "per_type": per_type}
     card = {**version.card, "test": {"metrics": metrics}}
     ModelVersion.objects.filter(pk=version.pk).update(card=card)
-    store.forget()
+    serving.forget()
 
 
 CHELSEA = {"images": 130, "right": 121, "groups": 72, "accuracy": 121 / 130, "interval": [0.87, 1]}
@@ -244,8 +251,8 @@ CHELSEA = {"images": 130, "right": 121, "groups": 72, "accuracy": 121 / 130, "in
 def test_trust_is_what_was_measured_of_the_type(version):
     judged(version, **{"chelsea-boots": CHELSEA})
     said = explained(plain(RED))["explain"]["trust"]
-    served = store.active()
-    known = report.by_type(served.version, Guide(), served.model)["chelsea-boots"]
+    served = serving.active()
+    known = report.accuracy_by_type(served.version, Guide())["chelsea-boots"]
     assert said == {
         "state": "judged", "accuracy": 0.9308, "interval": [0.87, 1], "images": 130, "groups": 72,
         "sentence": known.sentence,
@@ -272,7 +279,7 @@ def test_api_and_command_line_explain_alike(version, client, tmp_path):
     call_command("predict", file, explain=True, stdout=out)
     by_command = json.loads(out.getvalue())
     assert by_api["explain"] == by_command["explain"]
-    shape = ExplainShape(data=by_api["explain"])
+    shape = ExplainSerializer(data=by_api["explain"])
     assert shape.is_valid(), shape.errors
     assert set(by_api["explain"]) == set(shape.fields)
 
@@ -298,6 +305,6 @@ def test_unasked_costs_no_query(version, django_assert_num_queries):
 
 
 def test_features_are_kept_only_for_an_explanation(version):
-    model = store.active().model
+    model = serving.active().model
     assert predict(encoded(plain(RED), "PNG"), model).features is None
     assert predict(encoded(plain(RED), "PNG"), model, features=True).features.shape == (3, 4, 4)

@@ -15,7 +15,6 @@ class Command(ProjectCommand):
     )
 
     def add_arguments(self, parser):
-        """Declare the arguments."""
         parser.add_argument(
             "--embedding",
             choices=AssessRun.Embedding.values,
@@ -26,7 +25,6 @@ class Command(ProjectCommand):
         parser.add_argument("--wait", action="store_true", help="show progress until it is done")
 
     def handle(self, embedding, wait, **options):
-        """Queue it; with --wait, show how it goes and what it found."""
         run = request.ask(embedding)
         if not wait:
             self.stdout.write(f"{run} is queued; the admin shows how it goes.")

@@ -14,20 +14,17 @@ class Command(ProjectCommand):
     )
 
     def add_arguments(self, parser):
-        """Declare the arguments."""
         parser.add_argument("--again", action="store_true", help="make one that is there anew")
         parser.add_argument("--wait", action="store_true", help="show progress until it is done")
         parser.add_argument("--job", type=int, help="(for workers) be the process of this job")
         parser.add_argument("--attempt", type=int, help="(for workers) the claim it belongs to")
 
     def shows_log(self, options) -> bool:
-        """The exporting process writes a log."""
         return options["job"] is not None or super().shows_log(options)
 
     def handle(self, again, wait, job, attempt, **options):
-        """Ask for the embedder, or be the process that exports it."""
         if job is not None:
-            # Torch lives behind this import and nowhere else.
+            # This import loads torch, which only the subprocess needs.
             from classifier.training import embedder_export
 
             raise SystemExit(embedder_export.main(job, attempt))

@@ -8,7 +8,7 @@ from django.core.management.base import CommandError
 
 from classifier import recipes
 from classifier.jobs import picture_files
-from curation.snapshots import freeze as snapshots
+from curation.snapshots import freeze, manifest
 from shoeproject.jobs.commands import ProgressBar, ProjectCommand
 
 
@@ -22,7 +22,6 @@ class Command(ProjectCommand):
     )
 
     def add_arguments(self, parser):
-        """Declare the arguments."""
         parser.add_argument("file", type=Path, help="JSON, for export_starter")
         parser.add_argument("--snapshot", required=True, help="the snapshot's name")
         parser.add_argument("--recipe", default="quick-look", help="name of a preset")
@@ -33,8 +32,7 @@ class Command(ProjectCommand):
         parser.add_argument("--seed", type=int, default=42)
 
     def handle(self, file, snapshot, recipe, folds, per_label, seed, **options):
-        """Train, judge, write."""
-        # Torch lives behind these imports and nowhere else.
+        # These imports load torch.
         from classifier.training import out_of_fold, process
 
         chosen, start = process.starting(recipes.get_recipe(recipe), asked=False)
@@ -44,8 +42,8 @@ class Command(ProjectCommand):
                 "perhaps from those it would be judged on. Set PRETRAINED_WEIGHTS to weights that "
                 "did not, or let the machine fetch ImageNet's."
             )
-        frozen = snapshots.find(snapshot)
-        lines = list(snapshots.read(frozen))
+        frozen = freeze.find(snapshot)
+        lines = list(manifest.read(frozen))
         classes, _ = process.choose_classes(lines)
         small = out_of_fold.small_types(lines, classes)
         if not small:

@@ -17,7 +17,6 @@ class Command(ProjectCommand):
     )
 
     def add_arguments(self, parser):
-        """Declare the arguments."""
         parser.add_argument("--snapshot", help="the snapshot's name")
         parser.add_argument("--recipe", default="", help="name of a preset")
         parser.add_argument(
@@ -30,13 +29,11 @@ class Command(ProjectCommand):
         parser.add_argument("--attempt", type=int, help="(for workers) the claim it belongs to")
 
     def shows_log(self, options) -> bool:
-        """The training process writes a log."""
         return options["run"] is not None or super().shows_log(options)
 
     def handle(self, snapshot, recipe, overrides, seed, wait, run, attempt, **options):
-        """Queue a run, or be the training process of one."""
         if run is not None:
-            # Torch lives behind this import and nowhere else.
+            # This import loads torch, which only the subprocess needs.
             from classifier.training import process
 
             raise SystemExit(process.main(run, attempt))
@@ -57,23 +54,23 @@ class Command(ProjectCommand):
 
 
 def export_figures(card: dict) -> list[str]:
-    """What exporting measured, as lines for a terminal."""
-    measured = card["agreement"]
+    """What the export measured, as lines for a terminal."""
+    agreement = card["agreement"]
     lines = [
-        f"  ONNX against torch on the same pictures: {measured['onnx_against_torch']:.1e} at most"
+        f"  ONNX against torch on the same pictures: {agreement['onnx_against_torch']:.1e} at most"
     ]
-    for name, found in measured.items():
+    for name, measured in agreement.items():
         if name.startswith("int8_"):
             how = name.removeprefix("int8_").replace("_", " ")
             lines.append(
-                f"  int8 ({how}) gives fp32's answer to {found['top1']:.1%} "
-                f"of {measured['n']} valid pictures"
+                f"  int8 ({how}) gives fp32's answer to {measured['top1']:.1%} "
+                f"of {agreement['n']} valid pictures"
             )
     return [*lines, f"  served: {card['precision']}"]
 
 
 def parse_overrides(pairs: list[str]) -> dict[str, str]:
-    """["size=160"] → {"size": "160"}; raises `CommandError` for what is no pair."""
+    """["size=160"] → {"size": "160"}. Raises `CommandError` for text without a key or “=”."""
     values = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
