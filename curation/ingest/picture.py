@@ -74,7 +74,7 @@ class Prepared:
     height: int
     phash: int
     colour: tuple[int, int, int]
-    small: registration.Small
+    comparison_images: registration.ComparisonImages
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def prepare(data: bytes, within: images.Limits) -> Prepared:
         height=picture.height,
         phash=perceptual_hash.phash(picture.image),
         colour=perceptual_hash.mean_colour(picture.image),
-        small=registration.small(picture.image),
+        comparison_images=registration.comparison_images(picture.image),
     )
 
 
@@ -148,7 +148,7 @@ def take_in(
     if min(prepared.width, prepared.height) < min_side:
         raise TooSmall(prepared.width, prepared.height, min_side)
     if not keep_copies:
-        copy = near_duplicates.copy_of(prepared.phash, prepared.colour, prepared.small)
+        copy = near_duplicates.copy_of(prepared.phash, prepared.colour, prepared.comparison_images)
         if copy:
             raise NearCopy(copy.pk, copy.state)
     storages["media"].save(media_name(prepared.stored_sha256), ContentFile(prepared.stored))

@@ -1,4 +1,4 @@
-"""What a picture looks like, as numbers: perceptual hash, its bands, mean colour. Pure."""
+"""Perceptual hash of a picture, the hash's bands for database look-ups, and mean colour. Pure."""
 
 from functools import cache
 
@@ -6,17 +6,14 @@ import numpy as np
 from PIL import Image
 
 HASH_BITS = 64
-BANDS = 4
 BAND_BITS = 16
-# Everything this near is found through bands and their one-bit neighbours (see band_neighbours).
-SEARCHABLE_DISTANCE = 2 * BANDS - 1
 
 _SIDE = 32  # the picture is reduced to 32×32
 _LOW = 8  # and its 8×8 lowest frequencies are kept
 
 
 def phash(image: Image.Image) -> int:
-    """Perceptual hash of an upright picture of any size: 0 .. 2**64 - 1.
+    """The perceptual hash of an upright picture of any size: 0 .. 2**64 - 1.
 
     Luma at 32×32, two-dimensional DCT-II, the 8×8 lowest frequencies, one bit each: above their
     median or not; row by row, most significant bit first. This is the DCT hash of C. Zauner,
@@ -27,8 +24,8 @@ def phash(image: Image.Image) -> int:
     luma = image.convert("L").resize((_SIDE, _SIDE), Image.Resampling.LANCZOS, reducing_gap=3.0)
     dct = _dct_matrix()
     low = dct[:_LOW] @ np.asarray(luma, dtype=np.float64) @ dct[:_LOW].T
-    # Rounded, or the last bits of a matrix product would decide the hash of a flat picture, and
-    # they differ between processors.
+    # Rounded: the last bits of a matrix product differ between processors, and would decide the
+    # hash of a flat picture.
     low = low.round(3)
     bits = low.ravel() > np.median(low)
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
@@ -47,7 +44,7 @@ def from_hex(text: str) -> int:
 
 
 def distance(a: int, b: int) -> int:
-    """Number of differing bits (Hamming), 0 .. 64."""
+    """The number of differing bits (Hamming distance), 0 .. 64."""
     return (a ^ b).bit_count()
 
 
@@ -62,8 +59,8 @@ def band_neighbours(band: int) -> list[int]:
 
     Looking up these for each of the four bands finds every hash within distance 7. Proof by
     pigeonhole: if each of the four bands differed in two bits or more, the hashes would differ in
-    at least 4 × 2 = 8 bits. So at distance 7 or less some band differs in one bit at most. What
-    is found this way may be further off, and has to be checked with `distance`.
+    at least 4 × 2 = 8 bits. So at distance 7 or less some band differs in one bit at most. Hashes
+    further off are found, too: check each with `distance`.
     `ValueError` out of range.
     """
     _checked(band, BAND_BITS)
@@ -73,7 +70,7 @@ def band_neighbours(band: int) -> list[int]:
 def mean_colour(image: Image.Image) -> tuple[int, int, int]:
     """Mean sRGB (0 .. 255 each) over the whole picture, background included.
 
-    Taken over a copy of 32×32: a box filter keeps the mean and costs one pass.
+    Taken from a copy of 32×32: a box filter keeps the mean.
     """
     rgb = image if image.mode == "RGB" else image.convert("RGB")
     small = rgb.resize((_SIDE, _SIDE), Image.Resampling.BOX)
@@ -82,8 +79,8 @@ def mean_colour(image: Image.Image) -> tuple[int, int, int]:
 
 
 def colour_distance(a: tuple[int, int, int], b: tuple[int, int, int]) -> float:
-    """How different two sRGB colours look: 0 for equal, about 2.3 just noticeable, 100 for black
-    and white.
+    """The perceived difference of two sRGB colours: 0 for equal, about 2.3 just noticeable, 100 for
+    black and white.
 
     CIE 1976 ΔE*ab: the Euclidean distance in CIE L*a*b* (CIE 15:2004, D65 white).
     Perceptual hashes see luma only: two hashes that agree and two mean colours that do not are the

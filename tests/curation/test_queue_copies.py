@@ -28,7 +28,7 @@ ALTERED = {
 
 
 def difference(one, other) -> float:
-    looks = [registration.small(image) for image in (one, other)]
+    looks = [registration.comparison_images(image) for image in (one, other)]
     wholes, contents = (np.stack(column) for column in zip(*looks, strict=True))
     return float(registration.differences(np.array([[0, 1]]), wholes, contents)[0])
 
@@ -64,7 +64,7 @@ def test_frames_come_off_one_after_the_other():
     pixels = np.full((60, 80, 3), 255, np.uint8)
     pixels[20:50, 30:60] = np.random.default_rng(0).integers(0, 200, (30, 30, 3))
     framed = np.pad(pixels, ((6, 6), (6, 6), (0, 0)), constant_values=0)
-    unframed, content = registration.boxes(framed)
+    unframed, content = registration.content_boxes(framed)
     assert content == (36, 26, 66, 56)
     left, top, right, bottom = unframed
     assert 6 <= left <= 8 and 6 <= top <= 8 and 84 <= right <= 86 and 64 <= bottom <= 66
@@ -72,14 +72,14 @@ def test_frames_come_off_one_after_the_other():
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 500), (500, 3), (16, 16)])
 def test_any_shape_is_looked_at(size):
-    whole, content = registration.small(Image.new("RGB", size, (255, 255, 255)))
+    whole, content = registration.comparison_images(Image.new("RGB", size, (255, 255, 255)))
     assert whole.shape == content.shape == (registration.SIDE, registration.SIDE, 3)
 
 
 def test_candidates_hold_the_mirrored_and_the_near():
     images = [shoe(SIZE, seed=seed) for seed in range(6)]
     images.append(ImageOps.mirror(images[2]))
-    contents = np.stack([registration.small(image)[1] for image in images])
+    contents = np.stack([registration.comparison_images(image)[1] for image in images])
     features = np.eye(7, dtype=np.float32)
     features[5] = features[4]
     pairs = {tuple(pair) for pair in near_duplicates.candidates(features, contents).tolist()}

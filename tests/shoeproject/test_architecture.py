@@ -12,12 +12,12 @@ ROOT = settings.BASE_DIR
 APPS = ("curation", "classifier", "shoeproject")
 TRAINING = "classifier.training"
 TORCH = {"torch", "torchvision", "fastai", "timm", "safetensors.torch", "fastcore"}
-# They start the process that trains, or are it.
+# Commands that start the training process or run in it.
 MAY_TRAIN = {f"classifier.management.commands.{name}" for name in
              ("train", "out_of_fold", "export_embedder")}  # fmt: skip
-# What parses, calls one function and renders: nothing below imports these.
-DOORS = {"admin", "api", "views", "urls", "tasks", "management"}
-# They know neither ORM nor settings: bytes, paths and numbers in, the same out.
+# Modules that parse, call one function and render; nothing else imports them.
+ENTRY_POINTS = {"admin", "api", "views", "urls", "tasks", "management"}
+# Modules without ORM and settings: they take bytes, paths and numbers, and return the same.
 PURE = {
     "curation.download", "curation.images", "curation.search", "curation.splits",
     "curation.similarity.perceptual_hash", "curation.similarity.registration",
@@ -31,51 +31,51 @@ PURE = {
     "classifier.assess.outliers", "classifier.assess.projection", "classifier.assess.quality",
 }  # fmt: skip
 FRAMEWORKS = {"django", "celery", "rest_framework"}
-# Models keep to tables: of the project they know each other, jobs, and the rule of the splits.
+# What models may import of the project: each other, jobs, and the rule of the splits.
 BELOW_MODELS = {"curation.models", "classifier.models", "curation.splits", "shoeproject.jobs"}
-# Imports within functions → why they are not at the top. A line each; the module is the key.
+# Modules with imports within functions → why these are not at the top.
 WITHIN_FUNCTIONS = {
-    "classifier.apps": "models are not there before the apps are",
-    "curation.apps": "models are not there before the apps are",
-    "shoeproject.apps": "models are not there before the apps are",
-    "shoeproject.up.__main__": "says in words that a package is missing",
-    "classifier.tasks": "what fits classifiers takes seconds to load, and the web loads the tasks",
+    "classifier.apps": "models cannot be imported before the apps are loaded",
+    "curation.apps": "models cannot be imported before the apps are loaded",
+    "shoeproject.apps": "models cannot be imported before the apps are loaded",
+    "shoeproject.up.__main__": "Django has to be set up first",
+    "classifier.tasks": "scikit-learn and the like load slowly, and the web imports the tasks",
     "classifier.management.commands.assess": "as classifier.tasks",
     "classifier.management.commands.train": "torch, which only the process that trains needs",
     "classifier.management.commands.out_of_fold": "torch, when the work begins",
     "classifier.management.commands.export_embedder": "torch, in the process that exports",
     "classifier.training.start_weights": "only where a network may be asked",
-    "classifier.exports.space_app": "Gradio is there only where the Space runs",
+    "classifier.exports.space_app": "Gradio is installed only where the Space runs",
 }
 
 
 def modules() -> dict:
     """Name → syntax tree of every module of the project but the migrations."""
-    found = {}
+    trees = {}
     for app in APPS:
         for path in (ROOT / app).rglob("*.py"):
             if "migrations" not in path.parts:
                 name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-                found[name.removesuffix(".__init__")] = ast.parse(path.read_text(encoding="utf-8"))
-    return found
+                trees[name.removesuffix(".__init__")] = ast.parse(path.read_text(encoding="utf-8"))
+    return trees
 
 
 MODULES = modules()
 
 
 def imports(tree: ast.AST) -> set[str]:
-    """What a module imports, at its top or within functions; of the project, whole module names."""
-    found = set()
+    """Return what a module imports, also within functions; modules of the project by full name."""
+    names = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports name their module in full"
             whole = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= (whole & MODULES.keys()) or {node.module}
-            found |= {node.module} if whole - MODULES.keys() else set()
-            found |= whole & TORCH
-    return found
+            names |= (whole & MODULES.keys()) or {node.module}
+            names |= {node.module} if whole - MODULES.keys() else set()
+            names |= whole & TORCH
+    return names
 
 
 IMPORTS = {name: imports(tree) for name, tree in MODULES.items()}
@@ -86,18 +86,18 @@ def within(name: str, packages) -> bool:
 
 
 def imported(name: str, packages) -> list[str]:
-    """What of `packages` a module imports."""
+    """Return the imports of a module that are within `packages`."""
     return sorted(other for other in IMPORTS[name] if within(other, packages))
 
 
 def room(name: str) -> str:
-    """The first folder or module below the app."""
+    """Return the first folder or module below the app."""
     return name.partition(".")[2].partition(".")[0]
 
 
-def offenders(names, wrong) -> dict[str, list[str]]:
-    """Module → what it imports and must not, for those of `names` that import such a thing."""
-    return {name: found for name in names if (found := wrong(name))}
+def offenders(names, forbidden) -> dict[str, list[str]]:
+    """Return module → its forbidden imports, for those of `names` that have any."""
+    return {name: wrong for name in names if (wrong := forbidden(name))}
 
 
 def test_apps_import_one_way():
@@ -105,7 +105,7 @@ def test_apps_import_one_way():
     assert not offenders(MODULES, lambda name: imported(name, above.get(name.split(".")[0], [])))
 
 
-def test_pure_rooms_know_no_framework_and_no_room_that_does():
+def test_pure_modules_import_no_framework_and_only_pure_modules():
     pure = [name for name in MODULES if within(name, PURE)]
     known = {
         *PURE, "curation.errors", "classifier.errors", "shoeproject.errors", "shoeproject.parallel",
@@ -116,17 +116,17 @@ def test_pure_rooms_know_no_framework_and_no_room_that_does():
     )
 
 
-def test_work_knows_no_door():
-    doors = [f"{app}.{door}" for app in ("curation", "classifier") for door in DOORS]
+def test_stage_modules_import_no_entry_points():
+    entry_points = [f"{app}.{name}" for app in ("curation", "classifier") for name in ENTRY_POINTS]
     work = [
         name
         for name in MODULES
-        if room(name) not in DOORS | {"apps"} and not name.startswith("shoeproject")
+        if room(name) not in ENTRY_POINTS | {"apps"} and not name.startswith("shoeproject")
     ]
-    assert not offenders(work, lambda name: imported(name, doors))
+    assert not offenders(work, lambda name: imported(name, entry_points))
 
 
-def test_models_know_tables_alone():
+def test_models_import_only_models_jobs_and_splits():
     models = [name for name in MODULES if room(name) == "models"]
     assert not offenders(
         models,
@@ -134,23 +134,23 @@ def test_models_know_tables_alone():
     )
 
 
-def test_torch_is_imported_by_training_alone():
+def test_only_training_imports_torch():
     others = [name for name in MODULES if not within(name, [TRAINING])]
     assert not offenders(others, lambda name: imported(name, TORCH))
     assert not offenders(set(others) - MAY_TRAIN, lambda name: imported(name, [TRAINING]))
 
 
-def test_no_modules_import_each_other_in_a_circle():
-    graph = {name: {o for o in found if o in MODULES} for name, found in IMPORTS.items()}
+def test_there_are_no_circular_imports():
+    graph = {name: {o for o in names if o in MODULES} for name, names in IMPORTS.items()}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         pytest.fail(f"a circle of imports: {' → '.join(error.args[1])}")
 
 
-def test_imports_stand_at_the_top_or_in_the_list_of_exceptions():
+def test_imports_are_at_the_top_or_in_the_list_of_exceptions():
     functions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-    found = {
+    within_functions = {
         name
         for name, tree in MODULES.items()
         for function in ast.walk(tree)
@@ -158,7 +158,7 @@ def test_imports_stand_at_the_top_or_in_the_list_of_exceptions():
         for node in ast.walk(function)
         if isinstance(node, ast.Import | ast.ImportFrom)
     }
-    assert found == set(WITHIN_FUNCTIONS)
+    assert within_functions == set(WITHIN_FUNCTIONS)
 
 
 @pytest.mark.parametrize("what", ["shoeproject.wsgi", "classifier.tasks curation.tasks"])
