@@ -1,19 +1,20 @@
-"""Celery's doors into this app's jobs."""
+"""Celery tasks that run this app's jobs."""
 
 from celery import shared_task
 
-from curation import collect, imports
+from curation.collect.run import collect_images
+from curation.imports.run import import_images
 from curation.models import Collection, Import
 from shoeproject import jobs
 
 
 @shared_task(name=Import.task)
 def run_import(pk):
-    """Perform one import."""
-    jobs.perform(Import, pk, imports.run)
+    """Run one import."""
+    jobs.perform(Import, pk, import_images)
 
 
 @shared_task(name=Collection.task)
 def run_collection(pk):
-    """Perform one collection."""
-    jobs.perform(Collection, pk, collect.run)
+    """Run one collection."""
+    jobs.perform(Collection, pk, collect_images)

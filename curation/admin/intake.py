@@ -1,4 +1,4 @@
-"""Admin pages of imports."""
+"""Admin of imports."""
 
 from pathlib import Path
 
@@ -8,16 +8,16 @@ from django.contrib import admin
 from django.template.loader import render_to_string
 
 from curation.admin.upload import UploadPages
-from curation.imports import WORDS
+from curation.imports.report import REASONS
 from curation.models import Import, ShoeType
 from shoeproject.jobs.admin import JobAdmin
 
-SHOWN = 24  # of the pictures that came in
-PROBLEMS = 100  # of the refusals, word for word
+IMAGES_SHOWN = 24
+PROBLEMS_SHOWN = 100
 
 
 class ImportForm(forms.ModelForm):
-    """An import of something that lies where imports may read."""
+    """An import of a file or folder on the server, below a folder opened for imports."""
 
     class Meta:
         model = Import
@@ -30,7 +30,6 @@ class ImportForm(forms.ModelForm):
             self.fields["label"].queryset = ShoeType.objects.filter(merged_into=None)
 
     def clean_path(self):
-        """Only paths below the folders that were opened for imports."""
         path = Path(self.cleaned_data["path"].replace("\0", "")).resolve()
         roots = [Path(root).resolve() for root in settings.IMPORT_ROOTS]
         if not any(path.is_relative_to(root) for root in roots):
@@ -58,29 +57,21 @@ class ImportAdmin(UploadPages, JobAdmin):
         css = {"all": ["admin/decisions.css", "admin/import.css"]}
 
     def get_fieldsets(self, request, obj=None):
-        """Once there is a job, how it goes comes first."""
         if obj is None:
             return super().get_fieldsets(request, obj)
-        asked = [*self.input_fields, "asked_by", "created_at", "started_at", "finished_at"]
+        inputs = [*self.input_fields, "asked_by", "created_at", "started_at", "finished_at"]
         return [
             (None, {"fields": ["state", "progress", "error", "result"]}),
-            ("What was asked for", {"fields": asked}),
+            ("What was asked for", {"fields": inputs}),
         ]
-
-    def save_model(self, request, obj, form, change):
-        """Queue it."""
-        obj.asked_by = request.user
-        super().save_model(request, obj, form, change)
-        obj.ring()
 
     @admin.display
     def added(self, job):
-        """How many came in."""
         return job.report.get("added", "")
 
     @admin.display(description="result")
     def result(self, job):
-        """What came in and what did not."""
+        """Return what came in and what did not, as HTML."""
         if not job.report:
             return "Nothing yet."
         report = {"added": 0, "known": 0, "refused": {}, "unknown_labels": {}, "problems": []}
@@ -92,11 +83,13 @@ class ImportAdmin(UploadPages, JobAdmin):
             {
                 "job": job,
                 "report": report,
-                "refused": [(WORDS.get(code, code), number) for code, number in by_reason],
-                "refused_sum": sum(number for _, number in by_reason),
-                "unknown": by_label[:PROBLEMS],
-                "unknown_sum": sum(number for _, number in by_label),
-                "problems": report["problems"][:PROBLEMS],
-                "images": job.images.order_by("-pk").select_related("label", "proposed")[:SHOWN],
+                "refused": [(REASONS.get(code, code), number) for code, number in by_reason],
+                "refused_sum": sum(report["refused"].values()),
+                "unknown": by_label[:PROBLEMS_SHOWN],
+                "unknown_sum": sum(report["unknown_labels"].values()),
+                "problems": report["problems"][:PROBLEMS_SHOWN],
+                "images": job.images.order_by("-pk").select_related("label", "proposed")[
+                    :IMAGES_SHOWN
+                ],
             },
         )

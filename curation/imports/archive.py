@@ -1,11 +1,11 @@
-"""A ZIP of pictures, from strangers: looked at before it is read, and never unpacked to disk.
+"""Import from a ZIP that may be hostile: checked before it is read, never unpacked to disk.
 
-1. The directory is walked before Python's zipfile makes an object of each of its lines: a file of
-   some megabytes can list millions.
-2. What it all unpacks to, as declared, is limited, and so is how much more that is than the file.
-3. An entry is read as a stream with a cap; zipfile gives no more than was declared and compares the
-   checksum, so an entry that lies about its size is damaged.
-4. Names are labels and lines of the report, nothing else. Odd ones are refused and reported.
+1. The entries of the central directory are counted before Python's zipfile makes an object of each:
+   a file of some megabytes can list millions.
+2. The total unpacked size, as declared, is limited, and so is its ratio to the file's size.
+3. An entry is read as a stream with a limit; zipfile returns no more than was declared and compares
+   the checksum, so an entry that declares a wrong size counts as damaged.
+4. Names are used as labels and in the report alone. Names that are no plain path are refused.
 """
 
 import io
@@ -24,36 +24,36 @@ from curation.imports.entries import (
     ARCHIVES,
     NOT_PICTURES,
     Entry,
-    LeftOut,
+    EntryRefused,
     NothingToImport,
-    Path,
-    labels_of,
-    limited,
+    PathParts,
+    bounded_list,
+    common_folders,
+    labels_from_folders,
+    optional_fields,
     read_rows,
-    shared,
-    told,
-    too_many,
-    with_columns,
+    require_columns,
+    too_many_entries,
 )
 from curation.imports.source import Source
 
-LOCKED = 0x1  # bit of an entry's flags
-NOT_LISTS = NOT_PICTURES - {".csv"}
-READ_HERE = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-DIRECTORY_LINE = 46  # bytes, before the name
-ZIP64_END = 76  # bytes between a ZIP64's directory and the place that the old end would have
-# zipfile's and the decompressors' words for damage; OSError for places before the file's start.
-BAD = (
+ENCRYPTED = 0x1  # bit of an entry's flags
+NOT_PICTURES_OR_CSV = NOT_PICTURES - {".csv"}
+COMPRESSIONS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+DIRECTORY_ENTRY = 46  # bytes, before the name
+ZIP64_END = 76  # bytes between a ZIP64's directory and its last end record
+# Errors of zipfile and the decompressors for damage; OSError for offsets before the file's start.
+DAMAGED = (
     OSError,
     zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, OverflowError, struct.error,
 )  # fmt: skip
-ODD = re.compile(r"[\x00-\x1f\x7f]|^/|^[A-Za-z]:|(^|/)\.\.(/|$)")
+ODD_NAME = re.compile(r"[\x00-\x1f\x7f]|^/|^[A-Za-z]:|(^|/)\.\.(/|$)")
 
 
 class Archive(Source):
     """A ZIP with a folder for each label, or with a CSV (path, class) at its top.
 
-    `file` is seekable and closed with this. `labelled`: a label for all of it is given.
+    `file` is seekable and closed with this. `labelled`: the import has one label for all.
     """
 
     def __init__(self, file: BinaryIO, name: str, labels: ingest.Labels, labelled: bool):
@@ -65,43 +65,43 @@ class Archive(Source):
             raise
 
     def __exit__(self, *_) -> None:
-        """Close the file."""
         self._zip.close()
         self.file.close()
 
     def entries(self) -> list[Entry]:
-        """The pictures, and what is refused unread, in the order of the archive."""
+        """The pictures, and the entries that are refused unread, in the order of the archive."""
         files = list(self._files())
-        listed = self._by_csv(files)
-        if listed is None:
-            pictures = [file for file in files if not _is(file[1], NOT_PICTURES)]
-            read = [parts for _, parts, refusal in pictures if refusal is None]
-            found = dict(zip(read, labels_of(read, self.labels), strict=True))
-            listed = (
-                Entry("/".join(parts), found.get(parts, ""), info, refusal)
+        entries = self._entries_of_csv(files)
+        if entries is None:
+            pictures = [file for file in files if not _has_suffix(file[1], NOT_PICTURES)]
+            readable = [parts for _, parts, refusal in pictures if refusal is None]
+            labels = dict(zip(readable, labels_from_folders(readable, self.labels), strict=True))
+            entries = (
+                Entry("/".join(parts), labels.get(parts, ""), info, refusal)
                 for info, parts, refusal in pictures
             )
-        return limited(listed, self.name)
+        return bounded_list(entries, self.name)
 
     def read(self, entry: Entry) -> bytes:
-        """The entry's bytes, unpacked."""
-        info = entry.where
+        """The entry's bytes, decompressed."""
+        info = entry.location
         if info is None:
-            raise LeftOut("unreadable", "There is no such file in the ZIP.")
+            raise EntryRefused("unreadable", "There is no such file in the ZIP.")
         most = settings.IMAGE_MAX_BYTES
         if info.file_size > most:
             raise images.ImageTooLarge(info.file_size, most)
         try:
             with self._zip.open(info) as stream:
                 return stream.read(most + 1)
-        except (NotImplementedError, *BAD):
-            raise LeftOut("damaged", "The file is damaged in the ZIP; pack it again.") from None
+        except (NotImplementedError, *DAMAGED):
+            why = "The file is damaged in the ZIP; pack it again."
+            raise EntryRefused("damaged", why) from None
 
-    def _files(self) -> Iterator[tuple[zipfile.ZipInfo, Path, LeftOut | None]]:
-        """Every file that is not hidden, its path, and why it will not be read."""
+    def _files(self) -> Iterator[tuple[zipfile.ZipInfo, PathParts, EntryRefused | None]]:
+        """Yield every file that is not hidden, its path, and why it is not read, if so."""
         seen = set()
         for info in self._zip.infolist():
-            # Old packers for Windows write backslashes.
+            # Old ZIP programs for Windows write backslashes.
             path = info.orig_filename.replace("\\", "/")
             parts = tuple(part for part in path.split("/") if part not in ("", "."))
             hidden = any(p == "__MACOSX" or p.startswith(".") and p != ".." for p in parts)
@@ -111,24 +111,26 @@ class Archive(Source):
             seen.add(parts)
             yield info, parts, refusal
 
-    def _by_csv(self, files) -> Iterator[Entry] | None:
+    def _entries_of_csv(self, files) -> Iterator[Entry] | None:
         """The entries of the one CSV at the top that has the columns; None where there is none."""
         columns = ["path"] if self.labelled else ["path", "class"]
-        top = shared([p for _, p, refusal in files if not (refusal or _is(p, NOT_LISTS))])
-        found = [
+        top = common_folders(
+            [p for _, p, refusal in files if not (refusal or _has_suffix(p, NOT_PICTURES_OR_CSV))]
+        )
+        csvs = [
             (info, parts)
             for info, parts, refusal in files
-            if _is(parts, {".csv"}) and len(parts) <= top + 1 and refusal is None
+            if _has_suffix(parts, {".csv"}) and len(parts) <= top + 1 and refusal is None
             and set(columns) <= set(next(self._rows(info)))
         ]  # fmt: skip
-        if len(found) > 1:
+        if len(csvs) > 1:
             raise NothingToImport(self.name, "It holds several CSVs of pictures; leave one in it.")
-        if not found:
+        if not csvs:
             return None
-        there = {parts: (info, refusal) for info, parts, refusal in reversed(files)}
-        (info, parts), = found  # fmt: skip
-        rows = with_columns(self._rows(info), self.name, *columns)
-        return (_listed(row, parts[:-1], there) for row in rows)
+        by_path = {parts: (info, refusal) for info, parts, refusal in reversed(files)}
+        info, parts = csvs[0]
+        rows = require_columns(self._rows(info), self.name, *columns)
+        return (_entry_of_row(row, parts[:-1], by_path) for row in rows)
 
     def _rows(self, info: zipfile.ZipInfo) -> Iterator[dict[str, str]]:
         if info.file_size > settings.IMPORT_CSV_MAX_BYTES:
@@ -137,47 +139,51 @@ class Archive(Source):
             with self._zip.open(info) as stream:
                 text = io.TextIOWrapper(stream, "utf-8-sig", newline="")
                 yield from read_rows(text, f"{self.name}, {info.filename}")
-        except (NotImplementedError, *BAD):
+        except (NotImplementedError, *DAMAGED):
             raise NothingToImport(self.name, f"{info.filename} in it is damaged.") from None
 
 
-def _listed(row: dict[str, str], folder: Path, there: dict) -> Entry:
+def _entry_of_row(row: dict[str, str], folder: PathParts, by_path: dict) -> Entry:
     name = row.get("path", "")
     path = name.replace("\\", "/")
     parts = (*folder, *(part for part in path.split("/") if part not in ("", ".")))
-    info, refusal = there.get(parts, (None, None))
-    return Entry(name, row.get("class", ""), info, refusal, **told(row))
+    info, refusal = by_path.get(parts, (None, None))
+    return Entry(name, row.get("class", ""), info, refusal, **optional_fields(row))
 
 
-DUPLICATE = LeftOut("duplicate-name", "The ZIP holds two files of this name; the first one counts.")
+DUPLICATE = EntryRefused(
+    "duplicate-name", "The ZIP holds two files of this name; the first one counts."
+)
 
 
-def _refusal(info: zipfile.ZipInfo, path: str) -> LeftOut | None:
-    """Why an entry will not be read, if so."""
-    if ODD.search(path):
-        return LeftOut("odd-name", "Its name is no plain path inside the ZIP.")
+def _refusal(info: zipfile.ZipInfo, path: str) -> EntryRefused | None:
+    """Why an entry is not read; None where it is."""
+    if ODD_NAME.search(path):
+        return EntryRefused("odd-name", "Its name is no plain path inside the ZIP.")
     if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
-        return LeftOut("not-a-file", "It is a link or something else that is no file.")
-    if info.flag_bits & LOCKED:
-        return LeftOut("encrypted", "It is locked with a password; pack it without one.")
-    if info.compress_type not in READ_HERE:
-        return LeftOut("packing", "It is packed in a way that is not read here; use plain ZIP.")
-    if _is((path,), ARCHIVES):
-        return LeftOut("archive", "An archive inside the ZIP is not opened; import it by itself.")
+        return EntryRefused("not-a-file", "It is a link or something else that is no file.")
+    if info.flag_bits & ENCRYPTED:
+        return EntryRefused("encrypted", "It is locked with a password; pack it without one.")
+    if info.compress_type not in COMPRESSIONS:
+        why = "It is packed in a way that is not read here; use plain ZIP."
+        return EntryRefused("packing", why)
+    if _has_suffix((path,), ARCHIVES):
+        why = "An archive inside the ZIP is not opened; import it by itself."
+        return EntryRefused("archive", why)
     return None
 
 
-def _is(parts: Path, suffixes: set[str]) -> bool:
+def _has_suffix(parts: PathParts, suffixes: set[str]) -> bool:
     _, dot, suffix = parts[-1].rpartition(".")
     return f"{dot}{suffix.lower()}" in suffixes
 
 
 def _open(file: BinaryIO, name: str) -> zipfile.ZipFile:
-    """The ZIP, once it is known to be no bomb; raises `NothingToImport`."""
+    """Open a ZIP after checking its limits. Raises `NothingToImport`."""
     try:
-        size = _walk_directory(file, name)
+        size = _check_directory(file, name)
         archive = zipfile.ZipFile(file)
-    except (NotImplementedError, *BAD):
+    except (NotImplementedError, *DAMAGED):
         raise NothingToImport(
             name, "It is no ZIP, or a damaged one; pack or copy it again."
         ) from None
@@ -195,10 +201,11 @@ def _open(file: BinaryIO, name: str) -> zipfile.ZipFile:
     raise NothingToImport(name, why)
 
 
-def _walk_directory(file: BinaryIO, name: str) -> int:
-    """Count the lines of the ZIP's directory without keeping them; returns the file's size.
+def _check_directory(file: BinaryIO, name: str) -> int:
+    """Count the entries of the central directory without keeping them; return the file's size.
 
-    `zipfile` offers no look before it reads all of it, but for the function that finds the end.
+    Of `zipfile`, which would read all of them, only the function that finds the end is used.
+    Raises `NothingToImport` for too many, BadZipFile and the like for damage.
     """
     size = file.seek(0, io.SEEK_END)
     end = zipfile._EndRecData(file)
@@ -209,14 +216,14 @@ def _walk_directory(file: BinaryIO, name: str) -> int:
         at -= ZIP64_END
     file.seek(max(0, at - left))
     for _ in range(settings.IMPORT_MAX_ENTRIES):
-        if left < DIRECTORY_LINE:
+        if left < DIRECTORY_ENTRY:
             return size
-        line = file.read(DIRECTORY_LINE)
-        if len(line) < DIRECTORY_LINE:
+        entry = file.read(DIRECTORY_ENTRY)
+        if len(entry) < DIRECTORY_ENTRY:
             raise zipfile.BadZipFile
-        rest = sum(struct.unpack_from("<3H", line, 28))  # name, extra and comment
+        rest = sum(struct.unpack_from("<3H", entry, 28))  # name, extra and comment
         file.seek(rest, io.SEEK_CUR)
-        left -= DIRECTORY_LINE + rest
-    if left >= DIRECTORY_LINE:
-        raise too_many(name)
+        left -= DIRECTORY_ENTRY + rest
+    if left >= DIRECTORY_ENTRY:
+        raise too_many_entries(name)
     return size

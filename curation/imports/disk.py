@@ -1,4 +1,4 @@
-"""Folders, ZIPs and CSVs on the server's disk."""
+"""Import from folders, ZIPs and CSVs on the server's disk."""
 
 import zipfile
 from collections.abc import Iterator
@@ -11,18 +11,18 @@ from curation.imports import addresses, archive
 from curation.imports.entries import (
     NOT_PICTURES,
     Entry,
-    LeftOut,
+    EntryRefused,
     NothingToImport,
-    limited,
+    bounded_list,
+    optional_fields,
     read_rows,
-    told,
-    with_columns,
+    require_columns,
 )
 from curation.imports.source import Source
 
 
 def source(path: Path, labels: ingest.Labels, labelled: bool) -> Source:
-    """The source that a path leads to. `labelled`: a label for all of it is given."""
+    """The source for a path; raises `NothingToImport`. `labelled`: there is one label for all."""
     if path.is_dir():
         return Folder(path)
     if not path.is_file():
@@ -33,22 +33,34 @@ def source(path: Path, labels: ingest.Labels, labelled: bool) -> Source:
         header = next(read_rows(text, str(path)))
     if "url" in header and "path" not in header:
         return addresses.Addresses(lambda: open(path, "rb"), str(path), labelled)
-    return Listed(path, labelled)
+    return CsvOfFiles(path, labelled)
 
 
-class Folder(Source):
-    """A folder that holds one for each label, whatever lies below that."""
+class DiskFiles(Source):
+    """Files that must lie below one folder, `base`."""
+
+    base: Path
+
+    def read(self, entry: Entry) -> bytes:
+        """The file's bytes. Raises `EntryRefused` outside of the folder, and ImageTooLarge."""
+        path = entry.location.resolve()
+        if not path.is_relative_to(self.base):
+            raise EntryRefused("outside", "The path leads out of the folder that is imported.")
+        size = path.stat().st_size
+        if size > settings.IMAGE_MAX_BYTES:
+            raise images.ImageTooLarge(size, settings.IMAGE_MAX_BYTES)
+        return path.read_bytes()
+
+
+class Folder(DiskFiles):
+    """A folder with a folder for each label; deeper folders do not matter."""
 
     def __init__(self, root: Path):
         self.root, self.base, self.name = root, root.resolve(), str(root)
 
     def entries(self) -> list[Entry]:
         """Every file that may be a picture, in order."""
-        return limited(self._walk(), self.name)
-
-    def read(self, entry: Entry) -> bytes:
-        """The file's bytes, if it lies below the folder and is not too large."""
-        return _read_below(self.base, entry.where)
+        return bounded_list(self._walk(), self.name)
 
     def _walk(self) -> Iterator[Entry]:
         for path in sorted(self.root.rglob("*")):
@@ -59,33 +71,19 @@ class Folder(Source):
                 yield Entry(str(inside), label, path)
 
 
-class Listed(Source):
-    """A CSV with the columns path and class; paths are relative to its folder, and stay below."""
+class CsvOfFiles(DiskFiles):
+    """A CSV with the columns path and class. Paths are relative to its folder, and within it."""
 
     def __init__(self, file: Path, labelled: bool):
         self.file, self.base, self.name = file, file.parent.resolve(), str(file)
         self.columns = ["path"] if labelled else ["path", "class"]
 
     def entries(self) -> list[Entry]:
-        """The CSV's rows."""
+        """One entry for each row of the CSV."""
         with open(self.file, newline="", encoding="utf-8-sig") as text:
-            rows = with_columns(read_rows(text, self.name), self.name, *self.columns)
-            return limited((self._entry(row) for row in rows), self.name)
-
-    def read(self, entry: Entry) -> bytes:
-        """The file's bytes, if it lies below the CSV's folder and is not too large."""
-        return _read_below(self.base, entry.where)
+            rows = require_columns(read_rows(text, self.name), self.name, *self.columns)
+            return bounded_list((self._entry(row) for row in rows), self.name)
 
     def _entry(self, row: dict[str, str]) -> Entry:
         name = row.get("path", "")
-        return Entry(name, row.get("class", ""), self.base / name, **told(row))
-
-
-def _read_below(base: Path, path: Path) -> bytes:
-    path = path.resolve()
-    if not path.is_relative_to(base):
-        raise LeftOut("outside", "The path leads out of the folder that is imported.")
-    size = path.stat().st_size
-    if size > settings.IMAGE_MAX_BYTES:
-        raise images.ImageTooLarge(size, settings.IMAGE_MAX_BYTES)
-    return path.read_bytes()
+        return Entry(name, row.get("class", ""), self.base / name, **optional_fields(row))

@@ -1,4 +1,4 @@
-"""What an import lists: its entries, CSVs that name them, folders that label them."""
+"""The entries of an import, CSVs that list them, and labels out of folder names."""
 
 import csv
 from collections import Counter
@@ -12,18 +12,18 @@ from django.conf import settings
 from curation import ingest
 from curation.errors import CurationError
 
-# File names nobody means as pictures when they lie among pictures.
+# Suffixes of files among pictures that are silently ignored.
 NOT_PICTURES = {".txt", ".md", ".csv", ".json", ".jsonl", ".html", ".ini", ".db"}
 ARCHIVES = {".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst"}
-# What a CSV may tell of a picture besides where it is and what it shows.
-TOLD = ("group", "source", "licence", "scene", "title", "page_url", "file_url", "query")
+# Columns that a CSV may have besides the picture's place and its class.
+OPTIONAL_COLUMNS = ("group", "source", "licence", "scene", "title", "page_url", "file_url", "query")
 DELIMITERS = ",;\t"
 
-Path = tuple[str, ...]  # folders and a name
+PathParts = tuple[str, ...]  # folders and a name
 
 
 class NothingToImport(CurationError):
-    """What was named is no folder, ZIP or CSV of pictures. `why` is a sentence."""
+    """There is nothing to import at the place given. `why` is a sentence."""
 
     name: str
     why: str
@@ -32,8 +32,8 @@ class NothingToImport(CurationError):
     message = "{name}: {why}"
 
 
-class LeftOut(CurationError):
-    """One entry that is not read, for the reason that `code` and `why` (a sentence) give."""
+class EntryRefused(CurationError):
+    """An entry is not read. `reason`: a slug, which becomes the code; `why`: a sentence."""
 
     reason: str
     why: str
@@ -41,7 +41,7 @@ class LeftOut(CurationError):
 
     @property
     def code(self) -> str:
-        """The reason as a slug."""
+        """The reason."""
         return self.reason
 
 
@@ -49,13 +49,13 @@ class LeftOut(CurationError):
 class Entry:
     """One picture to bring in, as its source lists it.
 
-    `name`: for people. `where`: what the source reads it by. `left_out`: why it will not be read.
+    `name`: for people. `location`: what the source reads it by. `refusal`: why it is not read.
     """
 
     name: str
     label: str
-    where: Any = None
-    left_out: LeftOut | None = None
+    location: Any = None
+    refusal: EntryRefused | None = None
     group: str = ""
     source: str = ""
     licence: str = ""
@@ -66,16 +66,16 @@ class Entry:
     query: str = ""
 
 
-def told(row: dict[str, str]) -> dict[str, str]:
-    """What a CSV's row tells of a picture, as an entry's keywords."""
-    return {name: row.get(name, "") for name in TOLD}
+def optional_fields(row: dict[str, str]) -> dict[str, str]:
+    """The optional columns of a CSV's row, as keyword arguments of `Entry`."""
+    return {name: row.get(name, "") for name in OPTIONAL_COLUMNS}
 
 
 def read_rows(text: TextIO, name: str) -> Iterator[dict[str, str]]:
-    """The rows of a CSV with a header, by lower-case column; cells are stripped.
+    """Yield the rows of a CSV, by lower-case column; first the header, as a row of empty cells.
 
-    Commas, semicolons or tabs separate them, whichever the header has most of. Raises
-    `NothingToImport` for what is no CSV.
+    Cells are stripped. The delimiter is a comma, semicolon or tab, whichever the header has most
+    of. Raises `NothingToImport` for what is no CSV.
     """
     try:
         first = text.readline()
@@ -90,10 +90,10 @@ def read_rows(text: TextIO, name: str) -> Iterator[dict[str, str]]:
         raise NothingToImport(name, f"It is no CSV in UTF-8 ({error}).") from error
 
 
-def with_columns(
+def require_columns(
     rows: Iterator[dict[str, str]], name: str, *columns: str
 ) -> Iterator[dict[str, str]]:
-    """The rows behind the header; raises `NothingToImport` where it lacks a column."""
+    """The rows after the header. Raises `NothingToImport` where it lacks a column."""
     header = next(rows)
     missing = sorted(set(columns) - set(header))
     if missing:
@@ -101,12 +101,12 @@ def with_columns(
     return rows
 
 
-def limited(entries: Iterable[Entry], name: str) -> list[Entry]:
-    """The entries as a list; raises `NothingToImport` for none, or for more than allowed."""
+def bounded_list(entries: Iterable[Entry], name: str) -> list[Entry]:
+    """The entries as a list. Raises `NothingToImport` for none, or for more than allowed."""
     listed = []
     for entry in entries:
         if len(listed) == settings.IMPORT_MAX_ENTRIES:
-            raise too_many(name)
+            raise too_many_entries(name)
         listed.append(entry)
     if not listed:
         raise NothingToImport(
@@ -115,32 +115,32 @@ def limited(entries: Iterable[Entry], name: str) -> list[Entry]:
     return listed
 
 
-def too_many(name: str) -> NothingToImport:
-    """The refusal of a list that is too long."""
+def too_many_entries(name: str) -> NothingToImport:
+    """The error for more than IMPORT_MAX_ENTRIES entries."""
     most = settings.IMPORT_MAX_ENTRIES
     return NothingToImport(name, f"It lists more than {most:,} files; import it in parts.")
 
 
-def labels_of(paths: list[Path], labels: ingest.Labels) -> list[str]:
-    """What each path's folders say it shows; "" where it lies in none at that depth.
+def labels_from_folders(paths: list[PathParts], labels: ingest.Labels) -> list[str]:
+    """The label of each path: the name of its folder at one depth, "" where it has none there.
 
-    The folders that name types most often are the labels, the outer ones where it is a draw: so a
-    folder around everything, or train and valid, are no labels. Where none names a type they are
-    the first folders that differ.
+    The depth is the one at which folders name types most often, the outermost of equals: so a
+    folder around everything, or train and valid, are no labels. Where no folder names a type it is
+    the first depth at which folders differ.
     """
     known = {folder: _known(labels, folder) for path in paths for folder in path[:-1]}
     depths = Counter(
         depth for path in paths for depth, folder in enumerate(path[:-1]) if known[folder]
     )
     if depths:
-        cut = min(depths, key=lambda depth: (-depths[depth], depth))
+        level = min(depths, key=lambda depth: (-depths[depth], depth))
     else:
-        cut = min([shared(paths), *(len(path) - 2 for path in paths if len(path) > 1)])
-    return [path[cut] if len(path) > cut + 1 else "" for path in paths]
+        level = min([common_folders(paths), *(len(path) - 2 for path in paths if len(path) > 1)])
+    return [path[level] if len(path) > level + 1 else "" for path in paths]
 
 
-def shared(paths: list[Path]) -> int:
-    """How many folders all of the paths begin with."""
+def common_folders(paths: list[PathParts]) -> int:
+    """The number of leading folders that all paths have in common."""
     first, last = (min(paths)[:-1], max(paths)[:-1]) if paths else ((), ())
     return next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b),
                 min(len(first), len(last)))  # fmt: skip
@@ -154,5 +154,5 @@ def _known(labels: ingest.Labels, label: str) -> bool:
 
 
 def _clean(cell: str) -> str:
-    # A database keeps no NUL in text.
+    # Databases do not store NUL in text.
     return cell.replace("\0", "").strip()

@@ -1,14 +1,15 @@
-"""What became of an import's entries."""
+"""The report of an import: counts, and the first problems in full."""
 
 from collections import Counter
 
 from django.conf import settings
 
-from curation.collect import WORDS as WEB_WORDS
+from curation.collect import outcomes
 
 NAME_LENGTH = 300
 OTHERS = "(others)"
-WORDS = WEB_WORDS | {
+# Reason → text for people, where it differs from a collection's.
+REASONS = outcomes.REASONS | {
     "no-label": "nothing says what it shows",
     "outside": "leads out of what is imported",
     "unreadable": "cannot be read",
@@ -19,10 +20,6 @@ WORDS = WEB_WORDS | {
     "archive": "an archive inside the archive",
     "duplicate-name": "a second file of the same name",
     "damaged": "damaged in the ZIP",
-    "taken-down": "all from there was purged on demand",
-    "image_empty": "an empty file",
-    "image_too_large": "too many bytes",
-    "image_too_many_pixels": "too many pixels",
     "image_side_too_long": "a side too long",
     "image_unsupported": "no picture, or none of a known format",
     "image_broken": "a damaged picture",
@@ -30,14 +27,14 @@ WORDS = WEB_WORDS | {
 
 
 class Report:
-    """What became of an import's entries; kept small however many there are."""
+    """Counts of an import's entries by outcome; of bounded size."""
 
     def __init__(self):
         self.known, self.refused, self.unknown_labels = 0, Counter(), Counter()
         self.problems = []
 
     def refuse(self, name: str, code: str, detail: str) -> None:
-        """Count a refusal, and keep the first ones word for word."""
+        """Count a refusal, and keep the first ones in full."""
         self.refused[code] += 1
         if len(self.problems) < settings.IMPORT_REPORT_LINES:
             line = {"path": printable(name), "code": code, "detail": printable(detail)}
@@ -53,7 +50,7 @@ class Report:
 
     @property
     def left_out(self) -> int:
-        """Entries that did not come in, for whatever reason."""
+        """Entries that were not imported, for whatever reason."""
         return self.refused.total() + self.unknown_labels.total()
 
     def as_json(self, added: int) -> dict:
@@ -68,5 +65,5 @@ class Report:
 
 
 def printable(text: str) -> str:
-    """A file's name as a database can keep it: a name on disk may be no valid text at all."""
+    """Text as a database can store it: a file's name on disk may be invalid Unicode."""
     return text.replace("\0", "�").encode("utf-8", "replace").decode()[:NAME_LENGTH]

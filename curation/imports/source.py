@@ -1,16 +1,16 @@
-"""Where an import's pictures come from, as one shape."""
+"""The interface of what pictures are imported from."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from curation import ingest
 from curation.errors import CurationError
-from curation.imports.entries import Entry, LeftOut
+from curation.imports.entries import Entry, EntryRefused
 from curation.models import ShoeType
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class EntryToFetch:
     """An entry whose label is known. `number`: its place in the list, from 1."""
 
     number: int
@@ -18,44 +18,44 @@ class Wanted:
     label: ShoeType
 
 
-Found = bytes | ingest.Prepared | CurationError
+FetchResult = bytes | ingest.Prepared | CurationError
 
 
 class Source:
-    """A list of entries, and a way to their bytes. A context manager: it may hold files open."""
+    """Lists entries and reads their bytes. A context manager, because it may hold files open."""
 
     name = ""
 
     def entries(self) -> list[Entry]:
-        """What is listed, in a fixed order; raises `NothingToImport`."""
+        """All entries, in a fixed order. Raises `NothingToImport`."""
         raise NotImplementedError
 
     def read(self, entry: Entry) -> bytes:
-        """One picture's bytes; raises a `CurationError`, or an OSError."""
+        """One picture's bytes. Raises `CurationError` or OSError."""
         raise NotImplementedError
 
     def fetch(
-        self, wanted: Iterable[Wanted], idle: Callable[[], None]
-    ) -> Iterator[tuple[Wanted, Found]]:
-        """Each with its bytes, or with why there are none, in the order of `wanted`.
+        self, items: Iterable[EntryToFetch], idle: Callable[[], None]
+    ) -> Iterator[tuple[EntryToFetch, FetchResult]]:
+        """Yield each entry with its bytes, or with the error, in order.
 
         `idle` is called now and then while this waits.
         """
-        for item in wanted:
-            yield item, self._try(item.entry)
+        for item in items:
+            yield item, self._read_or_error(item.entry)
 
-    def _try(self, entry: Entry) -> Found:
+    def _read_or_error(self, entry: Entry) -> FetchResult:
         try:
             return self.read(entry)
         except CurationError as error:
             return error
         except FileNotFoundError:
-            return LeftOut("unreadable", "There is no such file.")
+            return EntryRefused("unreadable", "There is no such file.")
         except OSError as error:
-            return LeftOut("unreadable", f"The file cannot be read: {error.strerror}.")
+            return EntryRefused("unreadable", f"The file cannot be read: {error.strerror}.")
 
     def __enter__(self) -> "Source":
         return self
 
     def __exit__(self, *_) -> None:
-        """Release what is held open."""
+        """Close open files; there are none here."""

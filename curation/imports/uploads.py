@@ -1,15 +1,15 @@
-"""What curators upload, in the media storage until an import has taken it in.
+"""Uploads of curators, kept in the media storage until an import has taken them in.
 
-An upload comes in parts (a browser sends groups of files), each once or again: what a part stores
-bears the part's number, so a second try replaces the first. A part's index comes last and bears its
-numbers in its name, so that the sum over all parts takes one listing:
+A browser sends an upload in parts, groups of files, and may repeat one: all names of a part begin
+with its number, so a second try replaces the first. The index of a part is written last, with the
+numbers of files and bytes in its name, so that one listing gives the totals of an upload:
 
-    incoming/<id>/<part>-<file>                 the bytes, under a number
-    incoming/<id>/<part>.<files>.<bytes>.json   [{"name", "kind", "bytes", "stored"}, …]
-    incoming/<id>/dropped                       it was cancelled: what still arrives is not kept
+    incoming/<id>/<part>-<file>                 a file's bytes
+    incoming/<id>/<part>.<files>.<bytes>.json   index: [{"name", "kind", "bytes", "stored"}, …]
+    incoming/<id>/dropped                       the upload was cancelled: later parts are not kept
 
-An id begins with the moment it was given out, so that what nobody finished can be found and removed
-without asking the storage for dates.
+An id begins with the time it was made at, so that abandoned uploads are found without asking the
+storage for dates.
 """
 
 import json
@@ -27,24 +27,30 @@ from django.core.files.storage import storages
 from curation import images, ingest
 from curation.errors import CurationError
 from curation.imports import addresses, archive
-from curation.imports.entries import Entry, LeftOut, NothingToImport, labels_of, limited
+from curation.imports.entries import (
+    Entry,
+    EntryRefused,
+    NothingToImport,
+    bounded_list,
+    labels_from_folders,
+)
 from curation.imports.source import Source
 from curation.models import Import
 from shoeproject.jobs import OPEN_STATES
 
 logger = logging.getLogger(__name__)
 
-ROOM = "incoming"
+FOLDER = "incoming"
 ID = re.compile(r"^([0-9]{10})-[0-9a-f]{32}$")
 INDEX = re.compile(r"^(\d{5})\.(\d+)\.(\d+)\.json$")
-DROPPED = "dropped"
+CANCELLED = "dropped"
 PICTURE, ZIP, CSV = "picture", "zip", "csv"
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 NAME_LENGTH = 300
 
 
 class UploadRefused(CurationError):
-    """Something of an upload was not taken; `why` is a sentence."""
+    """An upload, or a part of one, was refused; `why` is a sentence."""
 
     why: str
 
@@ -53,9 +59,8 @@ class UploadRefused(CurationError):
 
 
 @dataclass(frozen=True)
-class Held:
-    """What of an upload is here: files and bytes. `next`: the number of the part that may follow,
-    from 1."""
+class UploadSize:
+    """Files and bytes of an upload so far. `next`: the number of the next part, from 1."""
 
     files: int
     bytes: int
@@ -63,52 +68,52 @@ class Held:
 
 
 def new_id() -> str:
-    """The id of an upload that begins now."""
+    """The id of a new upload."""
     return f"{int(time.time()):010d}-{secrets.token_hex(16)}"
 
 
-def place(upload_id: str) -> str:
-    """Where the storage keeps an upload, as `Import.upload` names it; ValueError for no id."""
+def storage_path(upload_id: str) -> str:
+    """The folder of an upload in the media storage, as in `Import.upload`. Raises ValueError."""
     if not ID.match(upload_id):
         raise ValueError(upload_id)
-    return f"{ROOM}/{upload_id}"
+    return f"{FOLDER}/{upload_id}"
 
 
-def add_part(upload: str, part: int, files: Iterable[tuple[str, File]]) -> Held:
-    """Keep one part of an upload: (name as the browser gives it, open file) each.
+def add_part(upload: str, part: int, files: Iterable[tuple[str, File]]) -> UploadSize:
+    """Store one part of an upload; return the upload's size with it.
 
-    Returns what is here with it. Raises `UploadRefused` where there is too much of it, or where the
-    upload was dropped meanwhile; nothing of this part is kept then.
+    `files`: (name as the browser gives it, open file). Raises `UploadRefused` where the upload is
+    too large or was cancelled; nothing of this part is kept then.
     """
     files = list(files)
     size = sum(file.size for _, file in files)
-    listed = _indices(upload)
-    there = _sum({**listed, part: ("", len(files), size)})
-    if there.files > settings.UPLOAD_MAX_FILES:
+    indices = _indices(upload)
+    total = _total({**indices, part: ("", len(files), size)})
+    if total.files > settings.UPLOAD_MAX_FILES:
         most = settings.UPLOAD_MAX_FILES
         raise UploadRefused(f"One upload has at most {most:,} files; pack them into a ZIP.")
-    if there.bytes > settings.UPLOAD_MAX_BYTES:
+    if total.bytes > settings.UPLOAD_MAX_BYTES:
         most = settings.UPLOAD_MAX_BYTES / 1024**2
         raise UploadRefused(f"One upload has at most {most:,.0f} MB; send it in several.")
     media = storages["media"]
-    if part in listed:
-        media.delete(f"{upload}/{listed[part][0]}")
-    index = [_keep(upload, f"{part:05d}-{n:05d}", *named) for n, named in enumerate(files)]
+    if part in indices:
+        media.delete(f"{upload}/{indices[part][0]}")
+    index = [_store(upload, f"{part:05d}-{n:05d}", *named) for n, named in enumerate(files)]
     text = json.dumps(index).encode()
     media.save(f"{upload}/{part:05d}.{len(files)}.{size}.json", ContentFile(text))
-    if media.exists(f"{upload}/{DROPPED}"):
-        drop(upload)
+    if media.exists(f"{upload}/{CANCELLED}"):
+        cancel(upload)
         raise UploadRefused("This upload was cancelled; open the page again.")
-    return there
+    return total
 
 
-def held(upload: str) -> Held:
-    """What of an upload is here."""
-    return _sum(_indices(upload))
+def size_of(upload: str) -> UploadSize:
+    """The size of an upload so far."""
+    return _total(_indices(upload))
 
 
 def source(upload: str, labels: ingest.Labels, labelled: bool) -> Source:
-    """The uploaded pictures, ZIP or CSV; raises `NothingToImport`."""
+    """The source for an upload: of pictures, a ZIP or a CSV. Raises `NothingToImport`."""
     items = list(_items(upload))
     name = describe(items)
     kinds = {item["kind"] for item in items}
@@ -130,7 +135,7 @@ ONE_KIND = "Upload pictures, or one ZIP, or one CSV of addresses; not several of
 
 
 def check(upload: str) -> str:
-    """What an upload holds, in words, once it can be imported; raises `UploadRefused`."""
+    """Check that an upload can be imported; return its description. Raises `UploadRefused`."""
     try:
         items = list(_items(upload))
     except NothingToImport as error:
@@ -144,19 +149,19 @@ def check(upload: str) -> str:
 
 
 def in_folders(upload: str) -> bool:
-    """Whether everything says by itself what it shows: a ZIP, a CSV, or pictures in folders."""
+    """Whether labels may come from the upload itself: a ZIP, a CSV, or pictures in folders."""
     return all(item["kind"] != PICTURE or "/" in item["name"] for item in _items(upload))
 
 
 def describe(items: list[dict]) -> str:
-    """What was uploaded, in words."""
+    """Describe an upload for people."""
     if len(items) == 1:
         return f"{items[0]['name']} (uploaded)"
     return f"{len(items)} uploaded files"
 
 
 def remove(upload: str) -> None:
-    """Remove all that is kept of an upload; what a storage in trouble leaves, `sweep` finds."""
+    """Remove an upload. What stays behind after an error `remove_abandoned` removes later."""
     media = storages["media"]
     try:
         for name in _names(upload):
@@ -166,62 +171,64 @@ def remove(upload: str) -> None:
         logger.warning("The upload %s could not be removed: %s", upload, error)
 
 
-def drop(upload: str) -> None:
-    """Remove all of an upload that somebody cancelled. A part may still be on its way: what stays
-    is a mark, until `sweep` comes, that tells whoever keeps that part to remove it."""
+def cancel(upload: str) -> None:
+    """Remove a cancelled upload.
+
+    A part may still be on its way: a marker stays, until `remove_abandoned` removes it, by which
+    `add_part` knows that the upload was cancelled.
+    """
     media = storages["media"]
-    media.save(f"{upload}/{DROPPED}", ContentFile(b""))
+    media.save(f"{upload}/{CANCELLED}", ContentFile(b""))
     for name in _names(upload):
-        if name != DROPPED:
+        if name != CANCELLED:
             media.delete(f"{upload}/{name}")
 
 
-def sweep() -> None:
-    """Remove uploads that were begun `UPLOAD_KEEP_HOURS` ago and that no open import waits for.
+def remove_abandoned() -> None:
+    """Remove uploads older than `UPLOAD_KEEP_HOURS` that no open import needs.
 
-    A storage that is away is no reason to fail: this is called again.
+    Errors of the storage are logged, not raised: this is called again.
     """
     before = time.time() - settings.UPLOAD_KEEP_HOURS * 3600
     try:
         old = [
-            f"{ROOM}/{name}" for name in _folders() if int(ID.match(name).group(1)) < before
+            f"{FOLDER}/{name}" for name in _folders() if int(ID.match(name).group(1)) < before
         ]  # fmt: skip
-        waited = Import.objects.filter(upload__in=old, state__in=OPEN_STATES)
-        for upload in set(old) - set(waited.values_list("upload", flat=True)):
+        needed = Import.objects.filter(upload__in=old, state__in=OPEN_STATES)
+        for upload in set(old) - set(needed.values_list("upload", flat=True)):
             remove(upload)
     except OSError as error:
         logger.warning("Abandoned uploads could not be removed: %s", error)
 
 
 class Uploaded(Source):
-    """Pictures that were uploaded one by one; folders are those of their names."""
+    """Pictures that were uploaded as single files; their names may hold folders."""
 
     def __init__(self, upload: str, items: list[dict], name: str, labels: ingest.Labels):
         self.upload, self.items, self.name, self.labels = upload, items, name, labels
 
     def entries(self) -> list[Entry]:
-        """The pictures in the order in which they were chosen."""
+        """The pictures, in the order in which they were chosen."""
         paths = [tuple(item["name"].split("/")) for item in self.items]
-        found = labels_of(paths, self.labels)
-        named = zip(self.items, found, strict=True)
-        return limited((Entry(i["name"], label, i) for i, label in named), self.name)
+        labelled = zip(self.items, labels_from_folders(paths, self.labels), strict=True)
+        return bounded_list((Entry(i["name"], label, i) for i, label in labelled), self.name)
 
     def read(self, entry: Entry) -> bytes:
         """The picture as it was uploaded."""
-        item = entry.where
+        item = entry.location
         if not item["stored"]:
             raise images.ImageTooLarge(item["bytes"], settings.IMAGE_MAX_BYTES)
         try:
             with storages["media"].open(f"{self.upload}/{item['stored']}") as file:
                 return file.read()
         except FileNotFoundError:
-            raise LeftOut("unreadable", "The upload is gone; upload it again.") from None
+            raise EntryRefused("unreadable", "The upload is gone; upload it again.") from None
 
 
-def _keep(upload: str, number: str, name: str, file: File) -> dict:
+def _store(upload: str, number: str, name: str, file: File) -> dict:
     name = plain_name(name)
     kind = {"zip": ZIP, "csv": CSV}.get(name.rpartition(".")[2].lower(), PICTURE)
-    # Kept out of the storage already here; the import says so by name.
+    # Not stored; the import will report it by name.
     stored = "" if kind == PICTURE and file.size > settings.IMAGE_MAX_BYTES else number
     if stored:
         storages["media"].save(f"{upload}/{stored}", file)
@@ -229,9 +236,11 @@ def _keep(upload: str, number: str, name: str, file: File) -> dict:
 
 
 def plain_name(name: str) -> str:
-    """A browser's name for a file, which may hold folders, as a plain path: for labels and reports,
-    never for a file here."""
-    name = name.encode("utf-8", "replace").decode()  # half of a pair of surrogates is no text
+    """A browser's name for a file as a plain path, which may hold folders.
+
+    Used for labels and reports, never as the name of a stored file.
+    """
+    name = name.encode("utf-8", "replace").decode()  # lone surrogates cannot be stored
     name = CONTROL.sub("", name.replace("\\", "/"))
     parts = [part for part in name.split("/") if part.strip() not in ("", ".", "..")]
     return "/".join(parts)[-NAME_LENGTH:] or "unnamed"
@@ -248,15 +257,14 @@ def _items(upload: str):
 
 def _indices(upload: str) -> dict[int, tuple[str, int, int]]:
     """Part → (name of its index, files, bytes)."""
-    found = (INDEX.match(name) for name in _names(upload))
-    return {int(m[1]): (m[0], int(m[2]), int(m[3])) for m in found if m}
+    matches = (INDEX.match(name) for name in _names(upload))
+    return {int(m[1]): (m[0], int(m[2]), int(m[3])) for m in matches if m}
 
 
-def _sum(indices: dict[int, tuple[str, int, int]]) -> Held:
-    numbers = indices.values()
-    return Held(
-        sum(n for _, n, _ in numbers), sum(b for _, _, b in numbers), max(indices, default=0) + 1
-    )
+def _total(indices: dict[int, tuple[str, int, int]]) -> UploadSize:
+    files = sum(number for _, number, _ in indices.values())
+    size = sum(size for _, _, size in indices.values())
+    return UploadSize(files, size, max(indices, default=0) + 1)
 
 
 def _names(upload: str) -> list[str]:
@@ -268,7 +276,7 @@ def _names(upload: str) -> list[str]:
 
 def _folders() -> list[str]:
     try:
-        folders, _ = storages["media"].listdir(ROOM)
+        folders, _ = storages["media"].listdir(FOLDER)
     except FileNotFoundError:
         return []
     return [name for name in folders if ID.match(name)]

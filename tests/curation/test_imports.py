@@ -12,8 +12,8 @@ from contextlib import contextmanager
 import pytest
 from django.core.management import CommandError, call_command
 
-from curation import imports
 from curation.decisions import decide, purge
+from curation.imports.run import import_images
 from curation.models import Import, ShoeImage
 from shoeproject import jobs
 from tests.drawing import encoded, shoe
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 def run(path, **fields) -> Import:
     job = Import.objects.create(path=str(path), **fields)
-    jobs.perform(Import, job.pk, imports.run)
+    jobs.perform(Import, job.pk, import_images)
     job.refresh_from_db()
     return job
 
@@ -321,10 +321,10 @@ def test_a_zip_taken_up_again_counts_as_one(pack):
     claim.on_progress = die
     with pytest.MonkeyPatch.context() as patch, pytest.raises(StopIteration):
         patch.setattr("django.conf.settings.JOB_TICK_SECONDS", 0)
-        imports.run(claim)
+        import_images(claim)
     assert 0 < ShoeImage.objects.count() < 4
     claim.requeue()
-    jobs.perform(Import, job.pk, imports.run)
+    jobs.perform(Import, job.pk, import_images)
     job.refresh_from_db()
     assert (job.report["added"], job.report["known"]) == (4, 0)
 
@@ -337,7 +337,7 @@ def test_a_cancelled_import_stops_and_keeps_what_is_in(pack, settings):
         if row.progress_done == 3:
             row.cancel()
 
-    jobs.perform(Import, job.pk, imports.run, on_progress=cancel)
+    jobs.perform(Import, job.pk, import_images, on_progress=cancel)
     job.refresh_from_db()
     assert (job.state, ShoeImage.objects.count()) == ("cancelled", 4)
 
@@ -479,7 +479,7 @@ def test_taken_up_again_what_came_in_is_not_asked_for_again(listed, site):
     job = run(file)
     Import.objects.filter(pk=job.pk).update(state="queued")
     site.asked.clear()
-    jobs.perform(Import, job.pk, imports.run)
+    jobs.perform(Import, job.pk, import_images)
     job.refresh_from_db()
     assert (job.report["added"], job.report["known"], site.asked) == (4, 0, [])
 

@@ -6,8 +6,9 @@ import pytest
 from django.core.files.storage import storages
 from django.core.management import call_command
 
-from curation import images, imports, ingest
+from curation import images, ingest
 from curation.decisions import decide
+from curation.imports.run import import_images
 from curation.models import Import, Review, ShoeImage
 from shoeproject import jobs
 from tests.factories import jpeg, shoe_type, stored_image
@@ -26,7 +27,7 @@ def folder(tmp_path):
 
 def run(path, **fields) -> Import:
     job = Import.objects.create(path=str(path), **fields)
-    jobs.perform(Import, job.pk, imports.run)
+    jobs.perform(Import, job.pk, import_images)
     job.refresh_from_db()
     return job
 
@@ -163,7 +164,7 @@ def test_an_import_taken_up_again_counts_as_one(folder):
         stored.read_bytes(), ingest.Origin(imported_by=job), label=shoe_type("chelsea-boots")
     )
     claim.requeue()
-    jobs.perform(Import, job.pk, imports.run)
+    jobs.perform(Import, job.pk, import_images)
     job.refresh_from_db()
     assert (job.report["added"], job.report["known"]) == (4, 0)
 

@@ -12,10 +12,13 @@ from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 
-from curation import images, imports, ingest
+from curation import images, ingest
 from curation.decisions import purge
+from curation.imports.run import open_source
 from curation.models import Import, ShoeImage
-from curation.snapshots import export, freeze
+from curation.snapshots import freeze, manifest
+from curation.snapshots.export.records import LicenceNotThere
+from curation.snapshots.export.stream import stream
 from tests.factories import jpeg, stored_image
 
 pytestmark = pytest.mark.django_db
@@ -48,8 +51,8 @@ def pictures(archive) -> set[str]:
 
 
 def test_an_image_folder_has_a_folder_for_each_split_and_label(frozen):
-    archive = opened(export.stream(frozen, "imagefolder"))
-    lines = list(freeze.read(frozen))
+    archive = opened(stream(frozen, "imagefolder"))
+    lines = list(manifest.read(frozen))
     assert pictures(archive) == {f"{x.split}/{x.label}/{x.sha256[:16]}.jpg" for x in lines}
     assert len(pictures(archive)) == 24
     assert set(archive.namelist()) - pictures(archive) == {"images.csv", "README.md"}
@@ -61,7 +64,7 @@ def test_an_image_folder_has_a_folder_for_each_split_and_label(frozen):
 def test_below_a_split_lie_folders_of_pictures_and_nothing_else(frozen, tmp_path):
     """torchvision takes every folder of a split for a class, and refuses one without pictures;
     fastai takes the grandparent's name for the split."""
-    opened(export.stream(frozen, "imagefolder")).extractall(tmp_path)
+    opened(stream(frozen, "imagefolder")).extractall(tmp_path)
     for split in ("train", "valid", "test"):
         for label in (tmp_path / split).iterdir():
             assert label.is_dir()
@@ -71,13 +74,13 @@ def test_below_a_split_lie_folders_of_pictures_and_nothing_else(frozen, tmp_path
 
 
 def test_pictures_are_stored_and_metadata_is_deflated(frozen):
-    archive = opened(export.stream(frozen, "imagefolder"))
+    archive = opened(stream(frozen, "imagefolder"))
     kinds = {i.filename.endswith(".jpg"): i.compress_type for i in archive.infolist()}
     assert kinds == {True: zipfile.ZIP_STORED, False: zipfile.ZIP_DEFLATED}
 
 
 def test_the_csv_tells_everything_of_each_picture(frozen):
-    archive = opened(export.stream(frozen, "imagefolder"))
+    archive = opened(stream(frozen, "imagefolder"))
     rows = table(archive)
     assert {row["path"] for row in rows} == pictures(archive)
     row = next(row for row in rows if row["page_url"] == "https://shop.example/3")
@@ -95,7 +98,7 @@ def test_the_csv_tells_everything_of_each_picture(frozen):
 
 
 def test_a_hugging_face_folder_names_files_relative_to_each_splits_metadata(frozen):
-    archive = opened(export.stream(frozen, "huggingface"))
+    archive = opened(stream(frozen, "huggingface"))
     seen = set()
     for name in archive.namelist():
         folder, _, file = name.partition("/")
@@ -109,7 +112,7 @@ def test_a_hugging_face_folder_names_files_relative_to_each_splits_metadata(froz
 
 
 def test_the_card_begins_with_what_the_hub_reads(frozen):
-    archive = opened(export.stream(frozen, "huggingface"))
+    archive = opened(stream(frozen, "huggingface"))
     _, head, body = archive.read("README.md").decode().split("---\n", 2)
     head = yaml.safe_load(head)
     assert (head["pretty_name"], head["license"]) == ("spring", "other")
@@ -126,7 +129,7 @@ def test_the_card_begins_with_what_the_hub_reads(frozen):
 def test_what_was_given_for_training_says_so():
     image = stored_image(1, licence="CC0")
     ShoeImage.objects.filter(pk=image.pk).update(consent="You may train on it.")
-    archive = opened(export.stream(freeze.freeze("s", freeze.Filter()), "imagefolder"))
+    archive = opened(stream(freeze.freeze("s", freeze.Filter()), "imagefolder"))
     (row,) = table(archive)
     assert row["rights"] == "given for training only, see consent"
     assert row["consent"] == "You may train on it."
@@ -136,26 +139,26 @@ def test_what_was_given_for_training_says_so():
 def test_a_title_that_a_spreadsheet_would_run_is_quoted():
     stored_image(1, title='=HYPERLINK("https://x.example")')
     frozen = freeze.freeze("s", freeze.Filter())
-    (row,) = table(opened(export.stream(frozen, "imagefolder")))
+    (row,) = table(opened(stream(frozen, "imagefolder")))
     assert row["title"] == '\'=HYPERLINK("https://x.example")'
-    archive = opened(export.stream(frozen, "huggingface"))
+    archive = opened(stream(frozen, "huggingface"))
     (name,) = [n for n in archive.namelist() if n.endswith("metadata.jsonl")]
     assert json.loads(archive.read(name))["title"] == '=HYPERLINK("https://x.example")'
 
 
 def test_only_the_licences_asked_for(frozen):
-    archive = opened(export.stream(frozen, "imagefolder", ["CC0"]))
+    archive = opened(stream(frozen, "imagefolder", ["CC0"]))
     assert {row["licence"] for row in table(archive)} == {"CC0"}
     assert len(pictures(archive)) == 12
-    with pytest.raises(export.LicenceNotThere) as refused:
-        export.stream(frozen, "imagefolder", ["cc0"])
+    with pytest.raises(LicenceNotThere) as refused:
+        stream(frozen, "imagefolder", ["cc0"])
     assert refused.value.detail.endswith("It has these: “CC0”, “unknown”.")
 
 
 def test_what_is_purged_while_it_streams_is_left_out_and_named(
     frozen, member, django_capture_on_commit_callbacks
 ):
-    lines = list(freeze.read(frozen))
+    lines = list(manifest.read(frozen))
     gone = {lines[10].sha256, lines[-1].sha256}
 
     def watch(done, of):
@@ -164,7 +167,7 @@ def test_what_is_purged_while_it_streams_is_left_out_and_named(
                 chosen = ShoeImage.objects.filter(sha256__in=gone)
                 purge.purge(chosen, member("Operator"), "asked to", "two")
 
-    archive = opened(export.stream(frozen, "imagefolder", watch=watch))
+    archive = opened(stream(frozen, "imagefolder", tick=watch))
     missing = list(csv.DictReader(io.TextIOWrapper(archive.open("missing.csv"))))
     assert {row["sha256"] for row in missing} == gone
     assert len(pictures(archive)) == len(table(archive)) == 22
@@ -173,25 +176,25 @@ def test_what_is_purged_while_it_streams_is_left_out_and_named(
 
 
 def test_a_purged_picture_whose_file_is_still_there_is_left_out(frozen, member):
-    line = next(freeze.read(frozen))
+    line = next(manifest.read(frozen))
     purge.purge(ShoeImage.objects.filter(sha256=line.sha256), member("Operator"), "x", "one")
-    archive = opened(export.stream(frozen, "imagefolder"))
+    archive = opened(stream(frozen, "imagefolder"))
     assert list(csv.reader(io.TextIOWrapper(archive.open("missing.csv"))))[1][2] == "purged"
 
 
 def test_a_damaged_file_is_left_out(frozen):
-    line = next(freeze.read(frozen))
+    line = next(manifest.read(frozen))
     name = f"images/{line.stored_sha256[:2]}/{line.stored_sha256}.jpg"
     Path(storages["media"].path(name)).write_bytes(jpeg(99))
-    archive = opened(export.stream(frozen, "imagefolder"))
+    archive = opened(stream(frozen, "imagefolder"))
     assert list(csv.reader(io.TextIOWrapper(archive.open("missing.csv"))))[1][2] == "damaged"
 
 
 def test_an_export_comes_in_again_elsewhere(frozen, tmp_path):
     """The CSV's columns are an import's."""
-    opened(export.stream(frozen, "imagefolder")).extractall(tmp_path)
+    opened(stream(frozen, "imagefolder")).extractall(tmp_path)
     job = Import(path=str(tmp_path / "images.csv"))
-    with imports.open_source(job, ingest.Labels()) as source:
+    with open_source(job, ingest.Labels()) as source:
         entries = source.entries()
         assert all(source.read(entry)[:2] == b"\xff\xd8" for entry in entries)
     assert {entry.label for entry in entries} == {"chelsea-boots", "uggs", "sneakers"}

@@ -13,8 +13,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
-from curation import imports
 from curation.imports import uploads
+from curation.imports.run import import_images
 from curation.models import Import, ShoeImage
 from shoeproject import jobs
 from tests.factories import jpeg, shoe_type, stored_image
@@ -80,7 +80,7 @@ def part(client, upload, number, *files, names=None):
 
 def perform() -> Import:
     job = Import.objects.get()
-    jobs.perform(Import, job.pk, imports.run)
+    jobs.perform(Import, job.pk, import_images)
     job.refresh_from_db()
     return job
 
@@ -312,7 +312,7 @@ def test_what_an_import_waits_for_cannot_be_dropped(curator):
 
 
 def begun(hours_ago: float) -> str:
-    upload = uploads.place(f"{int(time.time() - hours_ago * 3600):010d}-{'0' * 32}")
+    upload = uploads.storage_path(f"{int(time.time() - hours_ago * 3600):010d}-{'0' * 32}")
     uploads.add_part(upload, 1, [("uggs/a.jpg", ContentFile(jpeg(1)))])
     return upload
 
@@ -322,7 +322,7 @@ def test_abandoned_uploads_are_removed_and_others_are_not(settings):
     settings.UPLOAD_KEEP_HOURS = 24
     begun(25)
     young = begun(23)
-    uploads.sweep()
+    uploads.remove_abandoned()
     assert {name.split("/")[0] for name in kept()} == {young.split("/")[1]}
 
 
@@ -330,14 +330,14 @@ def test_abandoned_uploads_are_removed_and_others_are_not(settings):
 @pytest.mark.parametrize(("state", "stays"), [("queued", True), ("paused", True), ("done", False)])
 def test_an_old_upload_that_an_import_waits_for_stays(state, stays):
     Import.objects.create(upload=begun(100), path="x", state=state)
-    uploads.sweep()
+    uploads.remove_abandoned()
     assert bool(kept()) == stays
 
 
 @pytest.mark.django_db
 def test_an_upload_that_is_gone_is_said(curator):
-    job = Import.objects.create(upload=uploads.place(uploads.new_id()), path="x")
-    jobs.perform(Import, job.pk, imports.run)
+    job = Import.objects.create(upload=uploads.storage_path(uploads.new_id()), path="x")
+    jobs.perform(Import, job.pk, import_images)
     job.refresh_from_db()
     assert "Nothing of it is here (any more); upload it again" in job.error
 

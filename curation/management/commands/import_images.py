@@ -6,7 +6,8 @@ from pathlib import Path
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 
-from curation import imports, ingest
+from curation import ingest
+from curation.imports.run import import_images
 from curation.models import Import, ShoeImage, ShoeType
 from curation.models.intake import validate_label_map
 from shoeproject.jobs.commands import ProjectCommand, wait_for
@@ -22,7 +23,6 @@ class Command(ProjectCommand):
     )
 
     def add_arguments(self, parser):
-        """Declare the arguments."""
         parser.add_argument("path", type=Path, help="a folder, a ZIP or a CSV file")
         parser.add_argument(
             "--map",
@@ -48,7 +48,6 @@ class Command(ProjectCommand):
         )
 
     def handle(self, path, map, label, source, licence, scene, keep_copies, **options):
-        """Import and print the report."""
         if not path.exists():
             raise CommandError(f"{path}: there is no such folder or file.")
         job = Import(
@@ -61,8 +60,8 @@ class Command(ProjectCommand):
             keep_copies=keep_copies,
         )
         job.save()
-        # Paths are this machine's, so this machine does the work; the row shows it in the admin.
-        wait_for(job, imports.run, worker_timeout=0)
+        # The path is on this machine, so this process does the work, without waiting for a worker.
+        wait_for(job, import_images, worker_timeout=0)
         self._print(job.report)
 
     def _print(self, report):
