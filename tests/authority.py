@@ -1,5 +1,6 @@
-"""A certificate authority of the tests' own, for servers that speak TLS on this machine."""
+"""A certificate authority for tests, for servers on this machine that speak TLS."""
 
+import ipaddress
 import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ from cryptography.x509.oid import NameOID
 
 
 class Authority:
-    """A certificate authority in a folder, and certificates for whatever host is asked for."""
+    """A certificate authority whose files are in a folder; signs certificates for any host."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -23,12 +24,12 @@ class Authority:
         ca = self._sign(self._name, self._key, (limits, True))
         self.ca_file.write_bytes(ca.public_bytes(serialization.Encoding.PEM))
 
-    def context(self, host: str) -> ssl.SSLContext:
-        """A server's TLS context with a certificate for this host."""
+    def context(self, host: str, *others: str) -> ssl.SSLContext:
+        """A server's TLS context with a certificate for these hosts: names or IP addresses."""
         if host not in self._contexts:
             key = ec.generate_private_key(ec.SECP256R1())
             name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host[:64])])
-            names = x509.SubjectAlternativeName([x509.DNSName(host)])
+            names = x509.SubjectAlternativeName([_general_name(each) for each in (host, *others)])
             certificate = self._sign(name, key, (names, False))
             pem = self.folder / f"{len(self._contexts)}.pem"
             pem.write_bytes(
@@ -58,3 +59,10 @@ class Authority:
             .add_extension(extension[0], critical=extension[1])
         )
         return builder.sign(self._key, hashes.SHA256())
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)

@@ -7,13 +7,13 @@ from django.core.files.storage import storages
 
 from classifier.answers import nearest
 from classifier.assess import feature_store
-from classifier.registry import store
-from curation.download import Downloader
+from classifier.registry import serving
+from curation.download.fetch import Downloader
 from curation.taxonomy import guide
 from shoeproject import jobs
 from tests import tiny_model
 from tests.browsing import browser, idle, visit  # noqa: F401  (one browser for all files)
-from tests.shady import Shady
+from tests.misbehaving_server import MisbehavingServer
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +21,7 @@ def fresh_machine(settings, tmp_path):
     """Each test starts on a fresh machine: nothing cached, no model held, not stopping."""
     settings.CACHE_DIR = tmp_path / "cache"
     cache.clear()
-    store.forget()
+    serving.forget()
     nearest.forget()
     guide.forget()
     jobs.stopping.clear()
@@ -31,7 +31,7 @@ def fresh_machine(settings, tmp_path):
 def version(tmp_path):
     """An active version that answers by the mean colour of a photo."""
     yield tiny_model.activate(tmp_path / "version")
-    store.forget()
+    serving.forget()
 
 
 @pytest.fixture
@@ -47,23 +47,23 @@ def member(django_user_model):
 
 
 @pytest.fixture(scope="module")
-def shady():
-    """A web server on this machine that plays tricks."""
-    with Shady() as server:
-        yield server
+def server():
+    """A web server on this machine that misbehaves as asked."""
+    with MisbehavingServer() as running:
+        yield running
 
 
 @pytest.fixture
-def downloader(shady):
-    """What fetches from it, without much patience."""
-    with Downloader(shady.limits(seconds=0.8), 4) as made:
+def downloader(server):
+    """A downloader from `server` with a short time limit."""
+    with Downloader(server.limits(seconds=0.8), 4) as made:
         yield made
 
 
 @pytest.fixture
-def patient(shady):
-    """As `downloader`, with time for a second try."""
-    with Downloader(shady.limits(), 4) as made:
+def patient(server):
+    """A downloader from `server` with time for a second try."""
+    with Downloader(server.limits(), 4) as made:
         yield made
 
 

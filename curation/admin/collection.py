@@ -1,18 +1,21 @@
-"""Admin pages of collections from the web and what their searches found."""
+"""Admin of collections from the web and of their search results."""
 
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 
-from curation import collect, search
+from curation import search
+from curation.collect.configuration import ignored_filters, search_providers
+from curation.collect.outcomes import REASONS, HitCounts, accepted_by_query
+from curation.collect.start import start_collections
 from curation.models import Category, Collection, Hit, ShoeType
+from shoeproject.admin_pages import AdminPages, ReadOnlyAdmin
 from shoeproject.errors import ProjectError
-from shoeproject.jobs.admin import JobAdmin, ReadOnlyAdmin
+from shoeproject.jobs.admin import JobAdmin
 
 FILTER_WORDS = {
     "kind": "Kind of picture",
@@ -52,7 +55,7 @@ class CollectForm(forms.Form):
         self.fields["count"].max_value = settings.COLLECT_COUNT_MOST
         self.fields["count"].widget.attrs["max"] = settings.COLLECT_COUNT_MOST
         for name, values in search.FILTERS.items():
-            ignored = [p.words for p in collect.providers(False) if name not in p.honours]
+            ignored = [p.display_name for p in search_providers(False) if name not in p.honours]
             self.fields[f"filter_{name}"] = forms.ChoiceField(
                 choices=[("", "Any"), *values.items()], required=False, label=FILTER_WORDS[name],
                 help_text=f"Not applied by {', '.join(ignored)}." if ignored else "",
@@ -61,22 +64,22 @@ class CollectForm(forms.Form):
             self.fields["filter_kind"].initial = "photo"
 
     def filters(self):
-        """The fields of the filters, as the template shows them."""
+        """Return the fields of the search filters, for the template."""
         return [self[name] for name in self.fields if name.startswith("filter_")]
 
-    def ask(self, by) -> list[Collection]:
-        """Queue what the valid form asks for; raises `CollectionRefused`."""
+    def queue_collections(self, by) -> list[Collection]:
+        """Queue a collection for each type of the valid form; raises `CollectionRefused`."""
         data = self.cleaned_data
         filters = {name: data[f"filter_{name}"] for name in search.FILTERS}
-        return collect.ask(
+        return start_collections(
             data["types"], data["count"], terms=data["terms"].splitlines(), filters=filters,
             safe=data["safe_search"], set_label=data["set_label"], by=by,
         )  # fmt: skip
 
 
 @admin.register(Collection)
-class CollectionAdmin(JobAdmin):
-    """Collections from the web: asked for by types, then watched."""
+class CollectionAdmin(AdminPages, JobAdmin):
+    """Collections from the web: added for several types at once, then watched."""
 
     list_display = ["__str__", "state", "progress", "asked_by", "created_at"]
     list_filter = ["state", "shoe_type"]
@@ -89,55 +92,52 @@ class CollectionAdmin(JobAdmin):
         css = {"all": ["admin/collect.css"]}
 
     def add_view(self, request, form_url="", extra_context=None):
-        """Choose types and options; one collection is queued for each type."""
         if not self.has_add_permission(request):
             raise PermissionDenied
         form = CollectForm(request.POST or None, initial={"types": request.GET.getlist("type")})
         if request.method == "POST" and form.is_valid():
             try:
-                made = form.ask(request.user)
+                return self._redirect_to(request, form.queue_collections(request.user))
             except ProjectError as error:
                 form.add_error(None, error.detail)
-            else:
-                return self._asked(request, made)
-        chosen = form["types"].value() or []
-        context = {
-            **self.admin_site.each_context(request), "opts": self.opts, "form": form,
-            "title": "Collect images from the web", "media": self.media,
-            "kinds": _by_category({str(value) for value in chosen}),
-        }  # fmt: skip
-        return TemplateResponse(request, "admin/curation/collection/add_form.html", context)
+        chosen = {str(value) for value in form["types"].value() or []}
+        return self.render_page(
+            request, "admin/curation/collection/add_form.html", "Collect images from the web",
+            form=form, media=self.media, kinds=_by_category(chosen),
+        )  # fmt: skip
 
-    def _asked(self, request, made):
-        if len(made) == 1:
-            self.message_user(request, f"{made[0]}: queued.", messages.SUCCESS)
-            return redirect("admin:curation_collection_change", made[0].pk)
-        self.message_user(request, f"{len(made)} collections are queued.", messages.SUCCESS)
+    def _redirect_to(self, request, collections):
+        if len(collections) == 1:
+            self.message_user(request, f"{collections[0]}: queued.", messages.SUCCESS)
+            return redirect("admin:curation_collection_change", collections[0].pk)
+        self.message_user(request, f"{len(collections)} collections are queued.", messages.SUCCESS)
         return redirect("admin:curation_collection_changelist")
 
     def progress_json(self, job) -> dict:
-        """How far a collection is, with its results counted."""
-        return {**super().progress_json(job), "rows": _rows(job)}
+        return {**super().progress_json(job), "rows": _result_counts(job)}
 
     @admin.display(description="searches")
     def searches(self, job):
-        """What is searched for, a line each."""
         return format_html_join("", "<div>{}</div>", ((term,) for term in job.terms))
 
     @admin.display(description="filters")
     def asked_filters(self, job):
-        """What is asked of the engines, and what they ignore."""
-        asked = [
+        """Return the search filters, and which engines ignore them."""
+        filters = [
             f"{FILTER_WORDS[name]}: {search.FILTERS[name].get(value, value)}"
             for name, value in job.filters.items()
         ]
-        return format_html_join("", "<div>{}</div>", ((line,) for line in _lines(asked, job)))
+        lines = [*(filters or ["None"]), *ignored_filters(job)]
+        return format_html_join("", "<div>{}</div>", ((line,) for line in lines))
 
     @admin.display(description="results")
     def results(self, job):
-        """What became of the results, kept up to date by the page's script."""
-        rows = format_html_join("", "<tr><th>{}</th><td>{}</td></tr>", _rows(job))
-        notes = format_html_join("", "<p>{}</p>", ((note,) for note in _notes(job)))
+        """Return the results counted by outcome; the page's script keeps them up to date."""
+        rows = format_html_join("", "<tr><th>{}</th><td>{}</td></tr>", _result_counts(job))
+        notes = list(job.report.get("notes", []))
+        if job.report.get("dry"):
+            notes.append("The results ran dry. Other search terms may find more.")
+        notes = format_html_join("", "<p>{}</p>", ((note,) for note in notes))
         address = f"{reverse('admin:curation_hit_changelist')}?collection={job.pk}"
         return format_html(
             '<table class="figures" data-job-rows>{}</table>{}<p><a href="{}">All results</a></p>',
@@ -146,8 +146,8 @@ class CollectionAdmin(JobAdmin):
 
     @admin.display(description="images")
     def came_in(self, job):
-        """How many came in by each search, and how many of them curators rejected since."""
-        counts = collect.noise(job)
+        """Return how many images each search brought, and how many of them were rejected since."""
+        counts = accepted_by_query(job)
         if not counts:
             return "None yet"
         body = format_html_join(
@@ -162,17 +162,15 @@ class CollectionAdmin(JobAdmin):
 
 
 class ReasonFilter(admin.SimpleListFilter):
-    """Why a result was refused, in words."""
+    """Filter by the reason why a result was refused."""
 
     title = "reason"
     parameter_name = "reason"
 
     def lookups(self, request, model_admin):
-        """The reasons there are words for."""
-        return list(collect.WORDS.items())
+        return list(REASONS.items())
 
     def queryset(self, request, queryset):
-        """Those refused for the reason chosen."""
         return queryset.filter(reason=self.value()) if self.value() else queryset
 
 
@@ -190,23 +188,22 @@ class HitAdmin(ReadOnlyAdmin):
         css = {"all": ["admin/collect.css"]}
 
     def lookup_allowed(self, lookup, value, request=None):
-        """A collection's own results may be asked for by address."""
+        # The page of a collection links to its own results.
         return lookup == "collection" or super().lookup_allowed(lookup, value, request)
 
     @admin.display(description="why")
     def why(self, hit):
-        """The reason in words, and what was said at the time."""
-        words = collect.WORDS.get(hit.reason, hit.reason)
+        """Return the reason in words, with the error's text as a tooltip."""
+        words = REASONS.get(hit.reason, hit.reason)
         return format_html('<span title="{}">{}</span>', hit.detail, words)
 
     @admin.display(description="address")
     def file(self, hit):
-        """Where it lies; no link, for nobody knows what is there."""
+        # No link: the address is a stranger's and unchecked.
         return format_html('<span class="address">{}</span>', hit.file_url)
 
     @admin.display(description="image")
     def picture(self, hit):
-        """The image that was made of it."""
         if not hit.image_id:
             return ""
         address = reverse("admin:curation_shoeimage_change", args=[hit.image_id])
@@ -214,7 +211,7 @@ class HitAdmin(ReadOnlyAdmin):
 
 
 def _by_category(chosen: set[str]) -> list[tuple[str, list[tuple[ShoeType, bool]]]]:
-    """Category → its types and whether each is chosen; what is no type of the guide last."""
+    """Return category → (type, whether it is chosen); types without a category come last."""
     kinds = {category.name: [] for category in Category.objects.all()} | {"Other": []}
     for shoe_type in ShoeType.objects.filter(merged_into=None).select_related("category"):
         name = shoe_type.category.name if shoe_type.category else "Other"
@@ -222,21 +219,10 @@ def _by_category(chosen: set[str]) -> list[tuple[str, list[tuple[ShoeType, bool]
     return [(name, types) for name, types in kinds.items() if types]
 
 
-def _rows(job: Collection) -> list[tuple[str, int]]:
-    tally = collect.Tally.of(job)
-    counts = [("found", tally.found), ("fetched", tally.fetched), ("came in", tally.accepted)]
-    waiting = tally.found - tally.accepted - tally.refused.total()
+def _result_counts(job: Collection) -> list[tuple[str, int]]:
+    hits = HitCounts.of(job)
+    counts = [("found", hits.found), ("fetched", hits.fetched), ("came in", hits.accepted)]
+    waiting = hits.found - hits.accepted - hits.refused.total()
     if waiting:
         counts.append(("not looked at", waiting))
-    return counts + [(collect.WORDS.get(r, r), n) for r, n in tally.refused.most_common()]
-
-
-def _lines(asked: list[str], job: Collection) -> list[str]:
-    return [*(asked or ["None"]), *collect.not_applied(job)]
-
-
-def _notes(job: Collection) -> list[str]:
-    notes = list(job.report.get("notes", []))
-    if job.report.get("dry"):
-        notes.append("The results ran dry. Other search terms may find more.")
-    return notes
+    return counts + [(REASONS.get(r, r), n) for r, n in hits.refused.most_common()]

@@ -1,4 +1,4 @@
-"""Addresses → prepared pictures, ahead of whoever decides on them, within the settings' bounds."""
+"""Download and prepare pictures in threads, within the bounds of the settings."""
 
 import os
 import threading
@@ -9,55 +9,56 @@ from typing import TypeVar
 from django.conf import settings
 
 from curation import ingest
-from curation.collect.limits import downloader_limits
-from curation.download import Downloader, ahead
+from curation.collect.configuration import download_limits
+from curation.download.fetch import Downloader
+from curation.download.pool import map_per_host
 from curation.errors import CurationError
 from shoeproject.jobs import Paused
 
 T = TypeVar("T")
 
 
-class Fetching:
-    """A downloader and room for decoding. A context manager: leaving it ends what is under way."""
+class Fetcher:
+    """Downloads pictures and decodes them. A context manager: leaving it ends what is under way."""
 
     def __init__(self):
-        self._downloader = Downloader(downloader_limits(), settings.COLLECT_WORKERS)
+        self._downloader = Downloader(download_limits(), settings.COLLECT_WORKERS)
         self._limits = ingest.limits()
-        # Whatever the number of downloads: a decoded picture may take hundreds of megabytes.
+        # Fewer than downloads, because a decoded picture may take hundreds of megabytes.
         self._decoding = threading.BoundedSemaphore(os.cpu_count() or 1)
 
-    def __enter__(self) -> "Fetching":
+    def __enter__(self) -> "Fetcher":
         return self
 
     def __exit__(self, *_) -> None:
-        """Release connections and threads."""
         self._downloader.close()
 
-    def ahead(
+    def fetch(
         self, items: Iterable[T], url: Callable[[T], str], idle: Callable[[], None]
     ) -> Iterator[tuple[T, ingest.Prepared | CurationError]]:
-        """Each item with its picture, or with why there is none, in the items' order.
+        """Yield each item with its prepared picture, or with the error, in the items' order.
 
-        `items` is drawn from here, `url` is asked in other threads too, and `idle` is called now
-        and then while this waits. Raises `Paused` where the disk takes no more.
+        Downloads run ahead of the caller. `items` is iterated in the caller's thread, `url` is
+        called in others, too, and `idle` at least every second while this waits. Raises `Paused`
+        where the disk is full.
         """
-        results = ahead(
+        results = map_per_host(
             items, lambda item: self._prepare(url(item)),
             host=lambda item: ingest.domain_of(url(item)),
             workers=settings.COLLECT_WORKERS, per_host=settings.COLLECT_PER_HOST,
             window=settings.COLLECT_WINDOW, idle=idle, stop=self._downloader.close,
         )  # fmt: skip
         with closing(results):
-            for item, found in results:
-                if isinstance(found, OSError):
-                    raise Paused(f"A picture could not be kept: {found}. Make room, then resume.")
-                if isinstance(found, Exception) and not isinstance(found, CurationError):
-                    raise found
-                yield item, found
+            for item, result in results:
+                if isinstance(result, OSError):
+                    raise Paused(f"A picture could not be kept: {result}. Make room, then resume.")
+                if isinstance(result, Exception) and not isinstance(result, CurationError):
+                    raise result
+                yield item, result
 
     def _prepare(self, url: str) -> ingest.Prepared:
-        """In a thread of its own, without the database."""
-        with self._downloader.fetch(url) as fetched:
-            data = fetched.read()
+        """Runs in other threads, so without the database."""
+        with self._downloader.fetch(url) as file:
+            data = file.read()
         with self._decoding:
             return ingest.prepare(data, self._limits)

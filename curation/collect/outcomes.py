@@ -1,4 +1,4 @@
-"""What becomes of search results, counted and in words."""
+"""Why search results are refused, and counts of them."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -8,12 +8,13 @@ from django.db.models import Count, Q
 from curation.models import Collection, Hit, ShoeImage
 
 State = ShoeImage.State
-# Reasons given before anything is fetched, and after.
+# Reason → text for people. Refused before the download:
 UNFETCHED = {
     "seen-before": "its address was looked at by an earlier collection",
     "taken-down": "all from there was purged on demand",
     "said-too-small": "too small, as the search says",
 }
+# Refused after it:
 CHECKED = {
     "known": "here already",
     "rejected-before": "rejected or purged before",
@@ -27,8 +28,8 @@ CHECKED = {
     "image_unsupported": "no picture of a kind that is taken",
     "image_broken": "no picture that can be read",
 }
-# Why nothing arrived: `curation.download.errors`.
-UNREACHED = {
+# Not downloaded, by the codes of `curation.download.errors`:
+NOT_DOWNLOADED = {
     "bad-address": "no usable address",
     "scheme": "no web address",
     "credentials": "a password in the address",
@@ -48,22 +49,22 @@ UNREACHED = {
     "empty": "an empty file",
     "stopped": "stopped",
 }
-# Of these the next collection may have more luck; the others are not asked for again.
-PASSING = {"http-error", "too-slow", "unreachable", "truncated", "host-tired", "stopped"}
-WORDS = UNFETCHED | CHECKED | UNREACHED
+# These may have passed when the next collection tries; addresses refused for others are left out.
+TEMPORARY = {"http-error", "too-slow", "unreachable", "truncated", "host-tired", "stopped"}
+REASONS = UNFETCHED | CHECKED | NOT_DOWNLOADED
 
 
 @dataclass
-class Tally:
-    """How far a collection is. `refused`: reason → results."""
+class HitCounts:
+    """Counts of a collection's search results. `refused`: reason → results."""
 
     found: int
     accepted: int
     refused: Counter
 
     @classmethod
-    def of(cls, job: Collection) -> "Tally":
-        """As the job's hits say."""
+    def of(cls, job: Collection) -> "HitCounts":
+        """Count the job's hits."""
         rows = job.hits.order_by().values_list("outcome", "reason").annotate(times=Count("pk"))
         counts = {(outcome, reason): times for outcome, reason, times in rows}
         refused = {r: n for (outcome, r), n in counts.items() if outcome == Hit.Outcome.REFUSED}
@@ -72,17 +73,15 @@ class Tally:
 
     @property
     def fetched(self) -> int:
-        """Pictures that arrived."""
-        missed = sum(n for r, n in self.refused.items() if r in UNFETCHED or r in UNREACHED)
-        return self.accepted + self.refused.total() - missed
+        """Files that were downloaded."""
+        missing = sum(n for r, n in self.refused.items() if r in UNFETCHED or r in NOT_DOWNLOADED)
+        return self.accepted + self.refused.total() - missing
 
-    @property
-    def words(self) -> str:
-        """In a few words."""
+    def __str__(self) -> str:
         return f"{self.found} found, {self.fetched} fetched, {self.refused.total()} refused"
 
     def as_json(self) -> dict:
-        """For the job's report."""
+        """The counts as they are stored in the job's report."""
         return {
             "found": self.found,
             "fetched": self.fetched,
@@ -91,7 +90,7 @@ class Tally:
         }
 
 
-def noise(job: Collection) -> list[tuple[str, int, int]]:
+def accepted_by_query(job: Collection) -> list[tuple[str, int, int]]:
     """(query, accepted, of them rejected by curators since) for each query of a collection."""
     rejected = Count("pk", filter=Q(state__in=[State.REJECTED, State.PURGED]))
     rows = job.images.order_by("query").values_list("query").annotate(all=Count("pk"), bad=rejected)

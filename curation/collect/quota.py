@@ -1,4 +1,4 @@
-"""Whether there is room for more pictures."""
+"""The limits on stored pictures: the installation's quota and free disk space."""
 
 import shutil
 
@@ -8,19 +8,19 @@ from django.db.models import Sum
 from curation.models import ShoeImage
 from shoeproject.jobs import Paused
 
-AGAIN = 200  # pictures after which others' are counted, too
+RECOUNT_AFTER = 200  # pictures; then those that other workers stored are counted, too
 
 
-class Room:
-    """The installation's quota and disk, asked before every picture, counted now and then."""
+class StorageQuota:
+    """Checks quota and disk before each picture; counts what is stored only now and then."""
 
     def __init__(self):
         self._count()
 
-    def take(self, size: int) -> None:
-        """A picture of `size` bytes came in."""
-        self.used, self.since = self.used + size, self.since + 1
-        if self.since >= AGAIN:
+    def add(self, size: int) -> None:
+        """Count a picture of `size` bytes that was stored."""
+        self.used, self.since_count = self.used + size, self.since_count + 1
+        if self.since_count >= RECOUNT_AFTER:
             self._count()
 
     def check(self) -> None:
@@ -30,7 +30,8 @@ class Room:
                 f"The pictures take all of their {settings.MEDIA_QUOTA_MB} MB. Purge some or raise "
                 "MEDIA_QUOTA_MB, then resume."
             )
-        if self.since == 0 and shutil.disk_usage(settings.VAR_DIR).free < self.spare:
+        free = settings.MIN_FREE_MB * 1024**2
+        if self.since_count == 0 and shutil.disk_usage(settings.VAR_DIR).free < free:
             raise Paused(
                 f"Less than {settings.MIN_FREE_MB} MB are free on the disk of {settings.VAR_DIR}. "
                 "Make room, then resume."
@@ -38,4 +39,4 @@ class Room:
 
     def _count(self) -> None:
         self.used = ShoeImage.objects.aggregate(all=Sum("stored_bytes"))["all"] or 0
-        self.since, self.spare = 0, settings.MIN_FREE_MB * 1024**2
+        self.since_count = 0

@@ -1,21 +1,20 @@
-"""A collection, performed: downloads run ahead, acceptance goes by the order of the results.
+"""Run a collection: downloads run ahead, acceptance follows the order of the search results.
 
-So the same results give the same images however often workers die: a hit is decided when all before
-it are, and what a dead worker had only fetched is fetched again.
+A result is decided when all before it are, and what a dead worker had only downloaded is downloaded
+again. So the same results give the same images however often workers die.
 """
 
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 
 from django.conf import settings
 
 from curation import ingest
-from curation.collect.fetching import Fetching
-from curation.collect.outcomes import Tally
-from curation.collect.quota import Room
-from curation.collect.searching import Searching
+from curation.collect.fetching import Fetcher
+from curation.collect.outcomes import HitCounts
+from curation.collect.quota import StorageQuota
+from curation.collect.searching import Searcher
 from curation.errors import CurationError
 from curation.models import Collection, Hit, ShoeImage
 from shoeproject.jobs import Claim, Paused, Postponed
@@ -24,71 +23,68 @@ BATCH = 100  # hits read from the database at a time
 GONE = (ShoeImage.State.REJECTED, ShoeImage.State.PURGED)
 
 
-def run(claim: Claim) -> None:
-    """Perform a collection job."""
-    with Fetching() as fetching:
-        Collecting(claim, fetching).run()
+def collect_images(claim: Claim) -> None:
+    """Run a collection job."""
+    with Fetcher() as fetcher:
+        Collector(claim, fetcher).run()
 
 
-@dataclass(frozen=True)
-class Stopped:
-    """Why no more results are to be had."""
+class Collector:
+    """One worker's run of a collection."""
 
-    error: Exception | None  # None: they ran dry
-
-
-class Collecting:
-    """One worker's work on a collection."""
-
-    def __init__(self, claim: Claim, fetching: Fetching):
-        self.claim, self.job, self.fetching = claim, claim.job, fetching
-        self.tally, self.room = Tally.of(self.job), Room()
-        self.began, self.before = time.monotonic(), self.tally.accepted
-        self.searching = Searching(claim, self.tick)
-        self.in_flight = 0
-        self.stopped: Stopped | None = None
+    def __init__(self, claim: Claim, fetcher: Fetcher):
+        self.claim, self.job, self.fetcher = claim, claim.job, fetcher
+        self.counts, self.quota = HitCounts.of(self.job), StorageQuota()
+        self.started, self.accepted_before = time.monotonic(), self.counts.accepted
+        self.searcher = Searcher(claim, self.tick)
+        self.in_flight = 0  # hits that are being fetched
+        self.exhausted = False  # whether there are no more results
+        self.search_error: Exception | None = None
 
     @property
     def need(self) -> int:
         """Images still to come."""
-        return self.job.count - self.tally.accepted
+        return self.job.count - self.counts.accepted
 
     def run(self) -> None:
-        """Until enough is in, or results run dry."""
+        """Work until there are enough images, or no more results."""
         self.tick(force=True)
         try:
-            while self.need > 0 and not self.stopped:
+            while self.need > 0 and not (self.exhausted or self.search_error):
                 self._round()
-            if self.need > 0 and self.stopped.error:
-                raise self.stopped.error
+            if self.need > 0 and self.search_error:
+                raise self.search_error
         finally:
-            self._report()
+            self._write_report()
         self.tick(force=True)
 
     def tick(self, force: bool = False) -> None:
-        """Say how far this is."""
-        words = f"images; {self.tally.words}"
-        new, seconds = self.tally.accepted - self.before, time.monotonic() - self.began
+        """Write the progress; see `Claim.tick`."""
+        text = f"images; {self.counts}"
+        new = self.counts.accepted - self.accepted_before
+        seconds = time.monotonic() - self.started
         if new > 0 and self.need > 0:
             left = self.need * seconds / new
-            words += f"; {new / seconds:.1f} a second, about {_duration(left)} left"
-        self.claim.tick(self.tally.accepted, self.job.count, words, force=force)
+            text += f"; {new / seconds:.1f} a second, about {_duration(left)} left"
+        self.claim.tick(self.counts.accepted, self.job.count, text, force=force)
 
     def _round(self) -> None:
-        """Fetch and decide hits until enough is in, or no more should be fetched undecided."""
+        """Fetch and decide hits until there are enough images, or `_hits` ends."""
         self.in_flight = 0
-        results = self.fetching.ahead(self._hits(), lambda hit: hit.file_url, self.tick)
+        results = self.fetcher.fetch(self._hits(), lambda hit: hit.file_url, self.tick)
         with closing(results):
-            for hit, found in results:
+            for hit, result in results:
                 self.in_flight -= 1
-                self._decide(hit, found)
+                self._decide(hit, result)
                 self.tick()
                 if self.need <= 0:
                     return
 
     def _hits(self) -> Iterator[Hit]:
-        """Undecided hits in order, searching for more where they run out; ends early rather than
-        have much more fetched than is needed."""
+        """Yield undecided hits in order, searching for more where there are none left.
+
+        Ends early where twice as many are in flight as images are needed.
+        """
         last = 0
         while True:
             undecided = self.job.hits.filter(outcome=Hit.Outcome.FOUND, pk__gt=last)
@@ -102,24 +98,23 @@ class Collecting:
                 return
 
     def _search(self) -> bool:
-        """Whether there is more. What stops the search is raised once all fetched is decided."""
+        """Return whether there are new hits. Errors are raised once all hits are decided."""
         try:
-            new = self.searching.more()
+            new = self.searcher.save_next_page()
         except (Postponed, Paused, CurationError) as error:
-            self.stopped = Stopped(error)
+            self.search_error = error
             return False
         if new:
-            self.tally = Tally.of(self.job)
-        else:
-            self.stopped = Stopped(None)
+            self.counts = HitCounts.of(self.job)
+        self.exhausted = not new
         return bool(new)
 
-    def _decide(self, hit: Hit, found: ingest.Prepared | CurationError) -> None:
-        if isinstance(found, CurationError):
-            return self._refuse(hit, found.code, found.detail)
-        self.room.check()
+    def _decide(self, hit: Hit, result: ingest.Prepared | CurationError) -> None:
+        if isinstance(result, CurationError):
+            return self._refuse(hit, result.code, result.detail)
+        self.quota.check()
         try:
-            taken = self._take_in(hit, found)
+            taken = self._take_in(hit, result)
         except ingest.NearCopy as copy:
             gone = copy.state in GONE
             self._refuse(hit, "copy-of-rejected" if gone else copy.code, copy.detail)
@@ -127,15 +122,15 @@ class Collecting:
             self._refuse(hit, error.code, error.detail)
         else:
             if taken.outcome == "new":
-                self.tally.accepted += 1
-                self.room.take(len(found.stored))
+                self.counts.accepted += 1
+                self.quota.add(len(result.stored))
             else:
                 gone = taken.image.state in GONE
                 self._refuse(hit, "rejected-before" if gone else "known", f"{taken.image.pk}")
 
     def _take_in(self, hit: Hit, prepared: ingest.Prepared) -> ingest.Taken:
         job = self.job
-        kind = "label" if job.set_label else "proposed"
+        field = "label" if job.set_label else "proposed"
 
         def accept(image: ShoeImage) -> None:
             hit.outcome, hit.image = Hit.Outcome.ACCEPTED, image
@@ -144,19 +139,19 @@ class Collecting:
 
         return ingest.take_in(
             prepared, _origin(job, hit), by=job.asked_by, also=accept,
-            keep_copies=False, min_side=settings.COLLECT_MIN_SIDE, **{kind: job.shoe_type},
+            keep_copies=False, min_side=settings.COLLECT_MIN_SIDE, **{field: job.shoe_type},
         )  # fmt: skip
 
     def _refuse(self, hit: Hit, reason: str, detail: str) -> None:
         hit.outcome, hit.reason, hit.detail = Hit.Outcome.REFUSED, reason[:60], detail[:200]
         with self.claim.transaction():
             hit.save(update_fields=["outcome", "reason", "detail"])
-        self.tally.refused[hit.reason] += 1
+        self.counts.refused[hit.reason] += 1
 
-    def _report(self) -> None:
+    def _write_report(self) -> None:
         report = self.claim.job.report  # holds notes of the search
-        report |= self.tally.as_json()
-        report["dry"] = self.need > 0 and self.stopped == Stopped(None)
+        report |= self.counts.as_json()
+        report["dry"] = self.need > 0 and self.exhausted
         self.claim.row().update(report=report)
 
 

@@ -1,4 +1,4 @@
-"""The search of one collection, a page of results at a time; its row remembers how far it is."""
+"""The searches of one collection, a page of results at a time; its row keeps the position."""
 
 import hashlib
 import logging
@@ -13,20 +13,20 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from curation import search
-from curation.collect.limits import connection, providers
-from curation.collect.outcomes import PASSING
+from curation.collect.configuration import search_connection, search_providers
+from curation.collect.outcomes import TEMPORARY
 from curation.decisions import purge
 from curation.errors import CurationError
 from curation.models import Collection, Hit
 from shoeproject.jobs import Claim, Paused, Postponed
 
 logger = logging.getLogger(__name__)
-# What another collection may try again: no answer, or too small under a setting that may change.
-WORTH_ANOTHER_TRY = [*PASSING, "too-small", "said-too-small"]
+# Refusals after which another collection tries the address again; COLLECT_MIN_SIDE may change.
+RETRIED = [*TEMPORARY, "too-small", "said-too-small"]
 
 
 class NoProvider(CurationError):
-    """No search engine may be used for what is asked."""
+    """No search engine that is configured can do safe search."""
 
     code = "no_provider"
     message = (
@@ -37,8 +37,8 @@ class NoProvider(CurationError):
 
 @dataclass
 class Cursor:
-    """Where the search stands: numbers of provider and term, the page that comes next, and how
-    often in a row it was told to wait."""
+    """The position of a search: numbers of provider and term, the next page, and how often in a row
+    the provider limited its rate."""
 
     provider: int = 0
     term: int = 0
@@ -46,101 +46,109 @@ class Cursor:
     waits: int = 0
 
 
-class Searching:
-    """Finds hits for a collection: providers one after the other, each with all terms."""
+class Searcher:
+    """Searches for a collection: one provider after the other, each with all terms."""
 
     def __init__(self, claim: Claim, tick: Callable[[], None]):
         """`tick` is called while this waits for a search engine. Raises `NoProvider`."""
         self.claim, self.job, self.tick = claim, claim.job, tick
-        self.providers = providers(self.job.safe_search)
+        self.providers = search_providers(self.job.safe_search)
         if not self.providers:
             raise NoProvider
-        self.at = Cursor(**self.job.cursor)
+        self.cursor = Cursor(**self.job.cursor)
         self._pages = None
-        self._down = purge.taken_down()
+        self._is_purged = purge.purged_source_check()
 
-    def more(self) -> int:
-        """Write the next page that holds anything new; how many hits, 0 once all is dry.
+    def save_next_page(self) -> int:
+        """Save the next page with new hits; return their number, 0 where there are no more.
 
-        Raises `Postponed` where an engine wants to be left alone, `Paused` where it still does
-        after COLLECT_WAITS times, and the last engine's error where none can be reached.
+        Raises `Postponed` where an engine limits its rate, `Paused` where it still does after
+        COLLECT_WAITS times, and the last engine's error where none can be reached.
         """
-        while self.at.provider < len(self.providers):
-            provider = self.providers[self.at.provider]
-            page = self._ask(provider)
+        while self.cursor.provider < len(self.providers):
+            provider = self.providers[self.cursor.provider]
+            page = self._next_page(provider)
             if page is None or page.number > settings.COLLECT_PAGES:
                 self._next_term()
                 continue
-            self.at.page, self.at.waits = page.number + 1, 0
-            new = self._write(provider, page)
-            if new:
+            self.cursor.page, self.cursor.waits = page.number + 1, 0
+            if new := self._save_hits(provider, page):
                 return new
         return 0
 
-    def _ask(self, provider: search.Provider) -> search.Page | None:
-        if self.at.page > settings.COLLECT_PAGES:
+    def _next_page(self, provider: search.Provider) -> search.Page | None:
+        """Fetch the current term's next page; None where there is none."""
+        if self.cursor.page > settings.COLLECT_PAGES:
             return None
-        self._pace(provider)
+        self._wait_for_turn(provider)
         if self._pages is None:
             query = search.Query(
-                text=self.job.terms[self.at.term], filters=self.job.filters,
-                safe=self.job.safe_search, first_page=self.at.page,
+                text=self.job.terms[self.cursor.term], filters=self.job.filters,
+                safe=self.job.safe_search, first_page=self.cursor.page,
             )  # fmt: skip
-            self._pages = provider.search(query, connection())
+            self._pages = provider.search(query, search_connection())
         try:
             return next(self._pages, None)
         except search.RateLimited as limited:
             self._pages = None
-            self._wait(provider, limited.retry_after)
+            self._postpone(provider, limited.retry_after)
         except (search.SearchUnreachable, search.SearchBroken) as error:
             self._pages = None
-            self._give_up(provider, error)
+            if self._is_last_provider():
+                raise
+            self._skip_provider(error.detail)
         return None
 
     def _next_term(self) -> None:
         self._pages = None
-        if self.at.provider < len(self.providers):
-            self.at.term, self.at.page = self.at.term + 1, 1
-            if self.at.term >= len(self.job.terms):
-                self.at = Cursor(self.at.provider + 1)
-        self._save()
+        if self.cursor.provider < len(self.providers):
+            self.cursor.term, self.cursor.page = self.cursor.term + 1, 1
+            if self.cursor.term >= len(self.job.terms):
+                self.cursor = Cursor(self.cursor.provider + 1)
+        self._save_cursor()
 
-    def _give_up(self, provider: search.Provider, error: CurationError) -> None:
-        """Go on with the next provider, or raise the error."""
-        if self.at.provider + 1 >= len(self.providers):
-            raise error
-        self._note(f"{error.detail} Went on with {self.providers[self.at.provider + 1].words}.")
-        # The term and page that `_next_term` makes the first of the next provider.
-        self.at.term = len(self.job.terms) - 1
+    def _is_last_provider(self) -> bool:
+        return self.cursor.provider + 1 >= len(self.providers)
 
-    def _wait(self, provider: search.Provider, retry_after: float | None) -> None:
-        self.at.waits += 1
-        if self.at.waits > settings.COLLECT_WAITS:
-            waits, self.at.waits = self.at.waits - 1, 0
-            self._save()
-            why = f"{provider.words} still limits how often it is asked, after {waits} waits."
-            if self.at.provider + 1 >= len(self.providers):
+    def _skip_provider(self, why: str) -> None:
+        """Go on with the next provider. `why`: a sentence for the job's notes."""
+        following = self.providers[self.cursor.provider + 1].display_name
+        report = self.claim.job.report
+        report.setdefault("notes", []).append(f"{why} Went on with {following}.")
+        self.claim.row().update(report=report)
+        # After the last term `_next_term` goes on with the next provider's first.
+        self.cursor.term = len(self.job.terms) - 1
+
+    def _postpone(self, provider: search.Provider, retry_after: float | None) -> None:
+        """Postpone the job, as the provider limits its rate; skip it after COLLECT_WAITS times."""
+        self.cursor.waits += 1
+        if self.cursor.waits > settings.COLLECT_WAITS:
+            waits, self.cursor.waits = self.cursor.waits - 1, 0
+            self._save_cursor()
+            name = provider.display_name
+            why = f"{name} still limits how often it is asked, after {waits} waits."
+            if self._is_last_provider():
                 raise Paused(f"{why} Resume this collection later; it goes on where it was.")
-            return self._give_up(provider, _Limited(why))
-        self._save()
-        seconds = retry_after or settings.COLLECT_WAIT_SECONDS * 2 ** (self.at.waits - 1)
-        # Later by chance, never sooner, so that those who wait do not all come back at once.
+            return self._skip_provider(why)
+        self._save_cursor()
+        seconds = retry_after or settings.COLLECT_WAIT_SECONDS * 2 ** (self.cursor.waits - 1)
+        # At random, so that postponed jobs do not all come back at once, but never sooner.
         seconds = min(seconds, settings.COLLECT_WAIT_MOST) * random.uniform(1, 1.3)
         until = timezone.now() + timedelta(seconds=seconds)
-        _set_quiet(provider, until, seconds)
+        _set_resumes_at(provider, until, seconds)
         raise _postponed(provider, until)
 
-    def _pace(self, provider: search.Provider) -> None:
-        """Leave the engine alone while it wants that; else wait for this installation's turn."""
-        until = _quiet(provider)
+    def _wait_for_turn(self, provider: search.Provider) -> None:
+        """Return once a page may be requested. Raises `Postponed` while the rate is limited."""
+        until = _resumes_at(provider)
         if until and until > timezone.now():
             raise _postponed(provider, until + timedelta(seconds=random.uniform(0, 5)))
-        while not _turn(provider):
+        while not _claim_turn(provider):
             time.sleep(0.1)
             self.tick()
 
-    def _write(self, provider: search.Provider, page: search.Page) -> int:
-        """Keep a page's hits and how far the search is, in one transaction."""
+    def _save_hits(self, provider: search.Provider, page: search.Page) -> int:
+        """Save a page's new hits and the cursor in one transaction; return the hits' number."""
         rows = {}
         for hit in page.hits:
             row = self._row(provider, hit)
@@ -148,46 +156,36 @@ class Searching:
         seen = Hit.objects.filter(url_sha256__in=rows)
         for digest in seen.filter(collection=self.job).values_list("url_sha256", flat=True):
             rows.pop(digest, None)
-        before = seen.exclude(reason__in=WORTH_ANOTHER_TRY, outcome=Hit.Outcome.REFUSED)
+        before = seen.exclude(reason__in=RETRIED, outcome=Hit.Outcome.REFUSED)
         before = before.exclude(outcome=Hit.Outcome.FOUND)
         for digest in before.values_list("url_sha256", flat=True):
             if digest in rows:
                 _refuse(rows[digest], "seen-before")
         with self.claim.transaction():
             Hit.objects.bulk_create(rows.values())
-            Collection.objects.filter(pk=self.job.pk).update(cursor=asdict(self.at))
+            Collection.objects.filter(pk=self.job.pk).update(cursor=asdict(self.cursor))
         return len(rows)
 
     def _row(self, provider: search.Provider, hit: search.Hit) -> Hit:
         licence = "unknown"
         if "licence" in provider.honours and self.job.filters.get("licence"):
             licence = search.FILTERS["licence"][self.job.filters["licence"]]
+        term = self.job.terms[self.cursor.term]
         row = Hit(
-            collection=self.job, provider=provider.name, query=self.job.terms[self.at.term][:200],
-            rank=hit.rank, file_url=hit.file_url, page_url=hit.page_url, title=hit.title[:300],
+            collection=self.job, provider=provider.name, query=term[:200], rank=hit.rank,
+            file_url=hit.file_url, page_url=hit.page_url, title=hit.title[:300],
             licence=licence, width=hit.width, height=hit.height,
         )  # fmt: skip
         row.url_sha256 = hashlib.sha256(row.file_url.encode()).hexdigest()
-        if self._down(row.page_url, row.file_url):
+        if self._is_purged(row.page_url, row.file_url):
             _refuse(row, "taken-down")
         elif row.width and row.height and min(row.width, row.height) < settings.COLLECT_MIN_SIDE:
             _refuse(row, "said-too-small")
         return row
 
-    def _save(self) -> None:
-        if not self.claim.row().update(cursor=asdict(self.at)):
-            self.claim.tick(force=True)  # says why
-
-    def _note(self, text: str) -> None:
-        report = self.claim.job.report
-        report.setdefault("notes", []).append(text)
-        self.claim.row().update(report=report)
-
-
-class _Limited(CurationError):
-    why: str
-    code = "rate_limited"
-    message = "{why}"
+    def _save_cursor(self) -> None:
+        if not self.claim.row().update(cursor=asdict(self.cursor)):
+            self.claim.tick(force=True)  # raises why the claim is lost
 
 
 def _refuse(row: Hit, reason: str) -> None:
@@ -195,36 +193,42 @@ def _refuse(row: Hit, reason: str) -> None:
 
 
 def _postponed(provider: search.Provider, until: datetime) -> Postponed:
-    words = f"waiting until {until:%H:%M:%S} UTC, as {provider.words} limits how often it is asked"
-    return Postponed(until, words)
+    name = provider.display_name
+    return Postponed(
+        until, f"waiting until {until:%H:%M:%S} UTC, as {name} limits how often it is asked"
+    )
 
 
-# All workers know when an engine wants to be left alone and whose turn it is, by way of the cache.
-# Without one each worker knows its own.
+# Through the cache all workers share when a rate limit ends and when the last page was requested.
+# Without a cache each worker goes by what it sees itself.
 
 
-def _quiet(provider: search.Provider) -> datetime | None:
+def _resumes_at(provider: search.Provider) -> datetime | None:
+    """The end of the provider's rate limit, if there is one."""
     try:
         return cache.get(f"collect:quiet:{provider.name}")
-    except Exception as error:  # each cache has its own ways to say that it is down
-        logger.warning("The cache cannot say whether %s may be asked: %s", provider.name, error)
+    except Exception as error:  # each cache backend raises errors of its own
+        logger.warning("Cannot read from the cache whether %s limits its rate: %s",
+                       provider.name, error)  # fmt: skip
         return None
 
 
-def _set_quiet(provider: search.Provider, until: datetime, seconds: float) -> None:
+def _set_resumes_at(provider: search.Provider, until: datetime, seconds: float) -> None:
     try:
         cache.set(f"collect:quiet:{provider.name}", until, timeout=int(seconds) + 1)
     except Exception as error:
-        logger.warning("The cache cannot keep that %s wants a pause: %s", provider.name, error)
+        logger.warning("Cannot write to the cache that %s limits its rate: %s",
+                       provider.name, error)  # fmt: skip
 
 
-def _turn(provider: search.Provider) -> bool:
+def _claim_turn(provider: search.Provider) -> bool:
+    """Whether COLLECT_SEARCH_PAUSE has passed since the last page; if so, it begins anew."""
     if not settings.COLLECT_SEARCH_PAUSE:
         return True
     try:
         name = f"collect:turn:{provider.name}"
         return cache.add(name, True, timeout=settings.COLLECT_SEARCH_PAUSE)
     except Exception as error:
-        logger.warning("The cache cannot pace the searches: %s", error)
+        logger.warning("Cannot pace searches through the cache: %s", error)
         time.sleep(settings.COLLECT_SEARCH_PAUSE)
         return True

@@ -1,4 +1,4 @@
-"""Which addresses may be asked at all: the URL as written, and the IP address behind its name."""
+"""Rules for which URLs and which IP addresses may be requested."""
 
 import ipaddress
 import re
@@ -20,7 +20,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?")
-# What a resolver would read as a number: the last label of 2130706433, 0x7f.1 or 127.0.0.01.
+# Hosts that a resolver would read as a number: 2130706433, 0x7f.1 or 127.0.0.01.
 _NUMBER = re.compile(r"(0x[0-9a-f]*|[0-9]+)\.?$")
 
 _MAPPED = ipaddress.ip_network("::ffff:0:0/96")
@@ -29,7 +29,7 @@ _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 
 @dataclass(frozen=True)
 class Target:
-    """An address that may be asked: a request ready to be sent, and where it goes."""
+    """A request that may be sent, and the host and port it goes to."""
 
     request: requests.PreparedRequest
     host: str
@@ -37,16 +37,16 @@ class Target:
 
     @property
     def url(self) -> str:
-        """As it is sent: name in ASCII, path quoted."""
+        """The URL as it is sent: name in ASCII, path quoted."""
         return self.request.url
 
 
 def target(url: str, headers: dict[str, str], limits: Limits) -> Target:
-    """The request for a URL, or the reason why there is none.
+    """The request for a URL that may be requested.
 
-    Judged is the URL as it will be sent, after international names and quoting, so that no
-    second reading of it can mean another host. Raises BadAddress, BadScheme, Credentials,
-    BadPort. Whether the host is public shows when its name is looked up.
+    Checked is the URL as it will be sent, with its name in ASCII and its path quoted, so that no
+    second parser can read another host in it. Whether the host is public is checked when its name
+    is looked up. Raises BadAddress, BadScheme, Credentials, BadPort.
     """
     url = url.strip(" \t\r\n")
     if len(url) > MAX_URL:
@@ -70,7 +70,7 @@ def target(url: str, headers: dict[str, str], limits: Limits) -> Target:
     port = port if port is not None else DEFAULT_PORTS[parts.scheme]
     if port not in limits.ports:
         raise BadPort(port)
-    # Made by `prepare` out of the URL; the library below would leave the port out.
+    # The library below would leave the port out.
     request.headers["Host"] = parts.netloc
     return Target(request, parts.hostname, port)
 
@@ -110,9 +110,10 @@ def is_public(address: IPv4Address | IPv6Address, allowed: Iterable[str] = ()) -
 
 
 def policy(allowed: tuple[str, ...]) -> AntiSSRFPolicy:
-    """The library's policy for public addresses, plain http included, with the networks `allowed`.
+    """AntiSSRF's policy for public addresses, plain http included, and the networks `allowed`.
 
-    Its own list lets IPv4-compatible addresses and unassigned IPv6 space through; they are added.
+    Its own list lets IPv4-compatible addresses and unassigned IPv6 space through; they are added
+    to what is denied.
     """
     rules = AntiSSRFPolicy(PolicyConfigOptions.EXTERNAL_ONLY_V1)
     rules.add_denied_addresses(_outside_global_unicast())

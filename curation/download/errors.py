@@ -1,20 +1,16 @@
-"""Why an address was not fetched. `again` says whether a later collection may try it once more."""
+"""Reasons why an address was not fetched."""
 
 from curation.errors import CurationError
 
-# Answers of a server in trouble, or in a hurry: they say nothing about the file.
-PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-
 
 class DownloadError(CurationError):
-    """Nothing was fetched. `again`: true where the reason may be gone by another day."""
+    """Nothing was fetched."""
 
     code = "download"
-    again = False
 
 
 class BadAddress(DownloadError):
-    """No usable address; `why` is a clause."""
+    """The address cannot be used; `why` is a clause."""
 
     why: str
     code = "bad-address"
@@ -22,7 +18,7 @@ class BadAddress(DownloadError):
 
 
 class BadScheme(DownloadError):
-    """Neither http nor https."""
+    """The address is neither http nor https."""
 
     scheme: str
     code = "scheme"
@@ -30,14 +26,14 @@ class BadScheme(DownloadError):
 
 
 class Credentials(DownloadError):
-    """A user name or a password in the address. It is not repeated: it may be a real one."""
+    """The address holds a user name or a password, which the message does not repeat."""
 
     code = "credentials"
     message = "The web address holds a user name or a password; give one without."
 
 
 class BadPort(DownloadError):
-    """A port outside `Limits.ports`."""
+    """The port is not in `Limits.ports`."""
 
     port: int
     code = "port"
@@ -53,7 +49,7 @@ class NotPublic(DownloadError):
 
 
 class TooManyRedirects(DownloadError):
-    """More redirects than allowed, or a loop."""
+    """There were more redirects than allowed, or a loop of them."""
 
     limit: int
     code = "too-many-redirects"
@@ -61,21 +57,16 @@ class TooManyRedirects(DownloadError):
 
 
 class HttpError(DownloadError):
-    """Any answer but 200. `retry_after`: seconds the server asked us to wait, if it did."""
+    """The status is not 200. `retry_after`: seconds the server asked us to wait, if it did."""
 
     answered: int
     retry_after: float | None = None
     code = "http-error"
     message = "The server answered with status {answered} in place of a file."
 
-    @property
-    def again(self) -> bool:
-        """True for trouble that passes."""
-        return self.answered in PASSING
-
 
 class TooLarge(DownloadError):
-    """More bytes than allowed, as declared or as counted."""
+    """The file has more bytes than allowed, as declared or as counted."""
 
     limit: int
     code = "too-large"
@@ -88,26 +79,28 @@ class TooLarge(DownloadError):
 
 
 class TooSlow(DownloadError):
-    """Not done within `seconds`, for whatever reason."""
+    """The fetch was not done within `seconds`, for whatever reason."""
 
     seconds: float
     code = "too-slow"
-    again = True
     message = "The download was not done within {seconds:g} seconds."
 
 
 class Unreachable(DownloadError):
-    """No connection, or none that lasted until an answer; `why` is a clause."""
+    """There was no connection, or none that lasted until an answer; `why` is a clause.
+
+    `temporary`: whether a second try may succeed.
+    """
 
     host: str
     why: str
-    again: bool = True
+    temporary: bool = True
     code = "unreachable"
     message = "{host} cannot be reached: {why}."
 
 
 class Insecure(DownloadError):
-    """No secure connection, most often a bad certificate; `why` is a clause."""
+    """There was no secure connection, most often for a bad certificate; `why` is a clause."""
 
     host: str
     why: str
@@ -116,7 +109,7 @@ class Insecure(DownloadError):
 
 
 class BrokenAnswer(DownloadError):
-    """What came back is no HTTP."""
+    """The answer is not valid HTTP."""
 
     host: str
     code = "broken-answer"
@@ -128,12 +121,11 @@ class Truncated(DownloadError):
 
     received: int
     code = "truncated"
-    again = True
     message = "The download broke off after {received:,} bytes."
 
 
 class Encoded(DownloadError):
-    """Compressed for the way although we asked for it plain."""
+    """The body is compressed (Content-Encoding) although it was asked for as it is."""
 
     encoding: str
     code = "encoded"
@@ -141,25 +133,24 @@ class Encoded(DownloadError):
 
 
 class RobotsRefused(DownloadError):
-    """`X-Robots-Tag` asks that the file is left alone."""
+    """`X-Robots-Tag` asks not to collect the file."""
 
     directive: str
     code = "robots"
     message = "The site asks that this file is not collected ({directive})."
 
 
-class HostTired(DownloadError):
-    """The host asked for fewer requests; it is left alone for `seconds` more."""
+class HostPaused(DownloadError):
+    """The host asked for fewer requests; it gets none for `seconds` more."""
 
     host: str
     seconds: float
     code = "host-tired"
-    again = True
     message = "{host} asked for fewer requests and is left alone for {seconds:.0f} seconds."
 
 
 class EmptyBody(DownloadError):
-    """A good answer with nothing in it."""
+    """The status is 200 and the body is empty."""
 
     code = "empty"
     message = "The server sent an empty file."
@@ -169,5 +160,4 @@ class Stopped(DownloadError):
     """The downloader was closed."""
 
     code = "stopped"
-    again = True
     message = "The download was stopped before it was done."

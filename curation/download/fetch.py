@@ -1,9 +1,9 @@
-"""One address → a temporary file."""
+"""Download one address into a temporary file."""
 
 import tempfile
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import BinaryIO
 from urllib.parse import urljoin
 
@@ -11,7 +11,7 @@ from urllib3 import HTTPResponse
 
 from curation.download import addresses, retry_policy, robots
 from curation.download.addresses import Target
-from curation.download.clock import TICK, Clock, Watch
+from curation.download.deadline import POLL_SECONDS, Deadline, DeadlineWatcher
 from curation.download.errors import (
     BadAddress,
     DownloadError,
@@ -23,51 +23,21 @@ from curation.download.errors import (
     TooManyRedirects,
 )
 from curation.download.limits import Limits
-from curation.download.transport import Transport, body
+from curation.download.transport import Transport, read_body
 
 USER_AGENT = "ShoeTypeRecognizer/1.0 (collects pictures of shoes)"
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-# Codings that change the bytes. Others that servers put there ("none", "utf-8", "aws-chunked")
-# do not, and what is in the file is judged by whoever decodes it.
+# Content codings that compress. Servers send others too ("none", "utf-8", "aws-chunked"), which
+# change nothing that matters: decoding the picture will tell.
 _COMPRESSED = frozenset({"gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd"})
-
-
-@dataclass
-class Fetched:
-    """A file that was fetched; close it, or use it in `with`.
-
-    `file`: open at its start, without a name, gone once closed. `url`: where it was in the end.
-    `bytes`: how many. `media_type`: what the server calls it, lower case, without parameters,
-    "" where it says nothing; it is not checked.
-    """
-
-    file: BinaryIO
-    url: str
-    bytes: int
-    media_type: str
-
-    def read(self) -> bytes:
-        """All of it."""
-        self.file.seek(0)
-        return self.file.read()
-
-    def close(self) -> None:
-        """Throw the file away."""
-        self.file.close()
-
-    def __enter__(self) -> "Fetched":
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.close()
 
 
 class Downloader:
     """Fetches addresses. Threads share it; it keeps connections, so close it or use `with`.
 
-    `connections`: fetches at a time; more wait. `user_agent`: who we say we are; its first word
-    up to the slash is the name that `X-Robots-Tag` may call us by.
+    `connections`: fetches at a time; more wait. `user_agent`: its first word up to the slash is the
+    name that `X-Robots-Tag` may call us by.
     """
 
     def __init__(self, limits: Limits, connections: int, *, user_agent: str = USER_AGENT):
@@ -76,34 +46,36 @@ class Downloader:
         self._headers = {
             "User-Agent": user_agent,
             "Accept": "image/*",
-            # Nothing to unpack means nothing that unpacks to gigabytes; pictures are packed.
+            # Pictures are compressed already, and what is not decompressed cannot be a bomb.
             "Accept-Encoding": "identity",
         }
         self._transport = Transport(limits, connections)
-        self._watch = Watch()
+        self._watcher = DeadlineWatcher()
         self._hosts = retry_policy.Hosts()
         self._slots = threading.BoundedSemaphore(connections)
 
-    def fetch(self, url: str) -> Fetched:
-        """The file at an address, after redirects. Raises DownloadError, and OSError where the
-        temporary file cannot be written."""
-        with self._watch.over(self.limits.seconds) as clock, self._slot(clock):
+    def fetch(self, url: str) -> BinaryIO:
+        """The file at an address, after redirects, as an open temporary file, at its start.
+
+        Raises DownloadError, and OSError where the temporary file cannot be written.
+        """
+        with self._watcher.deadline(self.limits.seconds) as deadline, self._slot(deadline):
             for tries_left in reversed(range(self.limits.tries)):
                 try:
-                    return self._follow(url, clock)
+                    return self._follow(url, deadline)
                 except DownloadError as error:
                     pause = retry_policy.pause_before_retry(error) if tries_left else None
-                    if pause is None or pause >= clock.left():
+                    if pause is None or pause >= deadline.remaining():
                         raise
-                clock.sleep(pause)
+                deadline.sleep(pause)
         raise ValueError("Limits.tries is less than 1")
 
     def close(self) -> None:
         """End every fetch under way, and refuse those to come. From any thread, more than once.
 
-        Whoever reads fails at once; a connection in the making ends by `connect_seconds`.
+        A read under way fails at once; a connection in the making ends by `connect_seconds`.
         """
-        self._watch.close()
+        self._watcher.close()
         self._transport.close()
 
     def __enter__(self) -> "Downloader":
@@ -113,59 +85,62 @@ class Downloader:
         self.close()
 
     @contextmanager
-    def _slot(self, clock: Clock):
-        while not self._slots.acquire(timeout=min(TICK, clock.left())):
+    def _slot(self, deadline: Deadline) -> Iterator[None]:
+        """One of the `connections` fetches that may run at a time."""
+        while not self._slots.acquire(timeout=min(POLL_SECONDS, deadline.remaining())):
             pass
         try:
             yield
         finally:
             self._slots.release()
 
-    def _follow(self, url: str, clock: Clock) -> Fetched:
-        """Ask, and go on asking where the answers point to."""
+    def _follow(self, url: str, deadline: Deadline) -> BinaryIO:
+        """Fetch, following redirects."""
         for _ in range(self.limits.redirects + 1):
             target = addresses.target(url, self._headers, self.limits)
-            self._hosts.ask(target.host)
-            with self._transport.ask(target, clock) as answer:
-                onward = self._judge(answer, target)
-                if not onward:
-                    return self._keep(answer, target.url, clock)
+            self._hosts.check(target.host)
+            with self._transport.response(target, deadline) as response:
+                location = self._check(response, target)
+                if not location:
+                    return self._save(response, deadline)
             # From https to http too: no secret is sent, and what comes back is trusted in
-            # neither case. `Fetched.url` tells.
+            # neither case.
             try:
-                url = urljoin(target.url, onward)
+                url = urljoin(target.url, location)
             except ValueError:
                 raise BadAddress("it was passed on to something that is no address") from None
         raise TooManyRedirects(self.limits.redirects)
 
-    def _judge(self, answer: HTTPResponse, target: Target) -> str | None:
-        """The address an answer points to; None for a file. Raises HttpError, RobotsRefused,
-        Encoded, TooLarge."""
-        wait = retry_policy.retry_after(answer.headers.get("Retry-After"))
-        self._hosts.note(target.host, answer.status, wait)
-        location = answer.headers.get("Location")
-        redirected = answer.status in _REDIRECTS and location
-        if answer.status != 200 and not redirected:
-            raise HttpError(answer.status, wait)
-        asked = robots.refusal(answer.headers.getlist("X-Robots-Tag"), self.user_agent)
-        if asked and self.limits.robots:
-            raise RobotsRefused(asked)
+    def _check(self, response: HTTPResponse, target: Target) -> str | None:
+        """The address a redirect leads to; None for a file that may be read.
+
+        Raises HttpError, RobotsRefused, Encoded, TooLarge.
+        """
+        wait = retry_policy.parse_retry_after(response.headers.get("Retry-After"))
+        self._hosts.note(target.host, response.status, wait)
+        location = response.headers.get("Location")
+        redirected = response.status in _REDIRECTS and location
+        if response.status != 200 and not redirected:
+            raise HttpError(response.status, wait)
+        directive = robots.refusal(response.headers.getlist("X-Robots-Tag"), self.user_agent)
+        if directive and self.limits.robots:
+            raise RobotsRefused(directive)
         if redirected:
-            # Headers are read as latin-1; those who put more into them mean UTF-8.
+            # urllib3 reads headers as latin-1; servers that send more than ASCII mean UTF-8.
             return location.encode("latin-1", "replace").decode("utf-8", "replace")
-        for coding in answer.headers.get("Content-Encoding", "").lower().split(","):
+        for coding in response.headers.get("Content-Encoding", "").lower().split(","):
             if coding.strip() in _COMPRESSED:
                 raise Encoded(coding.strip())
-        if (answer.length_remaining or 0) > self.limits.max_bytes:
+        if (response.length_remaining or 0) > self.limits.max_bytes:
             raise TooLarge(self.limits.max_bytes)
         return None
 
-    def _keep(self, answer: HTTPResponse, url: str, clock: Clock) -> Fetched:
+    def _save(self, response: HTTPResponse, deadline: Deadline) -> BinaryIO:
         """The body in a temporary file. Raises TooLarge, EmptyBody, Truncated."""
         file = tempfile.TemporaryFile()
         try:
             received = 0
-            for piece in body(answer, clock):
+            for piece in read_body(response, deadline):
                 received += len(piece)
                 if received > self.limits.max_bytes:
                     raise TooLarge(self.limits.max_bytes)
@@ -176,5 +151,4 @@ class Downloader:
         except BaseException:
             file.close()
             raise
-        media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        return Fetched(file, url, received, media_type[:100])
+        return file

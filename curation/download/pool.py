@@ -1,4 +1,4 @@
-"""Work on many items at once, in threads, with the results in the order of the items."""
+"""Work on many items in threads, a few at a time for each host, with the results in order."""
 
 import contextlib
 import threading
@@ -14,7 +14,7 @@ R = TypeVar("R")
 IDLE_SECONDS = 1.0
 
 
-def ahead(
+def map_per_host(
     items: Iterable[T],
     work: Callable[[T], R],
     *,
@@ -22,149 +22,128 @@ def ahead(
     workers: int,
     per_host: int,
     window: int,
-    idle: Callable[[], None] | None = None,
+    idle: Callable[[], None] = lambda: None,
     stop: Callable[[], None] | None = None,
 ) -> Iterator[tuple[T, R | Exception]]:
     """Yield each item with `work(item)`, or with the Exception it raised, in the items' order.
 
-    `work` runs in at most `workers` threads, at most `per_host` at a time for what `host` says.
-    At most `window` items are taken and not yet handed out, so a slow host holds up others only
-    when the window is full of it. `items` and `host` are asked in the caller's thread alone, and
-    when `items` raises, that comes after the results of what it gave before. A BaseException of
-    `work` that is no Exception is raised at once.
+    `work` runs in at most `workers` threads, at most `per_host` at a time for one `host(item)`.
+    At most `window` items are taken and not yet yielded, so a slow host holds up others only when
+    the window is full of it. `items` and `host` are called in the caller's thread alone. When
+    `items` raises, that comes after the results of the items before. A BaseException of `work`
+    that is no Exception is raised at once.
 
     `idle` is called at least every second while the caller waits; what it raises ends all.
     Closing the generator waits for the work under way: `stop` is called first and should make
-    that short. Results that nobody took are closed, if they have a `close`.
+    that short. Results that were not yielded are closed, if they have a `close`.
     """
-    crew = _Crew(work, per_host)
-    source = _Source(items)
+    threads = _HostThreads(work, workers, per_host)
+    tasks: deque[_Task] = deque()
+    remaining: Iterator[T] | None = iter(items)
+    error = None
     try:
-        crew.start(workers)
         while True:
-            while len(crew.taken) < window and source.more():
-                item = source.take()
-                crew.add(_Slot(item, host(item)))
-            if not crew.taken:
+            while remaining is not None and len(tasks) < window:
+                try:
+                    item = next(remaining)
+                except StopIteration:
+                    remaining = None
+                except Exception as failure:
+                    remaining, error = None, failure
+                else:
+                    tasks.append(threads.submit(item, host(item)))
+            if not tasks:
                 break
-            crew.wait_for_first(idle)
-            slot = crew.taken.popleft()
-            yield slot.item, slot.result
-        if source.error:
-            raise source.error
+            threads.wait_for(tasks[0], idle)
+            task = tasks.popleft()
+            yield task.item, task.result
+        if error:
+            raise error
     finally:
-        crew.close(stop)
-
-
-class _Source:
-    """The items one by one; an error of theirs is kept until it is due."""
-
-    def __init__(self, items: Iterable):
-        self._items = iter(items)
-        self._next: list = []
-        self.error: Exception | None = None
-        self._ended = False
-
-    def more(self) -> bool:
-        if not self._next and not self._ended:
-            try:
-                self._next.append(next(self._items))
-            except StopIteration:
-                self._ended = True
-            except Exception as error:
-                self._ended, self.error = True, error
-        return bool(self._next)
-
-    def take(self):
-        return self._next.pop()
+        threads.close(stop)
+        for task in tasks:
+            with contextlib.suppress(AttributeError):
+                task.result.close()
 
 
 @dataclass(eq=False)
-class _Slot:
+class _Task:
     item: Any
     host: str
     result: Any = None
     done: bool = False
 
 
-class _Crew:
-    """The threads, what they may begin and what they have done."""
+class _HostThreads:
+    """Threads that work on tasks in their order, at most `per_host` of one host at a time."""
 
-    def __init__(self, work: Callable, per_host: int):
-        self.taken: deque[_Slot] = deque()  # in order, the caller's alone
+    def __init__(self, work: Callable, workers: int, per_host: int):
         self._work = work
         self._per_host = per_host
-        self._waiting: list[_Slot] = []  # in order, not begun
-        self._busy: Counter[str] = Counter()
+        self._waiting: list[_Task] = []  # in order, not begun
+        self._running: Counter[str] = Counter()  # host → tasks
         self._change = threading.Condition()
         self._fatal: BaseException | None = None
         self._closing = False
-        self._threads: list[threading.Thread] = []
-
-    def start(self, workers: int) -> None:
-        for number in range(workers):
-            thread = threading.Thread(target=self._run, name=f"ahead-{number}", daemon=True)
+        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(workers)]
+        for thread in self._threads:
             thread.start()
-            self._threads.append(thread)
 
-    def add(self, slot: _Slot) -> None:
-        self.taken.append(slot)
+    def submit(self, item: Any, host: str) -> _Task:
+        task = _Task(item, host)
         with self._change:
-            self._waiting.append(slot)
+            self._waiting.append(task)
             self._change.notify_all()
+        return task
 
-    def wait_for_first(self, idle: Callable[[], None] | None) -> None:
-        """Until the first one taken is done. Raises what nobody should catch in a thread."""
+    def wait_for(self, task: _Task, idle: Callable[[], None]) -> None:
+        """Return once the task is done. Raises a BaseException of any task."""
         called = time.monotonic()
         while True:
             with self._change:
-                if not (self._fatal or self.taken[0].done):
+                if not (self._fatal or task.done):
                     self._change.wait(max(0, called + IDLE_SECONDS - time.monotonic()))
                 if self._fatal:
                     raise self._fatal
-                if self.taken[0].done:
+                if task.done:
                     return
-            if idle and time.monotonic() - called >= IDLE_SECONDS:
+            if time.monotonic() >= called + IDLE_SECONDS:
                 called = time.monotonic()
                 idle()
 
     def close(self, stop: Callable[[], None] | None) -> None:
+        """Begin nothing more, and wait for what is under way."""
         with self._change:
             self._closing = True
             self._waiting.clear()
-            under_way = any(self._busy.values())
+            under_way = any(self._running.values())
             self._change.notify_all()
         if stop and under_way:
             stop()
         for thread in self._threads:
             thread.join()
-        for slot in self.taken:
-            with contextlib.suppress(AttributeError):
-                slot.result.close()
 
     def _run(self) -> None:
-        while slot := self._begin():
+        while task := self._next():
             try:
-                slot.result = self._work(slot.item)
+                task.result = self._work(task.item)
             except Exception as error:
-                slot.result = error
+                task.result = error
             except BaseException as error:
                 self._fatal = error
             with self._change:
-                slot.done = True
-                self._busy[slot.host] -= 1
-                if not self._busy[slot.host]:
-                    del self._busy[slot.host]
+                task.done = True
+                self._running[task.host] -= 1
                 self._change.notify_all()
 
-    def _begin(self) -> _Slot | None:
-        """The first slot whose host has room, when there is one; None: go home."""
+    def _next(self) -> _Task | None:
+        """The first task whose host may have another one, once there is one; None after close."""
         with self._change:
             while not self._closing:
-                for slot in self._waiting:
-                    if self._busy[slot.host] < self._per_host:
-                        self._waiting.remove(slot)
-                        self._busy[slot.host] += 1
-                        return slot
+                for task in self._waiting:
+                    if self._running[task.host] < self._per_host:
+                        self._waiting.remove(task)
+                        self._running[task.host] += 1
+                        return task
                 self._change.wait()
         return None

@@ -1,21 +1,21 @@
-"""`X-Robots-Tag`: what a site asks of programs that collect its files.
+"""`X-Robots-Tag`: a site's header that asks programs not to collect its files.
 
-The form is that of Google's "Robots meta tag, data-nosnippet, and X-Robots-Tag specifications":
-directives between commas, and a program's name with a colon before those meant for it alone.
+The format is that of Google's "Robots meta tag, data-nosnippet, and X-Robots-Tag specifications":
+directives between commas, after a program's name and a colon where they are for it alone.
 """
 
 import re
 from collections.abc import Iterable
 
-# Left out of an index or of training data: both is what a collection is.
+# Directives against indexing and against use as training data.
 REFUSING = frozenset({"noai", "noimageai", "noindex", "none"})
-_NAME = re.compile(r"[\w.*-]+")  # of a program; a date with a comma before its time has spaces
-# Directives with a value behind a colon, which are no program's name.
+_NAME = re.compile(r"[\w.*-]+")  # of a program
+# Directives with a value after a colon, which are not the names of programs.
 _VALUED = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
 
 
 def refusal(lines: Iterable[str], user_agent: str) -> str | None:
-    """The directive that asks us to leave the file alone, or None.
+    """The directive that asks us not to collect the file, or None.
 
     `lines`: the values of all such headers. `user_agent`: as sent; its first word up to the slash
     is our name.

@@ -1,5 +1,8 @@
-"""Asking a host: the name is looked up once, all its addresses are judged, and the connection
-goes to the very address that was judged. Connections are kept for the next request."""
+"""HTTP requests to public addresses alone, over connections that are kept for the next request.
+
+A name is looked up once for each request, all its addresses are checked, and the connection goes to
+the address that was checked.
+"""
 
 import contextlib
 import ipaddress
@@ -24,10 +27,11 @@ from urllib3.util.ssl_match_hostname import CertificateError
 
 from curation.download import addresses
 from curation.download.addresses import Target
-from curation.download.clock import Clock
+from curation.download.deadline import Deadline
 from curation.download.errors import (
     BadAddress,
     BrokenAnswer,
+    DownloadError,
     Insecure,
     NotPublic,
     Truncated,
@@ -36,31 +40,31 @@ from curation.download.errors import (
 from curation.download.limits import Limits
 
 CHUNK = 64 * 1024
-# Hosts whose connections are kept, those asked last: results of a search come from some dozens.
+# Hosts whose connections are kept: results of one search come from some dozens.
 HOSTS_KEPT = 100
-# What is left of an answer nobody wants is read to keep the connection, up to so many bytes and
-# seconds.
-WORTH_READING = 32 * 1024
-WORTH_WAITING = 0.3
+# The rest of an answer that is not needed is read so that its connection can be kept, up to these.
+DRAIN_BYTES = 32 * 1024
+DRAIN_SECONDS = 0.3
 
 _NO_SUCH_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 
-# Connections are made and used in the thread that fetches, far below our own frames.
-_running = threading.local()
+# The deadline of the fetch that runs in a thread: libraries make the connections, and pass no
+# argument of ours on to them.
+_current = threading.local()
 
 
 class _Watched:
-    """A connection that shows itself to the clock of whoever uses it."""
+    """Mixin: a connection that the deadline of the current fetch can shut down."""
 
-    clock: Clock | None = None
+    deadline: Deadline | None = None
 
     def connect(self) -> None:
         super().connect()
-        _running.clock.attend(self)
+        _current.deadline.watch(self)
 
     def request(self, *args, **kwargs) -> None:
         if self.sock is not None:  # kept from an earlier request
-            _running.clock.attend(self)
+            _current.deadline.watch(self)
         super().request(*args, **kwargs)
 
 
@@ -83,9 +87,9 @@ class _SecurePool(HTTPSConnectionPool):
 class Transport(_AntiSSRFAdapter):
     """Sends requests to public hosts. Threads share it.
 
-    `requests` never sees more than its adapter: no session means no cookies, no proxies or
+    It is an adapter of `requests` used without a session: so there are no cookies, no proxies or
     passwords from the environment, and no redirects but those we follow ourselves.
-    `connections`: kept of each host, at most.
+    `connections`: kept for each host, at most.
     """
 
     def __init__(self, limits: Limits, connections: int):
@@ -98,96 +102,96 @@ class Transport(_AntiSSRFAdapter):
         )
 
     def init_poolmanager(self, connections, maxsize, block=False, **kwargs) -> None:
-        """Called by the base: as there, with our connections and one set of certificates."""
+        """Make pools of our connections, with one set of certificates for all of them."""
         super().init_poolmanager(connections, maxsize, block, ssl_context=self._tls, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
 
     def cert_verify(self, conn, url, verify, cert) -> None:
-        """Called by the base, which would name a certificate file: the context has read it."""
+        """Do nothing: the TLS context has its certificates already."""
 
     def build_connection_pool_key_attributes(self, request, verify, cert=None):
-        """Called by the base before each request: the look-up, in time, judged a second time."""
-        named = request.headers["Host"]
+        """Look the host up, within the time limit, and check the address by our own rule too."""
+        host_header = request.headers["Host"]
         look_up = super().build_connection_pool_key_attributes
-        host, pool = _running.clock.within(lambda: look_up(request, verify, cert))
-        request.headers["Host"] = named  # the base has left the port out
-        chosen = ipaddress.ip_address(host["host"])
-        if not addresses.is_public(chosen, self._limits.private):
-            raise AntiSSRFError(f"{chosen} is not public")
+        host, pool = _current.deadline.run(lambda: look_up(request, verify, cert))
+        request.headers["Host"] = host_header  # the base has left the port out
+        address = ipaddress.ip_address(host["host"])
+        if not addresses.is_public(address, self._limits.private):
+            raise AntiSSRFError(f"{address} is not public")
         return host, pool
 
     @contextlib.contextmanager
-    def ask(self, target: Target, clock: Clock) -> Iterator[HTTPResponse]:
-        """The answer's head; its body is still on the way, and is read with `body`.
+    def response(self, target: Target, deadline: Deadline) -> Iterator[HTTPResponse]:
+        """Send the request; give the response with its headers read. `read_body` reads the rest.
 
-        Raises NotPublic, Unreachable, Insecure, BrokenAnswer, and what the clock raises.
+        Raises NotPublic, Unreachable, Insecure, BrokenAnswer, and what the deadline raises.
         """
-        _running.clock = clock
+        _current.deadline = deadline
         try:
-            answer = self._send(target, clock)
+            response = self._send(target, deadline)
             try:
-                yield answer
+                yield response
             finally:
-                _let_go(answer, clock)
+                _release(response, deadline)
         finally:
-            clock.release()
-            _running.clock = None
+            deadline.release()
+            _current.deadline = None
 
-    def _send(self, target: Target, clock: Clock) -> HTTPResponse:
-        left = clock.left()
+    def _send(self, target: Target, deadline: Deadline) -> HTTPResponse:
+        left = deadline.remaining()
         connect = min(self._limits.connect_seconds, left)
         try:
             return self.send(target.request, stream=True, timeout=(connect, left)).raw
         except (OSError, AntiSSRFError, TransportError, HTTPException, ValueError) as error:
-            clock.check()  # cut off, or out of time: then that is the reason
-            raise _reason(target.host, error) from error
+            deadline.check()  # if it ended the request, that is the reason
+            raise _download_error(target.host, error) from error
 
 
 @lru_cache(maxsize=4)
 def _tls(ca_file: str) -> ssl.SSLContext:
-    """Made once: to load the certificates anew costs more than a handshake."""
+    """The TLS context, cached: to load the certificates costs more than a handshake."""
     return ssl.create_default_context(cafile=ca_file)
 
 
-def body(answer: HTTPResponse, clock: Clock) -> Iterator[bytes]:
-    """The body in pieces of at most `CHUNK` bytes, as sent. Raises Truncated, and as the clock."""
+def read_body(response: HTTPResponse, deadline: Deadline) -> Iterator[bytes]:
+    """The body in pieces of up to `CHUNK` bytes. Raises Truncated and what the deadline raises."""
     received = 0
     while True:
-        clock.check()
+        deadline.check()
         try:
-            piece = answer.read(CHUNK, decode_content=False)
+            piece = response.read(CHUNK, decode_content=False)
         except (OSError, TransportError, HTTPException, ValueError) as error:
-            clock.check()
+            deadline.check()
             raise Truncated(received) from error
         if not piece:
-            clock.check()  # a socket that was shut down looks like the end of the file
+            deadline.check()  # a socket that was shut down looks like the end of the file
             return
         received += len(piece)
         yield piece
 
 
-def _let_go(answer: HTTPResponse, clock: Clock) -> None:
-    """Keep the connection if what is left of the answer comes at once, close it otherwise."""
+def _release(response: HTTPResponse, deadline: Deadline) -> None:
+    """Keep the connection if the rest of the response comes at once, close it otherwise."""
     try:
-        if (answer.length_remaining or 0) <= WORTH_READING:
-            clock.hurry(WORTH_WAITING)
-            ends = time.monotonic() + WORTH_WAITING
-            while answer.length_remaining and time.monotonic() < ends:
-                if not answer.read1(WORTH_READING, decode_content=False):
+        if (response.length_remaining or 0) <= DRAIN_BYTES:
+            deadline.set_read_timeout(DRAIN_SECONDS)
+            ends = time.monotonic() + DRAIN_SECONDS
+            while response.length_remaining and time.monotonic() < ends:
+                if not response.read1(DRAIN_BYTES, decode_content=False):
                     break
-            if answer.length_remaining == 0:
-                # Where there never was a body, nothing has told the connection yet that it is free.
-                answer.read1(1, decode_content=False)
+            if response.length_remaining == 0:
+                # Where there was no body at all, the connection does not know yet that it is free.
+                response.read1(1, decode_content=False)
     except (OSError, TransportError, HTTPException, ValueError):
-        answer.close()
-    clock.release()
-    if answer.length_remaining != 0:  # a connection whose answer was read to its end is kept
-        answer.close()
-    answer.release_conn()
+        response.close()
+    deadline.release()
+    if response.length_remaining != 0:  # a connection whose response was read to its end is kept
+        response.close()
+    response.release_conn()
 
 
-def _reason(host: str, error: Exception) -> Exception:
-    """The same error in our words: the innermost cause decides."""
+def _download_error(host: str, error: Exception) -> DownloadError:
+    """Our error for a library's: the innermost cause decides."""
     causes = list(_causes(error))
     for cause in causes:
         if isinstance(cause, AntiSSRFError):
@@ -216,7 +220,7 @@ def _reason(host: str, error: Exception) -> Exception:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and all that it was made from, the innermost first."""
+    """The error and its causes, the innermost first."""
     inner = [*error.args, getattr(error, "reason", None), error.__cause__]
     for cause in inner:
         if isinstance(cause, BaseException):

@@ -1,13 +1,12 @@
-"""Search engines: a query → pages of hits.
+"""Image search: a query → pages of hits. Pure.
 
-Pure. An engine is one module that ends in a `PROVIDER`; `query` is what they share with those
-who ask, `engine` what they share with each other.
+`query` holds the types, `engine` what the engines share, and each engine's module its `PROVIDER`.
 """
 
 from dataclasses import replace
 
 from curation.search import bing, duckduckgo
-from curation.search.errors import RateLimited, SearchBroken, SearchUnreachable, UnknownFilter
+from curation.search.errors import RateLimited, SearchBroken, SearchUnreachable
 from curation.search.query import FILTERS, Connection, Hit, Page, Provider, Query
 
 __all__ = [
@@ -21,7 +20,6 @@ __all__ = [
     "RateLimited",
     "SearchBroken",
     "SearchUnreachable",
-    "UnknownFilter",
     "provider",
 ]
 
@@ -29,10 +27,10 @@ PROVIDERS: dict[str, Provider] = {each.name: each for each in (duckduckgo.PROVID
 
 
 def provider(name: str, *, trusted_safe: bool = False) -> Provider:
-    """Return a provider by name; KeyError for none.
+    """Return a provider by name. Raises KeyError.
 
-    `trusted_safe`: an operator has seen that the strict safe search of those works for which
-    that could not be shown here (Bing).
+    `trusted_safe`: an operator has verified its strict safe search, which could not be tested here
+    (Bing's).
     """
-    found = PROVIDERS[name]
-    return replace(found, safe=found.safe or trusted_safe)
+    chosen = PROVIDERS[name]
+    return replace(chosen, safe=chosen.safe or trusted_safe)

@@ -1,7 +1,7 @@
 """DuckDuckGo's image search.
 
-It serves results (Bing's, in the main) as JSON to those who hold a token, the `vqd`, that the
-page of the same query gives out. ddgs fetches one for every page; here one serves all of them.
+It serves results, mostly Bing's, as JSON to requests with a token, the `vqd`, that the query's web
+page holds. ddgs fetches a token for every page of results; here one is used for all of them.
 """
 
 import json
@@ -15,7 +15,7 @@ from curation.search import engine
 from curation.search.errors import SearchBroken
 from curation.search.query import FILTERS, Connection, Page, Provider, Query
 
-_SAID = {  # our filter and value → DuckDuckGo's, where capitals alone do not make it
+_FILTER_VALUES = {  # our filter and value → DuckDuckGo's, where that is not our value capitalised
     "colour": {"colour": "color"},
     "licence": {
         "any": "any",
@@ -32,78 +32,80 @@ _ARGUMENTS = {  # our filter → the argument of ddgs's build_payload
 }
 
 
-class DuckDuckGo(engine.Checked, DuckduckgoImages):
-    """ddgs's engine: its request and its names for things, our reading of the answer."""
+class DuckDuckGo(engine.CheckedEngine, DuckduckgoImages):
+    """ddgs's engine with its request, and our own token handling and parsing."""
 
-    words = "DuckDuckGo"
+    provider_name = "DuckDuckGo"
     page_size = 100
-    challenges = ("anomaly-modal", "anomaly.js", "challenge-form", "bots use DuckDuckGo too")
+    challenge_marks = ("anomaly-modal", "anomaly.js", "challenge-form", "bots use DuckDuckGo too")
 
     def __init__(self, connection: Connection, safe: bool):
         super().__init__(connection)
         self._vqd = ""
-        self._proven = False  # whether a page was had with this token
-        # Sources disagree about strict. DuckDuckGo documents the setting: kp=1, kept in the cookie
-        # p=1. Its web search was seen to send `p=1` when strict and `ex=-1` when moderate. ddgs
-        # sends `p=1` to i.js for both, so that the parameter alone may be moderate. SearXNG sends
-        # i.js parameter and cookie. The strictest is both, on the page of the token as well.
-        # Safe search off is the cookie p=-2 and, as ddgs has it, the parameter p=-1.
+        self._token_worked = False  # for a page of results
+        # Sources disagree how strict safe search is requested. DuckDuckGo documents the setting
+        # kp=1, kept in the cookie p=1. Its web search was seen to send `p=1` when strict and
+        # `ex=-1` when moderate. ddgs sends `p=1` to i.js for both, so the parameter alone may mean
+        # moderate. SearXNG sends both parameter and cookie to i.js. So both are sent, for the
+        # token's page, too. Safe search off is the cookie p=-2 and, as in ddgs, the parameter p=-1.
         cookie = {"p": "1" if safe else "-2"}
         self.http_client.client.set_cookies("https://duckduckgo.com", cookie)
 
     def _get_vqd(self, query: str) -> str:
-        """Return the query's token, fetched once."""
+        """Return the query's token, which is fetched once."""
         if not self._vqd:
             page = self.http_client.request("GET", "https://duckduckgo.com", params={"q": query})
             try:
                 self._vqd = _extract_vqd(page.content, query)
             except (DDGSException, UnicodeDecodeError) as error:
-                raise self.puzzled(page.text, "its page holds no token (vqd)") from error
-            self._proven = False
+                raise self.unreadable(page.text, "its page holds no token (vqd)") from error
+            self._token_worked = False
         return self._vqd
 
     def request(self, method: str, url: str, *, params: dict[str, str]) -> str:
-        """Return the body; fetch another token, once, where one that was good is refused."""
+        """Return the body; where a token that worked is refused, try once more with a new one."""
         answer = self.http_client.send(method, url, params=params)
-        ran_out = answer.status_code == 403 and "retry-after" not in answer.headers
-        if ran_out and self._proven:
+        expired = answer.status_code == 403 and "retry-after" not in answer.headers
+        if expired and self._token_worked:
             self._vqd = ""
             params = params | {"vqd": self._get_vqd(params["q"])}
             answer = self.http_client.send(method, url, params=params)
         text = self.http_client.checked(answer).text
-        self._proven = True
+        self._token_worked = True
         return text
 
-    def extract_results(self, html_text: str) -> list[engine.Found]:
-        """Read the JSON. Addresses stay as they are: ddgs decodes %2F and the like in them."""
+    def extract_results(self, html_text: str) -> list[engine.RawResult]:
+        """Parse the JSON. Addresses are not decoded, as ddgs would: %2F and the like must stay."""
         try:
             items = json.loads(html_text)["results"]
             return [
-                engine.Found(
+                engine.RawResult(
                     *(item.get(key) for key in ("image", "url", "title", "width", "height"))
                 )
                 for item in items
             ]
         except (ValueError, RecursionError) as error:
-            raise self.puzzled(html_text, "it is no JSON") from error
+            raise self.unreadable(html_text, "it is no JSON") from error
         except (LookupError, TypeError, AttributeError) as error:
-            raise self.puzzled(html_text, "it holds no list of results") from error
+            raise self.unreadable(html_text, "it holds no list of results") from error
 
-    def found(self, query: Query, page: int) -> list[engine.Found]:
-        """Ask for one page; an empty list where there are no more."""
-        asked = {_ARGUMENTS[name]: _said(name, value) for name, value in query.filters.items()}
+    def fetch_page(self, query: Query, page: int) -> list[engine.RawResult]:
+        """Fetch one page of results; an empty list where there are no more."""
+        filters = {
+            _ARGUMENTS[name]: _filter_value(name, value) for name, value in query.filters.items()
+        }
         safe = "on" if query.safe else "off"
-        results = self.search(query.text, safesearch=safe, page=page, **asked)
+        results = self.search(query.text, safesearch=safe, page=page, **filters)
         if results is None:
-            raise SearchBroken(self.words, "it is empty")
+            raise SearchBroken(self.provider_name, "it is empty")
         return results
 
 
-def _said(name: str, value: str) -> str:
-    """Our filter's value as DuckDuckGo spells it."""
+def _filter_value(name: str, value: str) -> str:
+    """Return a filter's value as DuckDuckGo spells it."""
     if name == "kind":
         return value
-    return _SAID.get(name, {}).get(value, value.capitalize())
+    return _FILTER_VALUES.get(name, {}).get(value, value.capitalize())
 
 
 def search(query: Query, connection: Connection) -> Iterator[Page]:

@@ -1,34 +1,32 @@
-"""What the engines have in common: answers are checked, results cleaned, pages counted.
+"""What the engines share: check answers, clean results, go from page to page.
 
-The engines are ddgs's own classes; their base class turns every answer but 200 into "nothing
-found", so that a refusal and a dry search look alike. `CheckedClient` takes its client's place.
-`ddgs.DDGS` itself is left out: it ranks results anew.
+The engines are subclasses of ddgs's. Their base class turns every status but 200 into "nothing
+found", so that a refusal looks like an empty result; `CheckedClient` replaces its HTTP client.
+`ddgs.DDGS` itself is not used, because it ranks results anew.
 """
 
-import math
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import ClassVar, NamedTuple
 from urllib.parse import urlsplit
 
 import primp
 from ddgs.results import ImagesResult
 
+from curation.download.retry_policy import parse_retry_after
 from curation.errors import CurationError
 from curation.search.errors import RateLimited, SearchBroken, SearchUnreachable
 from curation.search.query import Connection, Hit, Page, Query
 
-# Engines end sooner (DuckDuckGo after some ten pages); this only ends what never would.
-MOST_PAGES = 100
-# 202 is DuckDuckGo's answer to those it takes for a machine, 418 and 403 those of its blocks.
+# Engines end sooner (DuckDuckGo after some ten pages); this ends an engine that never would.
+MAX_PAGES = 100
+# DuckDuckGo answers 202 to what it takes for a program, and 403 or 418 to what it blocks.
 REFUSALS = {202, 401, 403, 418, 429}
 # The largest number that a PositiveIntegerField holds in every database.
-MOST_PIXELS = 2**31 - 1
+MAX_PIXELS = 2**31 - 1
 
 
-class Found(NamedTuple):
-    """A result as the engine gives it: any of it may be missing or nonsense."""
+class RawResult(NamedTuple):
+    """A result as the engine gives it: any field may be missing or nonsense."""
 
     file_url: object
     page_url: object
@@ -38,46 +36,54 @@ class Found(NamedTuple):
 
 
 class CheckedClient:
-    """ddgs's HTTP client, with a refusal told from an answer."""
+    """Wraps ddgs's HTTP client to raise our errors. `provider`: the engine's name for people."""
 
-    def __init__(self, client: primp.Client, words: str, seconds: float):
+    def __init__(self, client: primp.Client, provider: str, seconds: float):
         self.client = client
-        self.words = words
+        self.provider = provider
         self.seconds = seconds
 
     def send(self, method: str, url: str, **options) -> primp.Response:
-        """Return the answer, whatever its status, body and all, or raise SearchUnreachable."""
+        """Return the answer with its body read, whatever its status.
+
+        Raises SearchUnreachable or SearchBroken.
+        """
         try:
             answer = self.client.request(method, url, **options)
             _ = answer.content  # read here, so that a broken connection shows here
         except (primp.DecodeError, primp.RedirectError) as error:
-            raise SearchBroken(self.words, "its encoding or its redirects make no sense") from error
+            raise SearchBroken(
+                self.provider, "its encoding or its redirects make no sense"
+            ) from error
         except primp.PrimpError as error:
-            raise SearchUnreachable(self.words, reason(error, self.seconds)) from error
+            raise SearchUnreachable(self.provider, _describe(error, self.seconds)) from error
         return answer
 
     def checked(self, answer: primp.Response) -> primp.Response:
-        """Return an answer that is neither a refusal nor an error."""
+        """Return the answer if its status is 200.
+
+        Raises RateLimited, SearchUnreachable or SearchBroken.
+        """
         status = answer.status_code
         if status in REFUSALS:
-            raise RateLimited(self.words, retry_after(answer.headers.get("retry-after", "")))
+            raise RateLimited(self.provider, parse_retry_after(answer.headers.get("retry-after")))
         if status >= 500:
-            raise SearchUnreachable(self.words, f"it has trouble of its own (HTTP {status})")
+            raise SearchUnreachable(self.provider, f"it has trouble of its own (HTTP {status})")
         if status != 200:
-            raise SearchBroken(self.words, f"HTTP {status}")
+            raise SearchBroken(self.provider, f"HTTP {status}")
         return answer
 
     def request(self, method: str, url: str, **options) -> primp.Response:
-        """Send and check: what ddgs's own code calls."""
+        """Send, check and return the answer. ddgs's own code calls this."""
         return self.checked(self.send(method, url, **options))
 
 
-class Checked:
-    """Mixin that comes before one of ddgs's image engines."""
+class CheckedEngine:
+    """Mixin for ddgs's image engines; comes before them among the bases."""
 
-    words: ClassVar[str]
+    provider_name: ClassVar[str]  # for people
     page_size: ClassVar[int]
-    challenges: ClassVar[tuple[str, ...]]  # what only a page that asks for a person says
+    challenge_marks: ClassVar[tuple[str, ...]]  # text that only a page with a CAPTCHA holds
 
     def __init__(self, connection: Connection):
         try:
@@ -88,33 +94,35 @@ class Checked:
             )
         except primp.PrimpError as error:
             why = "the proxy or the file of certificates that is set for searches cannot be used"
-            raise SearchUnreachable(self.words, why) from error
-        self.http_client = CheckedClient(self.http_client.client, self.words, connection.timeout)
+            raise SearchUnreachable(self.provider_name, why) from error
+        self.http_client = CheckedClient(
+            self.http_client.client, self.provider_name, connection.timeout
+        )
 
-    def found(self, query: Query, page: int) -> list[Found]:
-        """Ask for one page of results; an empty list where there are no more."""
+    def fetch_page(self, query: Query, page: int) -> list[RawResult]:
+        """Fetch one page of results; an empty list where there are no more."""
         raise NotImplementedError
 
-    def puzzled(self, text: str, why: str) -> CurationError:
-        """Return the error for a page that is not what was asked for.
+    def unreadable(self, text: str, why: str) -> CurationError:
+        """Return the error for a page without readable results: RateLimited or SearchBroken.
 
-        Challenges are looked for in such pages alone: a result may well speak of them.
+        CAPTCHAs are looked for in such pages alone, because a result's text may name them, too.
         """
-        if any(mark in text for mark in self.challenges):
-            return RateLimited(self.words, None)
-        return SearchBroken(self.words, why)
+        if any(mark in text for mark in self.challenge_marks):
+            return RateLimited(self.provider_name, None)
+        return SearchBroken(self.provider_name, why)
 
 
-def pages(engine: Checked, query: Query) -> Iterator[Page]:
-    """Yield page after page until one is empty or shows nothing new; some engines repeat the last.
+def pages(engine: CheckedEngine, query: Query) -> Iterator[Page]:
+    """Yield pages until one is empty or shows nothing new; some engines repeat the last one.
 
-    A rank is the place among all results, those included that are left out for their address or
-    because an earlier page had them.
+    A rank counts all results, those included that are left out for their address or because an
+    earlier page had them.
     """
     seen = set()
     rank = 0
-    for number in range(query.first_page, MOST_PAGES + 1):
-        results = engine.found(query, number)
+    for number in range(query.first_page, MAX_PAGES + 1):
+        results = engine.fetch_page(query, number)
         new = {result.file_url for result in results if isinstance(result.file_url, str)} - seen
         if not new:
             return
@@ -129,49 +137,35 @@ def pages(engine: Checked, query: Query) -> Iterator[Page]:
         yield Page(number, tuple(hits))
 
 
-def reason(error: Exception, seconds: float) -> str:
-    """Word an error of the HTTP client."""
-    said = f"{error!r} {error.__cause__!r}".lower()
+def _describe(error: Exception, seconds: float) -> str:
+    """Describe an error of the HTTP client for people."""
+    text = f"{error!r} {error.__cause__!r}".lower()
     if isinstance(error, primp.DNSError):
         return "its name could not be looked up"
     if isinstance(error, primp.TimeoutError):
         return f"no answer came within {seconds:g} seconds"
-    # Not "tls" by itself: rustls is named where a connection merely breaks off, too.
-    if "close_notify" not in said and any(word in said for word in ("certificate", "handshake")):
+    # Not "tls" by itself: errors of a connection that broke off name rustls, too.
+    if "close_notify" not in text and any(word in text for word in ("certificate", "handshake")):
         return "its certificate is not trusted"
     if isinstance(error, primp.ConnectError):
         return "no connection could be made"
     return "the connection broke off"
 
 
-def retry_after(value: str) -> float | None:
-    """Read a Retry-After header, a number or a date, as seconds from now; None for nonsense."""
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            when = parsedate_to_datetime(value)
-        except (TypeError, ValueError):
-            return None
-        when = when if when.tzinfo else when.replace(tzinfo=UTC)
-        return max((when - datetime.now(UTC)).total_seconds(), 0.0)
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None
-
-
-def _hit(result: Found, page: int, rank: int) -> Hit | None:
-    """Clean a result; None where its file has no address that can be fetched."""
+def _hit(result: RawResult, page: int, rank: int) -> Hit | None:
+    """Clean a raw result; None where its file has no address that can be fetched."""
     if not (file_url := _address(result.file_url)):
         return None
-    # ddgs's result takes markup and control characters out of its title.
+    # ddgs's result class removes markup and control characters from its title.
     title = ImagesResult(title=result.title).title if isinstance(result.title, str) else ""
     size = _pixels(result.width), _pixels(result.height)
     return Hit(page, rank, file_url, _address(result.page_url), title, *size)
 
 
 def _address(value: object) -> str:
-    """Return an http(s) URL as it is, and empty text for anything else.
+    """Return an http(s) URL as it is, and "" for anything else.
 
-    Unprintable ones go too: a NUL or half a surrogate pair is more than a database can store.
+    Also "" for unprintable text: databases do not store a NUL or half a surrogate pair.
     """
     if not isinstance(value, str) or not (url := value.strip()).isprintable():
         return ""
@@ -183,8 +177,8 @@ def _address(value: object) -> str:
 
 
 def _pixels(value: object) -> int | None:
-    """Read a side's length, a number or text."""
+    """Return the length of a side, given as a number or as text; None where it is neither."""
     text = str(value).strip()
     if not (text.isascii() and text.isdecimal() and len(text) < 11):
         return None
-    return number if 0 < (number := int(text)) <= MOST_PIXELS else None
+    return number if 0 < (number := int(text)) <= MAX_PIXELS else None

@@ -1,10 +1,10 @@
-"""Why a search gave no answer. A search that runs dry is no error: its iterator just ends."""
+"""Errors of searches. Running out of results is none: the iterator just ends."""
 
 from curation.errors import CurationError
 
 
 class RateLimited(CurationError):
-    """The engine wants fewer requests; `provider` in words, `retry_after` seconds if it said so."""
+    """The engine refuses more requests for now. `retry_after`: seconds, if it gave any."""
 
     provider: str
     retry_after: float | None
@@ -13,7 +13,7 @@ class RateLimited(CurationError):
 
     @property
     def wait(self) -> str:
-        """How long, in words."""
+        """For how long, for people."""
         return (
             "some minutes"
             if self.retry_after is None
@@ -22,7 +22,7 @@ class RateLimited(CurationError):
 
 
 class SearchUnreachable(CurationError):
-    """No network, no such name, no trust, no time: `why` in words."""
+    """The engine gave no answer: no network, no such name, a bad certificate, a time-out."""
 
     provider: str
     why: str
@@ -31,7 +31,7 @@ class SearchUnreachable(CurationError):
 
 
 class SearchBroken(CurationError):
-    """An answer that nobody here understands; `why` in words."""
+    """The engine's answer cannot be parsed."""
 
     provider: str
     why: str
@@ -43,7 +43,7 @@ class SearchBroken(CurationError):
 
 
 class UnknownFilter(CurationError):
-    """A filter, or a value of it, that is not in `FILTERS`."""
+    """A filter, or its value, is not in `FILTERS`."""
 
     name: str
     value: str

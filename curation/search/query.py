@@ -1,11 +1,11 @@
-"""What is asked of a search, and what comes back: the same for every engine."""
+"""Queries, results and providers of image search: the same for every engine."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from curation.search.errors import UnknownFilter
 
-# Filter → value → words. Engines name them differently; each maps them to its own.
+# Filter → value → label for people. Each engine maps them to its own names.
 FILTERS: dict[str, dict[str, str]] = {
     "kind": {
         "photo": "Photographs",
@@ -50,14 +50,14 @@ FILTERS: dict[str, dict[str, str]] = {
 
 @dataclass(frozen=True)
 class Query:
-    """What is asked. Pages are counted from 1; those before `first_page` were taken already.
+    """A search. Pages are counted from 1; those before `first_page` are left out.
 
     Raises UnknownFilter for a filter or value that is not in FILTERS.
     """
 
     text: str
     filters: Mapping[str, str] = field(default_factory=dict)
-    safe: bool = True  # the engine's strict safe search; False is none at all
+    safe: bool = True  # strict safe search; False: none at all
     first_page: int = 1
 
     def __post_init__(self):
@@ -70,10 +70,10 @@ class Query:
 
 @dataclass(frozen=True)
 class Hit:
-    """One result: an http(s) address of a file, and what the engine says of it."""
+    """One result: the http(s) address of a file, and what the engine says of it."""
 
-    page: int  # of results it stood on, from 1
-    rank: int  # the engine's own, from 1, counted over all pages
+    page: int  # of results, from 1
+    rank: int  # the engine's own, from 1, over all pages
     file_url: str
     page_url: str  # empty where there is none
     title: str
@@ -91,23 +91,23 @@ class Page:
 
 @dataclass(frozen=True)
 class Connection:
-    """How to reach the engines: a proxy's URL, a PEM file of the only CAs to trust, seconds."""
+    """How to reach the engines."""
 
-    proxy: str = ""
-    ca_file: str = ""
-    timeout: float = 20.0  # for one request, from its start to the end of the answer
+    proxy: str = ""  # its URL
+    ca_file: str = ""  # PEM file of the only certificate authorities to trust
+    timeout: float = 20.0  # seconds for one request, from its start to the end of the answer
 
 
 @dataclass(frozen=True)
 class Provider:
-    """A search engine. `search` yields pages, one request or two each, until results run dry.
+    """A search engine. `search` yields pages, with one or two requests each, until there are none.
 
-    It raises RateLimited, SearchUnreachable or SearchBroken, and neither waits nor tries again:
-    whoever calls goes on later with `first_page`.
+    It raises RateLimited, SearchUnreachable or SearchBroken, and neither waits nor tries again: the
+    caller may continue later with `first_page`.
     """
 
     name: str  # stored with hits
-    words: str
+    display_name: str
     search: Callable[[Query, Connection], Iterator[Page]]
-    honours: frozenset[str]  # filters that it is told
+    honours: frozenset[str]  # filters that are sent to it
     safe: bool  # whether its strict safe search can be relied on

@@ -9,13 +9,16 @@ from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from curation import collect
+from curation.collect.configuration import download_limits
+from curation.collect.outcomes import REASONS, accepted_by_query
+from curation.collect.run import collect_images
+from curation.collect.start import CollectionRefused, start_collections
 from curation.decisions import decide, purge
 from curation.models import Collection, Hit, Review, ShoeImage
 from shoeproject import jobs
 from tests.engines import BING, DUCKDUCKGO, Engines
 from tests.factories import shoe_type
-from tests.shady import LOOPBACK, Shady
+from tests.misbehaving_server import LOOPBACK, MisbehavingServer
 
 pytestmark = pytest.mark.django_db
 TERM = "Chelsea boots"
@@ -31,11 +34,11 @@ def engines(settings):
 
 @pytest.fixture
 def web(settings):
-    with Shady() as shady:
-        settings.COLLECT_PORTS, settings.COLLECT_PRIVATE = [80, shady.port], list(LOOPBACK)
+    with MisbehavingServer() as server:
+        settings.COLLECT_PORTS, settings.COLLECT_PRIVATE = [80, server.port], list(LOOPBACK)
         settings.COLLECT_SECONDS = 3
         settings.COLLECT_TRIES = 1
-        yield shady
+        yield server
 
 
 def shoes(web, numbers, size="320x240", page="https://shop.example/page/{}", width=800):
@@ -48,11 +51,11 @@ def shoes(web, numbers, size="320x240", page="https://shop.example/page/{}", wid
 
 
 def ask(count=5, **options) -> Collection:
-    return collect.ask([shoe_type()], count, terms=[TERM], **options)[0]
+    return start_collections([shoe_type()], count, terms=[TERM], **options)[0]
 
 
 def run(job, on_progress=None) -> Collection:
-    jobs.perform(Collection, job.pk, collect.run, on_progress=on_progress)
+    jobs.perform(Collection, job.pk, collect_images, on_progress=on_progress)
     job.refresh_from_db()
     return job
 
@@ -130,7 +133,7 @@ def test_everything_that_does_not_come_in_has_its_reason(engines, web):
         "http-error", "robots", "not-public", "not-public", "too-large",
         "too-slow", "accepted",
     ]  # fmt: skip
-    assert set(job.report["refused"]) <= set(collect.WORDS)
+    assert set(job.report["refused"]) <= set(REASONS)
     assert job.report["found"] == 13
     assert job.report["fetched"] == 6
     assert all(
@@ -182,7 +185,7 @@ def test_what_was_taken_down_stays_away(engines, web, member):
 def test_several_terms_and_pages_until_enough_is_in(engines, web):
     engines.put("one", shoes(web, range(200, 302), width=10) + shoes(web, [1]))
     engines.put("two", shoes(web, [1, 2, 3]))
-    job = collect.ask([shoe_type()], 3, terms=["one", "two"])[0]
+    job = start_collections([shoe_type()], 3, terms=["one", "two"])[0]
     run(job)
     assert list(job.images.values_list("query", "rank").order_by("pk")) == [
         ("one", 103), ("two", 2), ("two", 3),
@@ -224,7 +227,7 @@ def test_other_collections_leave_a_limited_engine_alone_too(engines, web):
     engines.refuse(429, retry_after=30, path="/i.js")
     run(ask(2))
     asked = len(engines.requests)
-    other = collect.ask([shoe_type("sandals")], 1, terms=[TERM])[0]
+    other = start_collections([shoe_type("sandals")], 1, terms=[TERM])[0]
     assert "waiting until" in run(other).progress_what
     assert len(engines.requests) == asked
 
@@ -406,14 +409,14 @@ def test_a_full_disk_pauses_with_a_sentence(engines, web, monkeypatch):
     ],
 )
 def test_what_cannot_be_collected_is_refused_in_words(types, options, words):
-    with pytest.raises(collect.CollectionRefused, match=words):
-        collect.ask([shoe_type(slug) for slug in types], **{"count": 5, **options})
+    with pytest.raises(CollectionRefused, match=words):
+        start_collections([shoe_type(slug) for slug in types], **{"count": 5, **options})
     assert not Collection.objects.exists()
 
 
 def test_a_type_is_collected_once_at_a_time(engines):
     job = ask(2)
-    with pytest.raises(collect.CollectionRefused, match=f"collection {job.pk}, queued"):
+    with pytest.raises(CollectionRefused, match=f"collection {job.pk}, queued"):
         ask(2)
     job.cancel()
     ask(2)
@@ -423,7 +426,7 @@ def test_the_types_own_terms_count_where_none_are_given():
     kind = shoe_type("sandals")
     kind.search_terms = ["sandals", "summer sandals"]
     kind.save()
-    assert collect.ask([kind], 5)[0].terms == ["sandals", "summer sandals"]
+    assert start_collections([kind], 5)[0].terms == ["sandals", "summer sandals"]
 
 
 def test_hits_of_hostile_results_can_be_kept(engines, web):
@@ -436,7 +439,7 @@ def test_the_noise_of_each_query_is_counted(engines, web, member):
     engines.put(TERM, shoes(web, range(4)))
     job = run(ask(4))
     decide.reject(job.images.filter(title="Boot 1"), by=member("Curator"))
-    assert collect.noise(job) == [(TERM, 4, 1)]
+    assert accepted_by_query(job) == [(TERM, 4, 1)]
 
 
 # --- the command --------------------------------------------------------------------------------
@@ -464,6 +467,6 @@ def test_the_command_knows_no_such_type():
 
 def test_a_collection_keeps_what_it_was_asked(engines):
     job = ask(3, filters={"kind": "photo", "size": ""}, safe=False)
-    assert (job.filters, job.safe_search, asdict(collect.downloader_limits())["tries"]) == (
+    assert (job.filters, job.safe_search, asdict(download_limits())["tries"]) == (
         {"kind": "photo"}, False, 2,
     )  # fmt: skip

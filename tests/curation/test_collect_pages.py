@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from curation import collect
+from curation.collect.start import start_collections
 from curation.models import Collection, Hit, ShoeType
 from tests.factories import shoe_type, stored_image
 
@@ -83,7 +83,7 @@ def test_a_trainer_may_not_collect(client, member):
 
 
 def test_the_page_tells_what_became_of_the_results(curator):
-    job = collect.ask([shoe_type()], 3, filters={"licence": "public"})[0]
+    job = start_collections([shoe_type()], 3, filters={"licence": "public"})[0]
     image = stored_image(1, label=None, collection=job, query="boots")
     hit(job, 1, outcome="accepted", image=image)
     hit(job, 2, outcome="refused", reason="near-copy", detail="It is a copy of image 1.")
@@ -100,7 +100,7 @@ def test_the_page_tells_what_became_of_the_results(curator):
 
 
 def test_results_are_listed_by_collection_in_few_queries(curator, django_assert_max_num_queries):
-    job, other = collect.ask([shoe_type(), shoe_type("sandals")], 3)
+    job, other = start_collections([shoe_type(), shoe_type("sandals")], 3)
     for number in range(30):
         hit(job, number, outcome="refused", reason="tls")
     hit(other, 31, outcome="refused", reason="tls", detail="<b>bold</b>")
@@ -114,7 +114,7 @@ def test_results_are_listed_by_collection_in_few_queries(curator, django_assert_
 
 
 def test_pause_and_resume_from_the_page(curator):
-    job = collect.ask([shoe_type()], 3)[0]
+    job = start_collections([shoe_type()], 3)[0]
     for verb, state in (("pause", "paused"), ("resume", "queued"), ("cancel", "cancelled")):
         curator.post(reverse(f"admin:curation_collection_{verb}", args=[job.pk]))
         job.refresh_from_db()

@@ -12,8 +12,10 @@ from dataclasses import replace
 
 import pytest
 
-from curation.download import Downloader, HttpError, Stopped, TooLarge, fetch
-from tests.shady import SOON, Shady, names, outcome, picture
+from curation.download import fetch
+from curation.download.errors import HttpError, Stopped, TooLarge
+from curation.download.fetch import Downloader
+from tests.misbehaving_server import SOON, MisbehavingServer, outcome, picture, resolving
 
 TRICKS = {
     "image/7.jpg": "fetched",
@@ -63,37 +65,33 @@ TRICKS = {
 
 
 @pytest.mark.parametrize("path", TRICKS)
-def test_each_trick_has_its_outcome(shady, downloader, path):
-    assert outcome(downloader, shady.url(path)) == TRICKS[path]
+def test_each_trick_has_its_outcome(server, downloader, path):
+    assert outcome(downloader, server.url(path)) == TRICKS[path]
 
 
-def test_a_file_comes_as_it_was_sent(shady, downloader):
-    with downloader.fetch(shady.url("redirect/1", status=308)) as fetched:
-        assert fetched.file.read() == picture("end.jpg") == fetched.read()
-        assert fetched.bytes == len(picture("end.jpg"))
-        assert fetched.url == shady.url("image/end.jpg")
-        assert fetched.media_type == "image/jpeg"
-    assert fetched.file.closed
+def test_a_file_comes_as_it_was_sent(server, downloader):
+    with downloader.fetch(server.url("redirect/1", status=308)) as file:
+        assert file.read() == picture("end.jpg")
 
 
 @pytest.mark.parametrize("path", ["stall-missing", "drip-missing", "status/404?bytes=99999"])
-def test_what_is_left_of_one_answer_is_not_taken_for_the_next(shady, downloader, path):
-    assert outcome(downloader, shady.url(path)) == "http-error"
-    with downloader.fetch(shady.url("image/8.jpg")) as fetched:
+def test_what_is_left_of_one_answer_is_not_taken_for_the_next(server, downloader, path):
+    assert outcome(downloader, server.url(path)) == "http-error"
+    with downloader.fetch(server.url("image/8.jpg")) as fetched:
         assert fetched.read() == picture("8.jpg")
 
 
-def test_an_answer_without_a_body_leaves_a_connection_that_works(shady, downloader):
-    before = shady.connections
+def test_an_answer_without_a_body_leaves_a_connection_that_works(server, downloader):
+    before = server.connections
     with pytest.raises(HttpError) as kept:  # with its traceback, and the answer in that
-        downloader.fetch(shady.url("status/404?bytes=0", host="127.0.0.77"))
+        downloader.fetch(server.url("status/404?bytes=0", host="127.0.0.77"))
     assert kept.value.__traceback__
-    with downloader.fetch(shady.url("image/7.jpg", host="127.0.0.77")) as fetched:
-        assert fetched.bytes
-    assert shady.connections == before + 1
+    with downloader.fetch(server.url("image/7.jpg", host="127.0.0.77")) as fetched:
+        assert fetched.read() == picture("7.jpg")
+    assert server.connections == before + 1
 
 
-def test_an_endless_body_fills_neither_disk_nor_memory(shady, downloader, monkeypatch):
+def test_an_endless_body_fills_neither_disk_nor_memory(server, downloader, monkeypatch):
     sizes = []
 
     class Measured:
@@ -111,24 +109,24 @@ def test_an_endless_body_fills_neither_disk_nor_memory(shady, downloader, monkey
     monkeypatch.setattr(fetch.tempfile, "TemporaryFile", Measured)
     tracemalloc.start()
     with pytest.raises(TooLarge):
-        downloader.fetch(shady.url("endless"))
+        downloader.fetch(server.url("endless"))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert 0 < max(sizes) <= downloader.limits.max_bytes
     assert peak < 2 * 1024**2
 
 
-def test_it_says_who_it_is_and_brings_nothing_else(shady, downloader, monkeypatch, tmp_path):
+def test_it_says_who_it_is_and_brings_nothing_else(server, downloader, monkeypatch, tmp_path):
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login kim password secret\n")
     monkeypatch.setenv("NETRC", str(netrc))
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
     for _ in range(2):  # the first answer sets a cookie
-        with downloader.fetch(shady.url("echo")) as fetched:
+        with downloader.fetch(server.url("echo")) as fetched:
             seen = json.loads(fetched.read())
     assert seen["headers"] == {
-        "Host": f"127.0.0.1:{shady.port}",
+        "Host": f"127.0.0.1:{server.port}",
         "User-Agent": "ShoeTypeRecognizer/1.0 (collects pictures of shoes)",
         "Accept": "image/*",
         "Accept-Encoding": "identity",
@@ -136,26 +134,26 @@ def test_it_says_who_it_is_and_brings_nothing_else(shady, downloader, monkeypatc
 
 
 def test_https_checks_the_certificate_and_its_name():
-    with Shady(tls=True) as shady:
+    with MisbehavingServer(tls=True) as server:
         answers = {"shoes.test": [["127.0.0.1"]], "other.test": [["127.0.0.1"]]}
-        with names(answers), Downloader(shady.limits(), 2) as downloader:
-            assert outcome(downloader, shady.url("image/1.jpg")) == "fetched"
-            assert outcome(downloader, shady.url("image/1.jpg", "shoes.test")) == "fetched"
-            assert outcome(downloader, shady.url("image/1.jpg", "other.test")) == "tls"
-        with Downloader(shady.limits(ca_file=""), 2) as downloader:
-            assert outcome(downloader, shady.url("image/1.jpg")) == "tls"
-        with Downloader(shady.limits(seconds=0.8), 2) as downloader:
-            assert outcome(downloader, shady.url("drip-headers")) == "too-slow"
-            assert outcome(downloader, shady.url("drip-body")) == "too-slow"
-            assert outcome(downloader, shady.url("truncated")) == "truncated"
+        with resolving(answers), Downloader(server.limits(), 2) as downloader:
+            assert outcome(downloader, server.url("image/1.jpg")) == "fetched"
+            assert outcome(downloader, server.url("image/1.jpg", "shoes.test")) == "fetched"
+            assert outcome(downloader, server.url("image/1.jpg", "other.test")) == "tls"
+        with Downloader(server.limits(ca_file=""), 2) as downloader:
+            assert outcome(downloader, server.url("image/1.jpg")) == "tls"
+        with Downloader(server.limits(seconds=0.8), 2) as downloader:
+            assert outcome(downloader, server.url("drip-headers")) == "too-slow"
+            assert outcome(downloader, server.url("drip-body")) == "too-slow"
+            assert outcome(downloader, server.url("truncated")) == "truncated"
 
 
-def test_https_to_a_server_that_speaks_http_is_refused(shady, downloader):
-    assert outcome(downloader, shady.url("image/1.jpg").replace("http:", "https:")) == "tls"
+def test_https_to_a_server_that_speaks_http_is_refused(server, downloader):
+    assert outcome(downloader, server.url("image/1.jpg").replace("http:", "https:")) == "tls"
 
 
 @pytest.mark.parametrize("drip", [b"", b"\0"])
-def test_a_handshake_that_never_ends_is_given_up(shady, drip):
+def test_a_handshake_that_never_ends_is_given_up(server, drip):
     with socket.create_server(("127.0.0.1", 0)) as listening:
         over = threading.Event()
 
@@ -168,45 +166,44 @@ def test_a_handshake_that_never_ends_is_given_up(shady, drip):
 
         threading.Thread(target=shake, daemon=True).start()
         port = listening.getsockname()[1]
-        limits = shady.limits(ports=frozenset({port}), connect_seconds=0.4, tries=1)
+        limits = server.limits(ports=frozenset({port}), connect_seconds=0.4, tries=1)
         with Downloader(limits, 1) as downloader:
             assert outcome(downloader, f"https://127.0.0.1:{port}/") == "unreachable"
         over.set()
 
 
-def test_a_redirect_may_lead_from_https_to_http_and_tells(shady):
-    with Shady(tls=True) as secure:
-        limits = replace(secure.limits(), ports=frozenset({secure.port, shady.port}))
+def test_a_redirect_may_lead_from_https_to_http(server):
+    with MisbehavingServer(tls=True) as secure:
+        limits = replace(secure.limits(), ports=frozenset({secure.port, server.port}))
         with Downloader(limits, 2) as downloader:
-            plain = shady.url("image/1.jpg")
-            with downloader.fetch(secure.url("to", url=plain)) as fetched:
-                assert fetched.url == plain
+            with downloader.fetch(secure.url("to", url=server.url("image/1.jpg"))) as file:
+                assert file.read() == picture("1.jpg")
 
 
 @pytest.mark.parametrize("path", ["drip-body", "drip-headers", "stall", "endless-wait"])
-def test_closing_ends_what_is_under_way(shady, path):
-    downloader = Downloader(shady.limits(seconds=600), 2)
-    before = shady.requests.total()
+def test_closing_ends_what_is_under_way(server, path):
+    downloader = Downloader(server.limits(seconds=600), 2)
+    before = server.requests.total()
     with ThreadPoolExecutor(1) as pool:
         options = {"wait": 30} if path == "endless-wait" else {}
-        running = pool.submit(downloader.fetch, shady.url(path, **options))
-        while shady.requests.total() == before:
+        running = pool.submit(downloader.fetch, server.url(path, **options))
+        while server.requests.total() == before:
             threading.Event().wait(0.01)
         downloader.close()
         with pytest.raises(Stopped):
             running.result(timeout=SOON)
     with pytest.raises(Stopped):
-        downloader.fetch(shady.url("image/1.jpg"))
+        downloader.fetch(server.url("image/1.jpg"))
 
 
-def test_random_answers_lead_to_a_refusal_or_a_file(shady, downloader):
+def test_random_answers_lead_to_a_refusal_or_a_file(server, downloader):
     chance = random.Random(5)
     good = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Type: image/png\r\n\r\nabc"
     for _ in range(80):
         answer = bytearray(good)
         for _ in range(chance.randint(1, 6)):
             answer[chance.randrange(len(answer))] = chance.choice(b"\r\n:\x00\xff 19-,AHz")
-        url = shady.url("garbage/" + bytes(answer).hex())
+        url = server.url("garbage/" + bytes(answer).hex())
         assert outcome(downloader, url) in (
             "fetched", "broken-answer", "http-error", "truncated", "empty", "unreachable",
             "too-slow",

@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 import urllib3.util.connection
 
-from curation.download import Downloader, DownloadError, addresses
-from tests.shady import SOON, Shady, names, outcome
+from curation.download import addresses
+from curation.download.errors import DownloadError
+from curation.download.fetch import Downloader
+from tests.misbehaving_server import SOON, MisbehavingServer, outcome, resolving
 
 PRIVATE = [
     "127.0.0.1", "127.0.0.2", "127.1", "127.0.1", "2130706433", "0x7f000001", "0x7f.1",
@@ -26,12 +28,12 @@ PRIVATE = [
 
 
 @pytest.mark.parametrize("host", PRIVATE)
-def test_no_form_of_a_private_address_is_asked(shady, host):
-    before = shady.requests.total()
-    with Downloader(shady.limits(private=()), 1) as downloader:
-        assert outcome(downloader, f"http://{host}:{shady.port}/") in ("not-public", "bad-address")
+def test_no_form_of_a_private_address_is_asked(server, host):
+    before = server.requests.total()
+    with Downloader(server.limits(private=()), 1) as downloader:
+        assert outcome(downloader, f"http://{host}:{server.port}/") in ("not-public", "bad-address")
         assert outcome(downloader, f"http://{host}/") in ("not-public", "bad-address")
-    assert shady.requests.total() == before
+    assert server.requests.total() == before
 
 
 @pytest.mark.parametrize(
@@ -42,9 +44,9 @@ def test_no_form_of_a_private_address_is_asked(shady, host):
         ["93.184.216.34", "::7f00:1"], ["93.184.216.34", "4000::1"],
     ],
 )  # fmt: skip
-def test_every_address_of_a_name_must_be_public(shady, answer):
-    with Downloader(shady.limits(private=()), 1) as downloader, names({"shop.test": [answer]}):
-        assert outcome(downloader, shady.url("image/1.jpg", "shop.test")) == "not-public"
+def test_every_address_of_a_name_must_be_public(server, answer):
+    with Downloader(server.limits(private=()), 1) as downloader, resolving({"shop.test": [answer]}):
+        assert outcome(downloader, server.url("image/1.jpg", "shop.test")) == "not-public"
 
 
 @pytest.mark.parametrize(
@@ -70,7 +72,7 @@ def test_named_networks_are_let_through_and_their_neighbours_are_not():
         assert addresses.is_public(ipaddress.ip_address(address), network) is let
 
 
-def test_the_connection_goes_to_the_address_that_was_judged(shady, monkeypatch):
+def test_the_connection_goes_to_the_address_that_was_judged(server, monkeypatch):
     """A public name is asked at its public address, in one look-up, whatever it says later."""
     went = []
 
@@ -81,45 +83,45 @@ def test_the_connection_goes_to_the_address_that_was_judged(shady, monkeypatch):
     monkeypatch.setattr(urllib3.util.connection, "create_connection", refuse)
     answers = {"rebind.test": [["93.184.216.34"], ["127.0.0.1"]]}
     with (
-        Downloader(shady.limits(private=(), tries=1), 1) as downloader,
-        names(answers) as asked,
+        Downloader(server.limits(private=(), tries=1), 1) as downloader,
+        resolving(answers) as asked,
     ):
-        url = shady.url("image/1.jpg", "rebind.test")
+        url = server.url("image/1.jpg", "rebind.test")
         assert outcome(downloader, url) == "unreachable"
-        assert (went, asked["rebind.test"]) == ([("93.184.216.34", shady.port)], 1)
+        assert (went, asked["rebind.test"]) == ([("93.184.216.34", server.port)], 1)
         assert outcome(downloader, url) == "not-public"
         assert len(went) == 1
 
 
-def test_a_name_that_changes_its_mind_is_asked_where_it_was_judged(shady, downloader):
+def test_a_name_that_changes_its_mind_is_asked_where_it_was_judged(server, downloader):
     answers = {"rebind.test": [["127.0.0.7"], ["10.0.0.1"]]}
-    with names(answers) as asked:
-        url = shady.url("echo", "rebind.test")
+    with resolving(answers) as asked:
+        url = server.url("echo", "rebind.test")
         with downloader.fetch(url) as fetched:
             seen = json.loads(fetched.read())
         assert asked["rebind.test"] == 1
         assert outcome(downloader, url) == "not-public"
     assert seen["at"] == "127.0.0.7"
-    assert seen["headers"]["Host"] == f"rebind.test:{shady.port}"
+    assert seen["headers"]["Host"] == f"rebind.test:{server.port}"
 
 
-def test_a_redirect_is_looked_up_anew(shady, downloader):
+def test_a_redirect_is_looked_up_anew(server, downloader):
     answers = {"rebind.test": [["127.0.0.1"], ["192.168.0.1"]]}
-    with names(answers):
-        url = shady.url("to", "rebind.test", url=shady.url("image/1.jpg", "rebind.test"))
+    with resolving(answers):
+        url = server.url("to", "rebind.test", url=server.url("image/1.jpg", "rebind.test"))
         assert outcome(downloader, url) == "not-public"
 
 
-def test_a_slow_look_up_costs_no_more_than_the_time(shady, downloader):
-    with names({"slow.test": [["127.0.0.1"]]}, slow={"slow.test": SOON}):
-        assert outcome(downloader, shady.url("image/1.jpg", "slow.test")) == "too-slow"
+def test_a_slow_look_up_costs_no_more_than_the_time(server, downloader):
+    with resolving({"slow.test": [["127.0.0.1"]]}, slow={"slow.test": SOON}):
+        assert outcome(downloader, server.url("image/1.jpg", "slow.test")) == "too-slow"
 
 
-def test_an_unknown_name_is_not_tried_again(shady, patient):
-    with names({"nobody.test": [[]]}) as asked:
+def test_an_unknown_name_is_not_tried_again(server, patient):
+    with resolving({"nobody.test": [[]]}) as asked:
         with pytest.raises(DownloadError) as refused:
-            patient.fetch(shady.url("image/1.jpg", "nobody.test"))
-    assert (refused.value.code, refused.value.again) == ("unreachable", False)
+            patient.fetch(server.url("image/1.jpg", "nobody.test"))
+    assert (refused.value.code, refused.value.temporary) == ("unreachable", False)
     assert asked["nobody.test"] == 1
 
 
@@ -156,17 +158,17 @@ def test_an_unknown_name_is_not_tried_again(shady, patient):
         ("gopher://example.org/", "scheme"),
     ],
 )
-def test_addresses_that_cannot_be_used_are_refused_as_written(shady, downloader, url, code):
+def test_addresses_that_cannot_be_used_are_refused_as_written(server, downloader, url, code):
     with pytest.raises(DownloadError) as refused:
         downloader.fetch(url)
     assert refused.value.code == code
     assert "secret" not in refused.value.detail
 
 
-def test_the_port_must_be_allowed_on_private_networks_too(shady):
-    limits = replace(shady.limits(), ports=frozenset({80, 443}))
+def test_the_port_must_be_allowed_on_private_networks_too(server):
+    limits = replace(server.limits(), ports=frozenset({80, 443}))
     with Downloader(limits, 1) as downloader:
-        assert outcome(downloader, shady.url("image/1.jpg")) == "port"
+        assert outcome(downloader, server.url("image/1.jpg")) == "port"
 
 
 @pytest.mark.parametrize(
@@ -178,15 +180,15 @@ def test_the_port_must_be_allowed_on_private_networks_too(shady):
         ("http://my_shoes.test:{port}/?q=a b", "my_shoes.test"),
     ],
 )
-def test_international_and_untidy_addresses_are_understood(shady, downloader, written, sent):
-    with names({sent: [["127.0.0.1"]]}) as asked:
-        assert outcome(downloader, written.format(port=shady.port)) == "http-error"  # 404
+def test_international_and_untidy_addresses_are_understood(server, downloader, written, sent):
+    with resolving({sent: [["127.0.0.1"]]}) as asked:
+        assert outcome(downloader, written.format(port=server.port)) == "http-error"  # 404
     assert asked[sent] == 1
 
 
 def test_ipv6_servers_are_asked():
     try:
-        server = Shady(address="::1")
+        server = MisbehavingServer(address="::1")
     except OSError:
         pytest.skip("no IPv6 here")
     with server, Downloader(server.limits(), 1) as downloader:

@@ -5,13 +5,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from curation.download import Downloader, DownloadError, Stopped, ahead
-from tests.shady import SOON, Shady, picture
+from curation.download.errors import DownloadError, Stopped
+from curation.download.fetch import Downloader
+from curation.download.pool import map_per_host
+from tests.misbehaving_server import SOON, MisbehavingServer, picture
 
 
 def run(items, work, **changes):
     usual = {"host": lambda item: "one", "workers": 4, "per_host": 4, "window": 8}
-    return ahead(items, work, **usual | changes)
+    return map_per_host(items, work, **usual | changes)
 
 
 class Gate:
@@ -204,10 +206,10 @@ def test_results_that_nobody_took_are_closed():
 
 
 def test_pictures_of_many_hosts_come_in_order_with_few_requests_per_host():
-    with Shady() as shady, Downloader(shady.limits(), 12) as downloader:
-        urls = [shady.url(f"image/{n}.jpg", f"127.0.0.{n % 6 + 1}", wait=0.02) for n in range(90)]
-        urls[40] = shady.url("status/404", "127.0.0.3")
-        got = ahead(
+    with MisbehavingServer() as server, Downloader(server.limits(), 12) as downloader:
+        urls = [server.url(f"image/{n}.jpg", f"127.0.0.{n % 6 + 1}", wait=0.02) for n in range(90)]
+        urls[40] = server.url("status/404", "127.0.0.3")
+        got = map_per_host(
             urls,
             downloader.fetch,
             host=lambda url: url.split("/")[2],
@@ -223,17 +225,17 @@ def test_pictures_of_many_hosts_come_in_order_with_few_requests_per_host():
                 continue
             with fetched:
                 assert fetched.read() == picture(f"{number}.jpg")
-        assert set(shady.peak.values()) == {2}
-        assert shady.connections <= 6 * 2 + 1
+        assert set(server.peak.values()) == {2}
+        assert server.connections <= 6 * 2 + 1
 
 
 def test_closing_ends_fetches_under_way():
-    with Shady() as shady, Downloader(shady.limits(seconds=600), 4) as downloader:
+    with MisbehavingServer() as server, Downloader(server.limits(seconds=600), 4) as downloader:
         urls = [
-            shady.url("image/1.jpg"),
-            *[shady.url("drip-headers", f"127.0.0.{n}") for n in (2, 3)],
+            server.url("image/1.jpg"),
+            *[server.url("drip-headers", f"127.0.0.{n}") for n in (2, 3)],
         ]
-        got = ahead(
+        got = map_per_host(
             urls, downloader.fetch, host=lambda url: url, workers=4, per_host=1, window=9,
             stop=downloader.close,
         )  # fmt: skip

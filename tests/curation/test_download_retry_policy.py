@@ -1,11 +1,14 @@
-"""Second tries, pauses, wishes of sites, hosts that have had enough."""
+"""Second tries, Retry-After, X-Robots-Tag and pauses of hosts."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 
-from curation.download import Downloader, DownloadError
-from tests.shady import Shady, outcome, picture
+from curation.download.fetch import Downloader
+from curation.download.retry_policy import parse_retry_after
+from tests.misbehaving_server import MisbehavingServer, outcome, picture
 
 
 @pytest.mark.parametrize(
@@ -32,10 +35,10 @@ from tests.shady import Shady, outcome, picture
         ("empty?", "empty", 1),
     ],
 )
-def test_only_what_may_pass_is_tried_again(shady, patient, path, code, asked):
-    before = shady.requests.copy()
-    assert outcome(patient, shady.url(path)) == code
-    assert (shady.requests - before).total() == asked
+def test_only_what_may_pass_is_tried_again(server, patient, path, code, asked):
+    before = server.requests.copy()
+    assert outcome(patient, server.url(path)) == code
+    assert (server.requests - before).total() == asked
 
 
 @pytest.mark.parametrize(
@@ -47,23 +50,43 @@ def test_only_what_may_pass_is_tried_again(shady, patient, path, code, asked):
         "flaky/1/d?how=429&after=1",
     ],
 )
-def test_a_second_try_may_succeed(shady, patient, path):
-    with patient.fetch(shady.url(path)) as fetched:
+def test_a_second_try_may_succeed(server, patient, path):
+    with patient.fetch(server.url(path)) as fetched:
         assert fetched.read() == picture("end.jpg")
 
 
-def test_pauses_and_tries_stay_within_the_time(shady):
-    with Downloader(shady.limits(tries=1000, seconds=1.0), 1) as downloader:
-        assert outcome(downloader, shady.url("hangup")) in ("unreachable", "too-slow")
+def test_pauses_and_tries_stay_within_the_time(server):
+    with Downloader(server.limits(tries=1000, seconds=1.0), 1) as downloader:
+        assert outcome(downloader, server.url("hangup")) in ("unreachable", "too-slow")
+
+
+def http_date(seconds: float) -> str:
+    """The date that many seconds from now, as `Retry-After` has it."""
+    return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
 
 
 @pytest.mark.parametrize(
-    ("status", "again"), [(429, True), (503, True), (500, True), (403, False), (404, False)]
-)
-def test_another_day_is_worth_a_try_where_the_trouble_may_pass(shady, downloader, status, again):
-    with pytest.raises(DownloadError) as refused:
-        downloader.fetch(shady.url(f"status/{status}"))
-    assert refused.value.again is again
+    ("value", "seconds"),
+    [("120", 120), (" 7 ", 7), (None, None), ("", None), ("soon", None), ("-3", None),
+     ("inf", None), ("9" * 5000, None), ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
+     ("1 Jan 99999 00:00 GMT", None)],
+)  # fmt: skip
+def test_retry_after_is_read_as_seconds(value, seconds):
+    assert parse_retry_after(value) == seconds
+
+
+def test_retry_after_may_be_a_date():
+    assert 280 < parse_retry_after(http_date(300)) <= 300
+
+
+def test_a_date_to_come_back_at_is_kept_to(server, patient):
+    soon, later = http_date(2), http_date(60)
+    with patient.fetch(server.url("flaky/1/date", how=429, after=soon)) as fetched:
+        assert fetched.read() == picture("end.jpg")
+    before = server.requests.total()
+    assert outcome(patient, server.url("status/429", "127.0.0.55", after=later)) == "http-error"
+    assert outcome(patient, server.url("image/1.jpg", "127.0.0.55")) == "host-tired"
+    assert server.requests.total() == before + 1
 
 
 @pytest.mark.parametrize(
@@ -89,52 +112,52 @@ def test_another_day_is_worth_a_try_where_the_trouble_may_pass(shady, downloader
         ([""], False),
     ],
 )
-def test_the_sites_wish_is_obeyed_where_it_is_meant_for_us(shady, downloader, lines, refused):
-    url = shady.url("robots") + "?" + "&".join(f"tag={line}" for line in lines)
+def test_the_sites_wish_is_obeyed_where_it_is_meant_for_us(server, downloader, lines, refused):
+    url = server.url("robots") + "?" + "&".join(f"tag={line}" for line in lines)
     assert outcome(downloader, url) == ("robots" if refused else "fetched")
 
 
-def test_the_sites_wish_may_be_set_aside_by_the_operator(shady):
-    with Downloader(shady.limits(robots=False), 1) as downloader:
-        assert outcome(downloader, shady.url("robots", tag="noindex")) == "fetched"
+def test_the_sites_wish_may_be_set_aside_by_the_operator(server):
+    with Downloader(server.limits(robots=False), 1) as downloader:
+        assert outcome(downloader, server.url("robots", tag="noindex")) == "fetched"
 
 
 @pytest.mark.parametrize(
     ("trick", "asked"), [("status/429", 3), ("status/429?after=600", 1), ("status/403", 8)]
 )
-def test_a_host_that_has_had_enough_is_left_alone(shady, patient, trick, asked):
+def test_a_host_that_has_had_enough_is_left_alone(server, patient, trick, asked):
     host = "127.0.0.33"
-    before = shady.hosts[host]
-    codes = [outcome(patient, shady.url(trick, host)) for _ in range(12)]
+    before = server.hosts[host]
+    codes = [outcome(patient, server.url(trick, host)) for _ in range(12)]
     assert codes == ["http-error"] * asked + ["host-tired"] * (12 - asked)
-    assert shady.hosts[host] - before == asked
-    assert outcome(patient, shady.url("image/1.jpg", host)) == "host-tired"
-    assert outcome(patient, shady.url("image/1.jpg", "127.0.0.34")) == "fetched"
+    assert server.hosts[host] - before == asked
+    assert outcome(patient, server.url("image/1.jpg", host)) == "host-tired"
+    assert outcome(patient, server.url("image/1.jpg", "127.0.0.34")) == "fetched"
 
 
-def test_refusals_that_do_not_follow_each_other_tire_nobody(shady, patient):
+def test_refusals_that_do_not_follow_each_other_tire_nobody(server, patient):
     for _ in range(4):
-        assert outcome(patient, shady.url("status/429")) == "http-error"
-        assert outcome(patient, shady.url("image/1.jpg")) == "fetched"
+        assert outcome(patient, server.url("status/429")) == "http-error"
+        assert outcome(patient, server.url("image/1.jpg")) == "fetched"
 
 
 def test_connections_are_kept_for_the_next_request():
-    with Shady() as shady, Downloader(shady.limits(), 2) as downloader:
+    with MisbehavingServer() as server, Downloader(server.limits(), 2) as downloader:
         for path in ("image/1.jpg", "status/404", "redirect/2", "empty", "image/2.jpg"):
-            outcome(downloader, shady.url(path))
-        assert shady.connections == 1
+            outcome(downloader, server.url(path))
+        assert server.connections == 1
 
 
 def test_connections_to_many_hosts_are_kept():
-    with Shady() as shady, Downloader(shady.limits(), 2) as downloader:
+    with MisbehavingServer() as server, Downloader(server.limits(), 2) as downloader:
         for host in [*range(1, 31)] * 2:
-            assert outcome(downloader, shady.url("image/1.jpg", f"127.0.0.{host}")) == "fetched"
-        assert shady.connections == 30
+            assert outcome(downloader, server.url("image/1.jpg", f"127.0.0.{host}")) == "fetched"
+        assert server.connections == 30
 
 
 def test_no_more_fetches_run_at_once_than_allowed():
-    with Shady() as shady, Downloader(shady.limits(), 2) as downloader:
-        urls = [shady.url("image/1.jpg", f"127.0.0.{n}", wait=0.1) for n in range(1, 9)]
+    with MisbehavingServer() as server, Downloader(server.limits(), 2) as downloader:
+        urls = [server.url("image/1.jpg", f"127.0.0.{n}", wait=0.1) for n in range(1, 9)]
         with ThreadPoolExecutor(8) as pool:
             assert {*pool.map(lambda url: outcome(downloader, url), urls)} == {"fetched"}
-        assert shady.peak_of_all == 2
+        assert server.peak_of_all == 2

@@ -17,9 +17,9 @@ from curation.search import (
     RateLimited,
     SearchBroken,
     SearchUnreachable,
-    UnknownFilter,
     provider,
 )
+from curation.search.errors import UnknownFilter
 from tests.engines import BING, DUCKDUCKGO, Engines, Fault, Result
 
 BOTH = pytest.mark.parametrize("name", [DUCKDUCKGO, BING])

@@ -24,7 +24,7 @@ import pytest
 from django.conf import settings
 from PIL import Image
 
-from tests.shapes import draw
+from tests.shape_drawings import draw
 
 ROOT = settings.BASE_DIR
 LABELS = {"uggs": "disc", "mules": "ring", "loafers": "bars"}

@@ -2,7 +2,11 @@
 
 from django.core.management.base import CommandError
 
-from curation import collect, ingest, search
+from curation import ingest, search
+from curation.collect.configuration import ignored_filters
+from curation.collect.outcomes import REASONS, HitCounts
+from curation.collect.run import collect_images
+from curation.collect.start import start_collections
 from curation.models import Collection, ShoeType
 from shoeproject.jobs.commands import ProjectCommand, wait_for
 
@@ -16,7 +20,6 @@ class Command(ProjectCommand):
     )
 
     def add_arguments(self, parser):
-        """Declare the arguments."""
         filters = ", ".join(f"{n}={'|'.join(values)}" for n, values in search.FILTERS.items())
         add = parser.add_argument
         add("types", nargs="*", metavar="TYPE", help="a type's name or slug")
@@ -29,8 +32,7 @@ class Command(ProjectCommand):
         add("--wait", action="store_true", help="show progress; work here where no worker does")
 
     def handle(self, types, all, count, term, filter, unsafe, set_label, wait, **options):
-        """Queue the collections, and with --wait see them through."""
-        jobs = collect.ask(
+        jobs = start_collections(
             _types(types, all), count, terms=term, filters=_filters(filter), safe=not unsafe,
             set_label=set_label,
         )  # fmt: skip
@@ -38,16 +40,14 @@ class Command(ProjectCommand):
             if not wait:
                 self.stdout.write(f"Collection {job.pk}: {job} is queued.")
                 continue
-            self._print(wait_for(job, collect.run))
+            self._print(wait_for(job, collect_images))
 
     def _print(self, job: Collection):
-        tally = collect.Tally.of(job)
-        self.stdout.write(f"{job.shoe_type}: {tally.accepted} of {job.count} images; {tally.words}")
-        for reason, number in tally.refused.most_common():
-            self.stdout.write(f"  {number:5d} {collect.WORDS.get(reason, reason)}")
-        for name in collect.not_applied(job):
-            self.stdout.write(f"  {name}")
-        for note in job.report.get("notes", []):
+        counts = HitCounts.of(job)
+        self.stdout.write(f"{job.shoe_type}: {counts.accepted} of {job.count} images; {counts}")
+        for reason, number in counts.refused.most_common():
+            self.stdout.write(f"  {number:5d} {REASONS.get(reason, reason)}")
+        for note in [*ignored_filters(job), *job.report.get("notes", [])]:
             self.stdout.write(f"  {note}")
         if job.report.get("dry"):
             self.stdout.write("  The results ran dry. Other search terms may find more.")

@@ -1,4 +1,4 @@
-"""Pictures drawn for tests: classes that a small network learns within seconds."""
+"""Pictures of simple shapes: classes that a small network learns within seconds."""
 
 import hashlib
 import random
@@ -20,24 +20,24 @@ SLUGS = [info.slug for info in CLASSES]
 
 def draw(shape: str, number: int, size: int = 72) -> Image.Image:
     """The `number`-th picture of a shape: same arguments, same pixels."""
-    dice = random.Random(f"{shape}:{number}")
+    rng = random.Random(f"{shape}:{number}")
     image = Image.new("RGB", (size, size - 12), (255, 255, 255))
-    pen = ImageDraw.Draw(image)
-    left, top = dice.randint(4, 14), dice.randint(4, 10)
+    drawing = ImageDraw.Draw(image)
+    left, top = rng.randint(4, 14), rng.randint(4, 10)
     box = (left, top, left + 44, top + 44)
-    ink = tuple(dice.randint(0, 60) for _ in range(3))
+    ink = tuple(rng.randint(0, 60) for _ in range(3))
     if shape == "disc":
-        pen.ellipse(box, fill=(200, *ink[1:]))
+        drawing.ellipse(box, fill=(200, *ink[1:]))
     elif shape == "ring":
-        pen.ellipse(box, outline=(*ink[:2], 200), width=8)
+        drawing.ellipse(box, outline=(*ink[:2], 200), width=8)
     elif shape == "bars":
         for y in range(top, top + 44, 12):
-            pen.rectangle((left, y, left + 44, y + 5), fill=ink)
+            drawing.rectangle((left, y, left + 44, y + 5), fill=ink)
     elif shape == "cross":
-        pen.line(box, fill=(ink[0], 160, ink[2]), width=9)
-        pen.line((box[0], box[3], box[2], box[1]), fill=(ink[0], 160, ink[2]), width=9)
+        drawing.line(box, fill=(ink[0], 160, ink[2]), width=9)
+        drawing.line((box[0], box[3], box[2], box[1]), fill=(ink[0], 160, ink[2]), width=9)
     else:
-        pen.rectangle((0, 0, size, size), fill=tuple(90 + value for value in ink))
+        drawing.rectangle((0, 0, size, size), fill=tuple(90 + value for value in ink))
     return image
 
 

@@ -1,4 +1,4 @@
-"""Asking for a collection: what may be asked for, and one job for each type."""
+"""Start collections: one job for each type."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -12,7 +12,7 @@ from shoeproject.jobs import OPEN_STATES
 
 
 class CollectionRefused(CurationError):
-    """The collection cannot be asked for like this."""
+    """The collection cannot be started like this; `why` is a sentence."""
 
     why: str
 
@@ -21,11 +21,11 @@ class CollectionRefused(CurationError):
     message = "{why}"
 
 
-def ask(
+def start_collections(
     types: Iterable[ShoeType], count: int, *, terms: Sequence[str] = (),
     filters: Mapping[str, str] | None = None, safe: bool = True, set_label: bool = False, by=None,
 ) -> list[Collection]:  # fmt: skip
-    """Queue a collection of `count` new images for each type; all of them or none.
+    """Queue a job that collects `count` new images for each type; all of the jobs or none.
 
     `terms`: what to search for instead of the type's own terms, for one type alone. `filters`: see
     `search.FILTERS`. Raises `CollectionRefused`.
@@ -40,23 +40,23 @@ def ask(
         raise CollectionRefused("Search terms belong to one type; choose one, or leave them empty.")
     if any(len(term) > 200 for term in own):
         raise CollectionRefused("A search term has 200 characters at most.")
-    asked = _check_filters(filters or {})
+    checked = _check_filters(filters or {})
     with transaction.atomic():
-        _refuse_twice(types)
-        made = [
+        _refuse_open(types)
+        jobs = [
             Collection.objects.create(
                 shoe_type=shoe_type, terms=own or shoe_type.search_terms or [shoe_type.name],
-                count=count, filters=asked, safe_search=safe, set_label=set_label, asked_by=by,
+                count=count, filters=checked, safe_search=safe, set_label=set_label, asked_by=by,
             )
             for shoe_type in dict.fromkeys(types)
         ]  # fmt: skip
-        for job in made:
+        for job in jobs:
             job.ring()
-    return made
+    return jobs
 
 
 def _check_filters(filters: Mapping[str, str]) -> dict[str, str]:
-    """The filters that are set; raises `CollectionRefused` for one that nobody knows."""
+    """Return the filters that are set. Raises `CollectionRefused` for an unknown one."""
     for name, value in filters.items():
         if name not in search.FILTERS:
             raise CollectionRefused(
@@ -69,7 +69,8 @@ def _check_filters(filters: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in filters.items() if value}
 
 
-def _refuse_twice(types) -> None:
+def _refuse_open(types: list[ShoeType]) -> None:
+    """Raise `CollectionRefused` where a collection of one of the types is not finished."""
     open_jobs = Collection.objects.filter(state__in=OPEN_STATES, shoe_type__in=types)
     for job in open_jobs.select_related("shoe_type")[:1]:
         raise CollectionRefused(

@@ -1,14 +1,14 @@
-"""The installation's settings as the searching and the downloading want them."""
+"""The settings for collecting, as arguments for search and download."""
 
 from django.conf import settings
 
 from curation import search
-from curation.download import Limits
+from curation.download.limits import Limits
 from curation.models import Collection
 
 
-def downloader_limits() -> Limits:
-    """What a download may cost and where it may go."""
+def download_limits() -> Limits:
+    """The limits of each download."""
     return Limits(
         max_bytes=settings.IMAGE_MAX_BYTES,
         seconds=settings.COLLECT_SECONDS,
@@ -21,8 +21,8 @@ def downloader_limits() -> Limits:
     )
 
 
-def connection() -> search.Connection:
-    """How the search engines are reached."""
+def search_connection() -> search.Connection:
+    """How to reach the search engines."""
     return search.Connection(
         proxy=settings.COLLECT_PROXY,
         ca_file=settings.COLLECT_CA_FILE,
@@ -30,20 +30,20 @@ def connection() -> search.Connection:
     )
 
 
-def providers(safe: bool) -> list[search.Provider]:
-    """The search engines that may be used, the first choice first; with `safe` only those that can
+def search_providers(safe: bool) -> list[search.Provider]:
+    """The search engines that may be used, in order of preference; with `safe` only those that can
     do strict safe search."""
-    known = [
+    providers = [
         search.provider(name, trusted_safe=settings.COLLECT_BING_SAFE and name == "bing")
         for name in settings.COLLECT_PROVIDERS
     ]
-    return [provider for provider in known if provider.safe or not safe]
+    return [provider for provider in providers if provider.safe or not safe]
 
 
-def not_applied(job: Collection) -> list[str]:
-    """A sentence for each engine that ignores some of the filters which a collection asks for."""
+def ignored_filters(job: Collection) -> list[str]:
+    """A sentence for each search engine that ignores some filters of a collection."""
     return [
-        f"{provider.words} does not apply: {', '.join(missing)}."
-        for provider in providers(job.safe_search)
+        f"{provider.display_name} does not apply: {', '.join(missing)}."
+        for provider in search_providers(job.safe_search)
         if (missing := [name for name in job.filters if name not in provider.honours])
     ]
