@@ -9,11 +9,11 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from classifier.inference.classify import CARD, GRAPH, HEAD, open_session, reference_array
+from classifier.inference.card import CARD, GRAPH, HEAD, file_facts, reference_array, write_card
+from classifier.inference.onnx_session import open_session
 from classifier.inference.preprocess import Preprocess
 from classifier.models import ModelVersion
 from classifier.registry import starter
-from shoeproject.storage.files import sha256_of
 
 
 def register_reversed() -> ModelVersion:
@@ -30,11 +30,8 @@ def register_reversed() -> ModelVersion:
         logits = open_session(graph).run(["logits"], {"image": image})[0][0]
         card["reference"]["logits"] = logits.tolist()
         card |= {"name": "Starter, reversed", "temperature": card["temperature"] * 1.25}
-        card["files"] = {
-            file: {"sha256": sha256_of(folder / file), "bytes": (folder / file).stat().st_size}
-            for file in card["files"]
-        }
-        (folder / CARD).write_text(json.dumps(card), encoding="utf-8")
+        card["files"] = file_facts(folder)
+        write_card(card, folder)
         return starter.register(folder)
 
 

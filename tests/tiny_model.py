@@ -6,26 +6,17 @@ distance of the mean colour from the class's own: |x − c|² without |x|², whi
 classes, is linear in x, so the head is a plain Linear like that of a trained network.
 """
 
-import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from classifier.inference.classify import (
-    CARD,
-    FORMAT,
-    GRAPH,
-    HEAD,
-    OUTPUTS,
-    open_session,
-    reference_array,
-)
+from classifier.inference.card import FORMAT, GRAPH, HEAD, file_facts, reference_array, write_card
+from classifier.inference.onnx_session import OUTPUTS, open_session
 from classifier.inference.preprocess import Preprocess
 from classifier.models import ModelVersion
-from classifier.registry import store
+from classifier.registry import serving, stored
 from curation.models import ShoeType
 
 SIZE, BLOCK, SHARPNESS = 32, 8, 60.0
@@ -99,10 +90,6 @@ def write(folder: Path, classes: list[dict], colours, name: str, thresholds=None
     logits = open_session((folder / GRAPH).read_bytes()).run(
         ["logits"], {"image": reference_array(spec)}
     )[0][0]
-    files = {}
-    for file in (GRAPH, HEAD):
-        data = (folder / file).read_bytes()
-        files[file] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
     card = {
         "format": FORMAT,
         "name": name,
@@ -115,9 +102,9 @@ def write(folder: Path, classes: list[dict], colours, name: str, thresholds=None
         "agreement": None,
         "training": {},
         "reference": {"logits": logits.tolist(), "tolerance": 1e-3},
-        "files": files,
+        "files": file_facts(folder),
     }
-    (folder / CARD).write_text(json.dumps(card))
+    write_card(card, folder)
     return card
 
 
@@ -136,10 +123,10 @@ def activate(folder: Path, colours=COLOURS, name="mean colour", thresholds=None)
     ]
     folder.mkdir(parents=True, exist_ok=True)
     card = write(folder, classes, colours.values(), name, thresholds)
-    digest = store.put(folder, card)
+    digest = stored.put(folder, card)
     ModelVersion.objects.filter(active=True).update(active=False)
     version, _ = ModelVersion.objects.update_or_create(
         digest=digest, defaults={"name": name, "card": card, "active": True}
     )
-    store.forget()
+    serving.forget()
     return version

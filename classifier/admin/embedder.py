@@ -1,4 +1,4 @@
-"""Admin pages of the embedders made of pretrained weights."""
+"""Admin of the embedders made of pretrained weights."""
 
 from django.conf import settings
 from django.contrib import admin, messages
@@ -6,7 +6,7 @@ from django.core.exceptions import PermissionDenied
 from django.shortcuts import redirect
 from django.template.defaultfilters import filesizeformat
 
-from classifier.inference.classify import GRAPH
+from classifier.inference.card import GRAPH
 from classifier.jobs import pretrained_embedder
 from classifier.models import PretrainedEmbedder
 from shoeproject.jobs.admin import JobAdmin
@@ -14,22 +14,19 @@ from shoeproject.jobs.admin import JobAdmin
 
 @admin.register(PretrainedEmbedder)
 class PretrainedEmbedderAdmin(JobAdmin):
-    """Embedders: ask for the one that the settings name, watch its export."""
+    """Embedders: request the one that the settings name, watch its export."""
 
     list_display = ["__str__", "state", "progress", "weights", "created_at"]
     input_fields = ("arch", "size")
     result_fields = ("weights", "bytes", "digest")
 
     def get_fields(self, request, obj=None):
-        """Before there is one, what will be exported."""
         return super().get_fields(request, obj) if obj else ("wanted",)
 
     def get_readonly_fields(self, request, obj=None):
-        """Everything: the settings say what is asked for."""
         return self.get_fields(request, obj)
 
     def add_view(self, request, form_url="", extra_context=None):
-        """Ask for it, and on to its page: the one there is, where there is one."""
         if request.method != "POST":
             one_button = {"show_save_and_add_another": False, "show_save_and_continue": False}
             return super().add_view(request, form_url, {**(extra_context or {}), **one_button})
@@ -42,7 +39,6 @@ class PretrainedEmbedderAdmin(JobAdmin):
 
     @admin.display(description="network")
     def wanted(self, row):
-        """What the settings ask for."""
         return (
             f"{settings.EMBED_ARCH} at {settings.EMBED_SIZE} px, as the settings EMBED_ARCH and "
             "EMBED_SIZE say; the training worker exports it"
@@ -50,10 +46,8 @@ class PretrainedEmbedderAdmin(JobAdmin):
 
     @admin.display
     def weights(self, row):
-        """What the network's numbers come from."""
         return row.card.get("name", "–")
 
     @admin.display(description="size of the file")
     def bytes(self, row):
-        """As it is stored."""
         return filesizeformat(row.card["files"][GRAPH]["bytes"]) if row.card else "–"

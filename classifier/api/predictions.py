@@ -1,22 +1,27 @@
-"""Photos in, answers out; and an answer that was given before."""
+"""Predictions: answer photos, and read an earlier answer from its id."""
 
 from django.conf import settings
 from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from classifier.answers import answer, past
-from classifier.api import examples, explanation, parsers, serializers
-from classifier.api.guide import PublicView
+from classifier.answers import answer
+from classifier.api import examples, explanation, parsers
+from classifier.api.request_photos import TooManyPhotos
+from classifier.api.serializers import AnswerSerializer, AnswersSerializer, PastAnswerSerializer
+from classifier.api.views import PublicView
 from classifier.errors import (
     AnswerExpired,
     AnswerUnknown,
     ModelBusy,
     ModelUnknown,
     ModelUnloadable,
+    NoActiveModel,
+    PhotoMissing,
     TooBusy,
 )
-from classifier.registry import store
+from classifier.registry import serving
+from curation.images import SideTooLong, TooManyPixels
 from shoeproject.api import problems, throttles
 from shoeproject.errors import ProjectError
 
@@ -24,7 +29,7 @@ MODEL = OpenApiParameter(
     "model",
     str,
     description="Which version answers: its number, at least twelve digits of its digest, or "
-    "“active”, which it is where nothing is said. See the list of models",
+    "“active”, which is the default. See the list of models",
 )
 _MB = 1024**2
 DESCRIPTION = f"""One photo, or several, in one of four ways:
@@ -48,8 +53,8 @@ _PICTURE = {
 }
 _TEXT = {"type": "string", "description": "A photo in base64, or a data: address of it"}
 _SEVERAL = {"type": "array", "minItems": 1, "maxItems": settings.PREDICT_MOST_PHOTOS}
-# What a request may bring. A FileField would be drawn as the address of a stored file.
-BODIES = {
+# What a request may send. A FileField would be drawn as the address of a stored file.
+REQUEST = {
     "multipart/form-data": {
         "type": "object",
         "required": ["image"],
@@ -70,56 +75,69 @@ BODIES = {
 }
 
 
-class PredictionsView(parsers.PlaceFirst, PublicView):
+class PredictionsView(parsers.CapacityMixin, PublicView):
     """`POST /api/v1/predictions/`."""
 
-    parser_classes = [parsers.Form, parsers.Json, parsers.RawPhoto, parsers.RawBytes]
+    parser_classes = [
+        parsers.FormParser,
+        parsers.JsonParser,
+        parsers.PhotoParser,
+        parsers.OctetStreamParser,
+    ]
     scope = throttle_scope = "predict"
+    problems = {
+        "POST": [
+            *examples.PHOTO_PROBLEMS,
+            PhotoMissing(),
+            TooManyPhotos(40, 16),
+            TooManyPixels(9000, 7000, 50_000_000),
+            SideTooLong(40_000, 20, 32_768),
+            NoActiveModel(),
+            ModelUnknown(),
+            ModelUnloadable("3f9c1d0a77e2"),
+            ModelBusy(10),
+        ]
+    }
 
     @extend_schema(
         operation_id="predict",
         summary="Recognise the shoe in a photo, or in several",
         description=DESCRIPTION,
         tags=["predictions"],
-        parameters=[MODEL, explanation.ASKED],
-        request=BODIES,
+        parameters=[MODEL, explanation.EXPLAIN],
+        request=REQUEST,
         examples=[*examples.ANSWERS, examples.SEVERAL],
         responses={
             200: PolymorphicProxySerializer(
                 "AnswerOrAnswersShape",
-                [serializers.AnswerShape, serializers.AnswersShape],
+                [AnswerSerializer, AnswersSerializer],
                 resource_type_field_name=None,
-            ),
-            **examples.problem_responses(
-                *examples.PHOTO_ERRORS,
-                exceptions.UnsupportedMediaType("text/plain"),
-                ModelUnknown(),
-                ModelUnloadable("3f9c1d0a77e2"),
-                ModelBusy(10),
-            ),
+            )
         },
     )
     def post(self, request):
-        """Answer one photo, or each of several."""
-        photos, several = parsers.photos(request)
-        served = store.pinned(request.query_params.get("model") or "active")
-        why = explanation.is_asked(request)
+        photos, several = parsers.get_photos(request)
+        served = serving.pinned(request.query_params.get("model") or "active")
+        explain = explanation.is_requested(request)
         if several:
-            body = {"predictions": _each(request, photos, why, served)}
+            body = {"predictions": _answer_each(request, photos, explain, served)}
         else:
-            body = answer.recognise(parsers.content(photos[0]), why, served)
+            body = answer.recognise(parsers.photo_bytes(photos[0]), explain, served)
         return Response(body, headers={"Cache-Control": "no-store"})
 
 
-def _each(request, photos: list, why: bool, served: store.Served) -> list[dict]:
-    """An answer or an error for each. Every photo counts for the rate, the first did already. Where
-    even that one finds no place, the whole request is refused."""
+def _answer_each(request, photos: list, explain: bool, served: serving.Served) -> list[dict]:
+    """An answer or an error for each photo.
+
+    Each counts for the rate limit; the first has been counted already. Raises `TooBusy` if there
+    is no capacity even for the first.
+    """
     results = []
-    for sent in photos:
+    for photo in photos:
         try:
             if results:
                 throttles.check(request, PredictionsView.throttle_scope)
-            results.append(answer.recognise(parsers.content(sent), why, served))
+            results.append(answer.recognise(parsers.photo_bytes(photo), explain, served))
         except (ProjectError, exceptions.Throttled) as error:
             if isinstance(error, TooBusy) and not results:
                 raise
@@ -131,18 +149,16 @@ def _each(request, photos: list, why: bool, served: store.Served) -> list[dict]:
 class AnswerView(PublicView):
     """`GET /api/v1/answers/<id>/`."""
 
+    problems = {"GET": [AnswerUnknown(), AnswerExpired()]}
+
     @extend_schema(
         operation_id="get_answer",
-        summary="An answer that was given before",
-        description="Read from its signed id, in the words of today's guide. The id holds no "
+        summary="An earlier answer",
+        description="Read from its signed id, with the text of today's guide. The id holds no "
         "photo, and nothing was stored.",
         tags=["predictions"],
-        responses={
-            200: serializers.PastAnswerShape,
-            **examples.problem_responses(AnswerUnknown(), AnswerExpired()),
-        },
+        responses={200: PastAnswerSerializer},
         examples=[examples.PAST],
     )
     def get(self, request, answer_id):
-        """Read it."""
-        return Response(past.read(answer_id), headers={"Cache-Control": "private, max-age=60"})
+        return Response(answer.from_id(answer_id), headers={"Cache-Control": "private, max-age=60"})

@@ -1,7 +1,7 @@
 """A limit on predictions at once, and on those that wait. Pure.
 
 One thread computes as fast as two would on the same core, and every waiting upload holds its
-photo in memory: beyond the bound a quick "try again" is kinder than a slow answer.
+photo in memory: beyond the limit a quick "try again" is better than a slow answer.
 """
 
 import threading
@@ -15,13 +15,13 @@ RETRY_AFTER_SECONDS = 2
 
 
 class ConcurrencyLimit:
-    """Lets `concurrency` in, and `queue` wait their turn in the order in which they came."""
+    """Up to `concurrency` callers at a time; up to `queue` more wait, first come first served."""
 
     def __init__(self, concurrency: int, queue: int):
         self.concurrency, self.queue = concurrency, queue
         self._lock = threading.Lock()
         self._running = 0
-        self._waiting = deque()
+        self._waiting: deque[threading.Event] = deque()
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -33,18 +33,18 @@ class ConcurrencyLimit:
             self._leave()
 
     def check_place(self) -> None:
-        """Raises `TooBusy` where there is no place at this moment; holds none.
+        """Raises `TooBusy` where there is no place at this moment; takes none.
 
-        For before a photo is read: saying no then costs a fraction.
+        Meant for the moment before a photo is read, when refusing it costs little.
         """
         if self._running >= self.concurrency and len(self._waiting) >= self.queue:
             raise TooBusy(RETRY_AFTER_SECONDS)
 
     def resize(self, concurrency: int, queue: int) -> None:
-        """Other bounds from now on. Who is in or waits already stays."""
+        """Change the limits. Callers that run or wait already are kept."""
         with self._lock:
             self.concurrency, self.queue = concurrency, queue
-            self._call()
+            self._admit()
 
     def _enter(self) -> None:
         with self._lock:
@@ -53,16 +53,16 @@ class ConcurrencyLimit:
                 return
             if len(self._waiting) >= self.queue:
                 raise TooBusy(RETRY_AFTER_SECONDS)
-            called = threading.Event()
-            self._waiting.append(called)
-        called.wait()
+            admitted = threading.Event()
+            self._waiting.append(admitted)
+        admitted.wait()
 
     def _leave(self) -> None:
         with self._lock:
             self._running -= 1
-            self._call()
+            self._admit()
 
-    def _call(self) -> None:
+    def _admit(self) -> None:
         # Places are handed over rather than freed, so that no newcomer can jump the queue.
         while self._waiting and self._running < self.concurrency:
             self._running += 1

@@ -1,8 +1,8 @@
-"""Arrays that come from several threads within moments are computed in one go. Pure.
+"""Compute arrays that arrive from several threads at nearly the same time in one batch. Pure.
 
-For a GPU, which one picture cannot keep busy; not measured on one. A CPU's thread is busy with one
-picture: the starter's int8 network took 6.3 ms of it for each, alone and in batches of 8 (AMD
-EPYC, median of 12), so there nothing is batched.
+For a GPU, which one picture cannot keep busy; not measured on one. On a CPU nothing is batched: the
+starter's int8 network took 6.3 ms for each picture, alone and in batches of 8 (AMD EPYC, median of
+12).
 """
 
 import threading
@@ -22,11 +22,12 @@ class _Batch:
 
 
 class Batcher:
-    """Gathers what threads bring. The first to come waits a moment for others, then computes for
-    all of them: there is no thread of its own that a model would leave behind when it goes.
+    """Collects the calls of several threads into batches. The first caller of a batch waits a
+    moment for others, then computes for all of them: no thread of the batcher's own has to be ended
+    when its model is dropped.
 
     `compute`: (n, …) → a tuple of arrays (n, …). `most`: calls in one batch. `seconds`: how long
-    the first waits for others; while the batch before is computed they gather without that too.
+    the first caller waits for others; while the batch before is computed calls are collected too.
     """
 
     def __init__(
@@ -35,27 +36,27 @@ class Batcher:
         self._compute, self._most, self._seconds = compute, most, seconds
         self._lock = threading.Lock()
         self._device = threading.Lock()  # held while a batch is computed
-        self._gathering: _Batch | None = None
+        self._open: _Batch | None = None
 
     def run(self, rows: np.ndarray) -> tuple[np.ndarray, ...]:
-        """What `compute` gives for these rows, all of one shape but for the first axis.
+        """What `compute` gives for these rows, which differ in shape in the first axis alone.
 
-        Raises whatever computing the batch raised, in every thread that had a share in it, and
-        TimeoutError after WAIT_SECONDS.
+        Raises what computing the batch raised, in every thread with rows in it, and TimeoutError
+        after WAIT_SECONDS.
         """
-        result = Future()
+        result: Future[tuple[np.ndarray, ...]] = Future()
         with self._lock:
-            leads = self._gathering is None
-            batch = self._gathering = self._gathering or _Batch()
+            first = self._open is None
+            batch = self._open = self._open or _Batch()
             batch.calls.append((rows, result))
             if len(batch.calls) >= self._most:
-                self._gathering = None
+                self._open = None
                 batch.full.set()
-        if leads:
-            self._lead(batch)
+        if first:
+            self._compute_batch(batch)
         return result.result(WAIT_SECONDS)
 
-    def _lead(self, batch: _Batch) -> None:
+    def _compute_batch(self, batch: _Batch) -> None:
         try:
             batch.full.wait(self._seconds)
             if not self._device.acquire(timeout=WAIT_SECONDS):
@@ -66,16 +67,16 @@ class Batcher:
             finally:
                 self._device.release()
             ends = np.cumsum([len(rows) for rows, _ in batch.calls])[:-1]
-            shares = list(zip(*(np.split(output, ends) for output in outputs), strict=True))
-        except BaseException as error:  # whatever stops the leader, nobody waits for it
+            results = list(zip(*(np.split(output, ends) for output in outputs), strict=True))
+        except BaseException as error:  # whatever stops this thread, the others must not wait
             self._close(batch)
             for _, result in batch.calls:
                 result.set_exception(error)
             return
-        for (_, result), share in zip(batch.calls, shares, strict=True):
-            result.set_result(share)
+        for (_, result), outputs in zip(batch.calls, results, strict=True):
+            result.set_result(outputs)
 
     def _close(self, batch: _Batch) -> None:
         with self._lock:
-            if self._gathering is batch:
-                self._gathering = None
+            if self._open is batch:
+                self._open = None

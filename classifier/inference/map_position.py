@@ -1,14 +1,15 @@
-"""Where in a photo a class map lies, in words: for who cannot see it laid over the photo."""
+"""The place of a class activation map in words, for people who cannot see the map itself."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 EVERYWHERE, NOWHERE = "all over the photo", "nowhere in particular"
-# An even map's standard deviation is 0.29 of what it covers, each way; from here on it is even.
+# Standard deviation along an axis, in shares of its length, from which on a map counts as even; an
+# entirely even one has 0.29.
 EVEN = 0.265
-# How far from the middle, in shares of a side, the centre of a map is on one side of the photo.
-ASIDE = 0.07
+# Distance from the middle, in shares of a side, from which on a centre is to one side of it.
+OFF_CENTRE = 0.07
 PLACES = [
     ["in the upper left", "in the upper part", "in the upper right"],
     ["on the left side", "in the middle", "on the right side"],
@@ -16,24 +17,26 @@ PLACES = [
 ]
 
 
-def where(rows: np.ndarray, box: Sequence[float]) -> str:
+def position(rows: np.ndarray, box: Sequence[float]) -> str:
     """Rows (height, width) of 0 to 1 that cover `box` (left, top, right, bottom, shares of the
     photo's sides) → the end of a sentence: "mostly in the lower left", "all over the photo"."""
     weights = np.asarray(rows, np.float64)
     if not weights.sum() > 0:
         return NOWHERE
     left, top, right, bottom = box
-    down, high = _along(weights.sum(axis=1), top, bottom)
-    across, wide = _along(weights.sum(axis=0), left, right)
-    line, column = (1 + int(at > 0.5 + ASIDE) - int(at < 0.5 - ASIDE) for at in (down, across))
-    if line == column == 1 and min(high, wide) >= EVEN:
+    y, spread_y = _centre_and_spread(weights.sum(axis=1), top, bottom)
+    x, spread_x = _centre_and_spread(weights.sum(axis=0), left, right)
+    row, column = (1 + int(at > 0.5 + OFF_CENTRE) - int(at < 0.5 - OFF_CENTRE) for at in (y, x))
+    if row == column == 1 and min(spread_y, spread_x) >= EVEN:
         return EVERYWHERE
-    return f"mostly {PLACES[line][column]}"
+    return f"mostly {PLACES[row][column]}"
 
 
-def _along(weights: np.ndarray, start: float, end: float) -> tuple[float, float]:
-    """Where the centre is of what lies between two places, each cell an even stretch; and its
-    standard deviation, in shares of the way between them."""
+def _centre_and_spread(weights: np.ndarray, start: float, end: float) -> tuple[float, float]:
+    """Mean and standard deviation of weights along an axis, each cell an even stretch of it.
+
+    The mean is between `start` and `end`, the deviation in shares of the length between them.
+    """
     cells = (np.arange(len(weights)) + 0.5) / len(weights)
     shares = weights / weights.sum()
     centre = float(shares @ cells)

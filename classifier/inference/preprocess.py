@@ -1,10 +1,10 @@
-"""Picture → what the network sees. The one rule for training's validation side and for serving."""
+"""Picture → the network's input, alike for validation during training and for serving. Pure."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from os import PathLike
-from typing import BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -14,12 +14,14 @@ from classifier.errors import UnreadablePicture
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 WHITE = (255, 255, 255)
+T = TypeVar("T")
+Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 @dataclass(frozen=True)
 class Preprocess:
     """`size`: side of the square in pixels; `fit`: "pad" or "crop"; `mean` and `std` per channel
-    (RGB) on the scale 0 to 1; `background`: RGB, 0 to 255, what a padded picture stands on."""
+    (RGB) on the scale 0 to 1; `background`: RGB, 0 to 255, the ground of a padded picture."""
 
     size: int
     fit: str = "pad"
@@ -33,19 +35,24 @@ class Preprocess:
 
     @classmethod
     def from_json(cls, data: Mapping) -> "Preprocess":
-        """Read `as_json`. Raises KeyError, TypeError or ValueError where it is not one."""
+        """Read `as_json`. Raises KeyError, TypeError or ValueError where it is damaged."""
         spec = cls(
             size=int(data["size"]),
             fit=str(data["fit"]),
-            mean=tuple(float(x) for x in data["mean"]),
-            std=tuple(float(x) for x in data["std"]),
-            background=tuple(int(x) for x in data["background"]),
+            mean=_channels(data["mean"], float),
+            std=_channels(data["std"], float),
+            background=_channels(data["background"], int),
         )
         if not 1 <= spec.size <= 2048 or spec.fit not in ("pad", "crop"):
             raise ValueError(f"size {spec.size} or fit {spec.fit!r} is not known")
-        if not len(spec.mean) == len(spec.std) == len(spec.background) == 3 or min(spec.std) <= 0:
-            raise ValueError("mean, std and background need three channels, std above 0")
+        if min(spec.std) <= 0:
+            raise ValueError("std needs to be above 0")
         return spec
+
+
+def _channels(values: Iterable, convert: Callable[[Any], T]) -> tuple[T, T, T]:
+    red, green, blue = map(convert, values)
+    return red, green, blue
 
 
 def open_photo(path: str | PathLike | BinaryIO, at_least: int) -> Image.Image:
@@ -90,9 +97,9 @@ def square(image: Image.Image, spec: Preprocess) -> Image.Image:
     return padded(_scaled(image, (width, height)), spec.background)
 
 
-def window(size: tuple[int, int], spec: Preprocess) -> tuple[tuple, tuple]:
-    """Which part of a picture of `size` (width, height) `square` keeps, and where in the square
-    that lies: both left, top, right, bottom, in shares from 0 to 1."""
+def window(size: tuple[int, int], spec: Preprocess) -> tuple[Box, Box]:
+    """The box of a picture of `size` (width, height) that `square` keeps, and where in the square
+    it is: both left, top, right, bottom, in shares from 0 to 1."""
     whole = (0.0, 0.0, 1.0, 1.0)
     if spec.fit == "crop":
         corner, side = _crop(spec.size)
@@ -106,7 +113,7 @@ def to_array(image: Image.Image, spec: Preprocess) -> np.ndarray:
     """`square`, normalised: float32 of shape (3, size, size), C-contiguous."""
     # Channels first: over rows of pixels numpy computes several times as fast as over triples.
     planes = np.asarray(square(image, spec)).transpose(2, 0, 1).astype(np.float32, order="C")
-    mean, std = (np.float32(values)[:, None, None] for values in (spec.mean, spec.std))
+    mean, std = (np.array(values, np.float32)[:, None, None] for values in (spec.mean, spec.std))
     planes /= np.float32(255)
     planes -= mean
     planes /= std

@@ -1,4 +1,4 @@
-"""What Django checks before it starts: settings that no web process could work with."""
+"""System checks: settings that no web process could work with."""
 
 from django.conf import settings
 from django.core.checks import Error
@@ -7,8 +7,8 @@ from classifier.errors import DEVICES
 
 
 def device(app_configs, **kwargs) -> list[Error]:
-    """PREDICT_DEVICE is one that there is."""
+    """Check that PREDICT_DEVICE names a known device."""
     if settings.PREDICT_DEVICE in DEVICES:
         return []
-    said = f"PREDICT_DEVICE is {settings.PREDICT_DEVICE!r}; choose one of {', '.join(DEVICES)}."
-    return [Error(said, id="classifier.E001")]
+    message = f"PREDICT_DEVICE is {settings.PREDICT_DEVICE!r}; choose one of {', '.join(DEVICES)}."
+    return [Error(message, id="classifier.E001")]

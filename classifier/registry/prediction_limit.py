@@ -10,28 +10,29 @@ from classifier.inference.concurrency import ConcurrencyLimit
 limit = ConcurrencyLimit(settings.PREDICT_CONCURRENCY or 1, settings.PREDICT_QUEUE)
 
 
-def at_a_time(on_gpu: bool) -> int:
-    """How many predictions a process works on at a time: PREDICT_CONCURRENCY, where that says.
+def concurrency(on_gpu: bool) -> int:
+    """How many predictions a process works on at a time: PREDICT_CONCURRENCY, if it is set.
 
-    One photo keeps a CPU's thread busy. For a GPU several are decoded beside each other, two for
-    each core, so that there is something to compute in one go.
+    One photo keeps a CPU's thread busy. For a GPU several are decoded at the same time, two for
+    each core, so that they can be computed in one batch.
     """
     if settings.PREDICT_CONCURRENCY or not on_gpu:
         return settings.PREDICT_CONCURRENCY or 1
     return min(1 + settings.PREDICT_QUEUE, 2 * (os.cpu_count() or 1))
 
 
-def fit(on_gpu: bool) -> None:
-    """Set the bounds for where the active version computes; as many as before find a place."""
+def resize(on_gpu: bool) -> None:
+    """Set the limits for the device of the active version; running and waiting together stay as
+    many."""
     if settings.PREDICT_CONCURRENCY:
         return
-    running = at_a_time(on_gpu)
+    running = concurrency(on_gpu)
     if running != limit.concurrency:
         limit.resize(running, 1 + settings.PREDICT_QUEUE - running)
 
 
 def turn() -> AbstractContextManager[None]:
-    """Hold one of this process's places: `with turn(): …`. Raises `TooBusy`."""
+    """Take one of this process's places: `with turn(): …`. Raises `TooBusy`."""
     return limit.turn()
 
 

@@ -1,4 +1,4 @@
-"""Which version answers: promotion, its gate, and the way back."""
+"""Promote a version to the active one, and roll back."""
 
 from django.conf import settings
 from django.db import transaction
@@ -6,20 +6,11 @@ from django.db import transaction
 from classifier.assess import request
 from classifier.errors import ClassifierError
 from classifier.models import Evaluation, ModelVersion, Promotion
-from classifier.registry import store
-
-
-class VersionNotFound(ClassifierError):
-    """No version, or more than one, answers to a name."""
-
-    text: str
-    why: str
-    code = "version_not_found"
-    message = "“{text}” names {why}; give a number or the start of a digest."
+from classifier.registry import stored
 
 
 class PromotionRefused(ClassifierError):
-    """The version is held back, because of `why`, a sentence."""
+    """The version may not become active; `why` is a sentence."""
 
     why: str
     code = "promotion_refused"
@@ -27,19 +18,10 @@ class PromotionRefused(ClassifierError):
 
 
 class NothingToRollBack(ClassifierError):
-    """There is no version to go back to."""
+    """No version was active before."""
 
     code = "nothing_to_roll_back"
     message = "No version was active before this one; promote another one instead."
-
-
-def find(text: str) -> ModelVersion:
-    """The version with this number, this start of a digest, or “active”."""
-    text = text.strip().lower()
-    rows = store.named(text)
-    if len(rows) != 1:
-        raise VersionNotFound(text, "more than one version" if rows else "no version")
-    return rows[0]
 
 
 def promote(version: ModelVersion, by=None, why="", force=False) -> Promotion:
@@ -49,23 +31,23 @@ def promote(version: ModelVersion, by=None, why="", force=False) -> Promotion:
     on the same snapshot it must not be worse by more than `PROMOTE_MAX_LOSS` of accuracy, unless
     `force`. Raises `BrokenVersion`, `PromotionRefused`.
     """
-    store.verify(version)
+    stored.verify(version)
     if not force:
-        _gate(version)
+        _refuse_if_worse(version)
     return _activate(version, Promotion.Kind.PROMOTE, by, why)
 
 
 def rollback(by=None, why="") -> Promotion:
-    """Back to the version that was active before the present one was promoted.
+    """Return to the version that was active before the present one was promoted.
 
     Raises `NothingToRollBack`.
     """
     active = ModelVersion.objects.filter(active=True).first()
-    came = active and active.promotions.filter(kind=Promotion.Kind.PROMOTE).first()
-    if not came or not came.previous:
+    promotion = active and active.promotions.filter(kind=Promotion.Kind.PROMOTE).first()
+    if not promotion or not promotion.previous:
         raise NothingToRollBack
-    store.verify(came.previous)
-    return _activate(came.previous, Promotion.Kind.ROLLBACK, by, why)
+    stored.verify(promotion.previous)
+    return _activate(promotion.previous, Promotion.Kind.ROLLBACK, by, why)
 
 
 @transaction.atomic
@@ -82,18 +64,18 @@ def _activate(version, kind, by, why) -> Promotion:
     return Promotion.objects.create(version=version, previous=previous, kind=kind, by=by, why=why)
 
 
-def _gate(version) -> None:
+def _refuse_if_worse(version) -> None:
     active = ModelVersion.objects.filter(active=True).first()
     if active is None or active.pk == version.pk:
         return
     judged = Evaluation.objects.filter(state=Evaluation.State.DONE)
-    for mine in judged.filter(version=version).select_related("snapshot"):
-        theirs = judged.filter(version=active, snapshot=mine.snapshot_id).first()
-        if not theirs:
+    for new in judged.filter(version=version).select_related("snapshot"):
+        old = judged.filter(version=active, snapshot=new.snapshot_id).first()
+        if not old:
             continue
-        loss = theirs.metrics["accuracy"] - mine.metrics["accuracy"]
+        loss = old.metrics["accuracy"] - new.metrics["accuracy"]
         if loss > settings.PROMOTE_MAX_LOSS:
             raise PromotionRefused(
-                f"On {mine.snapshot} it is right in {mine.metrics['accuracy']:.1%}, the active "
-                f"version in {theirs.metrics['accuracy']:.1%}; force it if you mean it."
+                f"On {new.snapshot} it is right in {new.metrics['accuracy']:.1%}, the active "
+                f"version in {old.metrics['accuracy']:.1%}; force it if you mean it."
             )

@@ -1,23 +1,23 @@
-"""The model that comes with the project, where one does."""
+"""The starter: the model that comes with the project, where one does."""
 
-import hashlib
 import json
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from classifier.errors import ClassifierError, VersionExists
-from classifier.inference.classify import CARD, Model
+from classifier.inference.card import CARD, write_card
+from classifier.inference.model import Model
 from classifier.models import Evaluation, ModelVersion
-from classifier.registry import promote, store
+from classifier.registry import promote, stored
 from curation.models import Snapshot
+from shoeproject.storage.files import sha256_of, written_beside
 
 FOLDER = Path(__file__).resolve().parents[1] / "starter"
 
 
 class NeverJudged(ClassifierError):
-    """A version without figures is no starter."""
+    """A version without an evaluation cannot become a starter."""
 
     version: ModelVersion
     frozen: Snapshot
@@ -31,16 +31,16 @@ class NeverJudged(ClassifierError):
 def register(folder: Path = FOLDER) -> ModelVersion | None:
     """Make the starter a version, and the active one where there is none; None without a starter.
 
-    Done twice it changes nothing.
+    A second call changes nothing.
     """
     path = folder / CARD
     if not path.exists():
         return None
     card = json.loads(path.read_text(encoding="utf-8"))
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = sha256_of(path)
     version = ModelVersion.objects.filter(digest=digest).first()
     if version is None:
-        store.put(folder, card)
+        stored.put(folder, card)
         version, _ = ModelVersion.objects.get_or_create(
             digest=digest, defaults={"name": card["name"], "card": card}
         )
@@ -58,11 +58,11 @@ def arch() -> str | None:
 def export(
     version: ModelVersion, out: Path, name: str = "", compared: Sequence[ModelVersion] = (), **extra
 ) -> dict:
-    """Write a version as a starter to the folder `out` and give back its card.
+    """Write a version as a starter to the folder `out`; returns its card.
 
-    Its card is the version's with what a starter cannot look up elsewhere: `test` (snapshot's name
-    and digest, and the metrics of the evaluation on it), `compared` (the figures of others on the
-    same snapshot), and `extra` (JSON), such as `out_of_fold`, `sizes` and `notes`.
+    That is the version's card with what a starter cannot look up elsewhere: `test` (the snapshot's
+    name and digest, and the metrics of the evaluation on it), `compared` (the figures of other
+    versions on the same snapshot), and `extra` (JSON), such as `out_of_fold`, `sizes` and `notes`.
     Raises NeverJudged, VersionExists, BrokenVersion.
     """
     if out.exists():
@@ -72,17 +72,13 @@ def export(
     others = [_compared(other, _metrics(other, frozen)) for other in compared]
     card = {**version.card, "test": test, "compared": others, **extra}
     card["name"] = name or card["name"]
-    folder = store.fetch(version)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
-        work = Path(scratch) / "version"
-        work.mkdir()
+    folder = stored.fetch(version)
+    with written_beside(out) as beside:
+        beside.mkdir()
         for file in card["files"]:
-            shutil.copyfile(folder / file, work / file)
-        text = json.dumps(card, indent=1, ensure_ascii=False) + "\n"
-        (work / CARD).write_text(text, encoding="utf-8")
-        Model.load(work)  # as serving will
-        work.rename(out)
+            shutil.copyfile(folder / file, beside / file)
+        write_card(card, beside)
+        Model.load(beside)  # as serving will
     return card
 
 
@@ -96,7 +92,7 @@ def _metrics(version: ModelVersion, frozen: Snapshot) -> dict:
 
 
 def _compared(version: ModelVersion, metrics: dict) -> dict:
-    """What a reader needs to weigh another model against the starter."""
+    """The figures by which another model is compared with the starter."""
     kept = ("images", "accuracy", "interval", "macro_accuracy", "category_accuracy", "ece")
     newer = ("coverage", "answers")  # old evaluations lack them
     return {

@@ -1,8 +1,8 @@
-"""Biases of an int8 graph, moved by what rounding the weights does to a layer on average.
+"""Bias correction of an int8 graph.
 
-Rounded weights are wrong in one direction for each channel, and so is what a convolution gives: by
-the weights' errors times the mean of its input, which is known from some pictures. Taken off the
-bias, only errors remain that average out. (Nagel et al. 2019, Data-Free Quantization through Weight
+Rounding a channel's weights shifts a convolution's output by the weights' errors times the mean of
+its input, which is measured on some pictures. With that shift subtracted from the bias, only errors
+remain that average out. (Nagel et al. 2019, Data-Free Quantization through Weight
 Equalization and Bias Correction, section 4.2; there the means are derived, here they are measured.)
 """
 
@@ -12,19 +12,19 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from classifier.inference.classify import OUTPUTS, open_session
+from classifier.inference.onnx_session import OUTPUTS, open_session
 
 
 def input_means(
     fp32: bytes, batches: Iterable[np.ndarray], threads: int = 1
 ) -> dict[str, np.ndarray]:
-    """Mean of each channel (channels,) of what every convolution of a float graph reads, by the
-    tensor's name, over batches of normalised pictures (n, 3, size, size)."""
+    """Input tensor of each convolution of a float graph → mean of each of its channels (channels,),
+    over batches of normalised pictures (n, 3, size, size)."""
     model = onnx.load_from_string(fp32)
     graph = model.graph
     reads = sorted({node.input[0] for node in graph.node if node.op_type == "Conv"})
     names = [f"input_mean_{number}" for number in range(len(reads))]
-    # The graph averages: what all layers give for a batch would be gigabytes.
+    # The graph itself averages: the outputs of all layers for a batch would take gigabytes.
     graph.initializer.append(numpy_helper.from_array(np.array([0, 2, 3]), "input_mean_axes"))
     for read, name in zip(reads, names, strict=True):
         inputs = [read, "input_mean_axes"]
@@ -33,23 +33,23 @@ def input_means(
     session = open_session(model.SerializeToString(), threads, outputs=[*OUTPUTS, *names])
     sums, pictures = [0.0] * len(names), 0
     for batch in batches:
-        found = session.run(names, {"image": batch})
-        sums = [so_far + len(batch) * one for so_far, one in zip(sums, found, strict=True)]
+        means = session.run(names, {"image": batch})
+        sums = [so_far + len(batch) * mean for so_far, mean in zip(sums, means, strict=True)]
         pictures += len(batch)
     return {read: total / pictures for read, total in zip(reads, sums, strict=True)}
 
 
-def corrected(int8: bytes, fp32: bytes, means: Mapping[str, np.ndarray]) -> bytes:
+def correct_biases(int8: bytes, fp32: bytes, means: Mapping[str, np.ndarray]) -> bytes:
     """The int8 graph that `onnxruntime.quantization` made of `fp32`, with corrected biases.
 
-    `means`: from `input_means`. What a padded convolution reads beyond its input's edge is taken
-    for the mean, too. Layers that stayed in float, or have no bias, stay as they are.
+    `means`: from `input_means`. Padding is treated as if it had the input's mean. Layers that
+    stayed in float, or have no bias, stay as they are.
     """
-    floating = onnx.load_from_string(fp32).graph
-    exact = {tensor.name: tensor for tensor in floating.initializer}
+    fp32_graph = onnx.load_from_string(fp32).graph
+    exact = {tensor.name: tensor for tensor in fp32_graph.initializer}
     model = onnx.load_from_string(int8)
     held = {tensor.name: tensor for tensor in model.graph.initializer}
-    for node in floating.node:
+    for node in fp32_graph.node:
         if node.op_type != "Conv" or len(node.input) < 3:
             continue
         read, weight, bias = node.input
@@ -58,7 +58,7 @@ def corrected(int8: bytes, fp32: bytes, means: Mapping[str, np.ndarray]) -> byte
         scale = numpy_helper.to_array(held[f"{weight}_scale"]).reshape(-1, 1, 1, 1)
         rounded = numpy_helper.to_array(held[f"{weight}_quantized"]) * scale
         error = (rounded - numpy_helper.to_array(exact[weight])).sum((2, 3))
-        shift = (error * _seen(means[read], error.shape)).sum(1)
+        shift = (error * _per_output(means[read], error.shape)).sum(1)
 
         step = numpy_helper.to_array(held[f"{bias}_quantized_scale"])
         steps = numpy_helper.to_array(held[f"{bias}_quantized"]) - np.rint(shift / step)
@@ -67,8 +67,8 @@ def corrected(int8: bytes, fp32: bytes, means: Mapping[str, np.ndarray]) -> byte
     return model.SerializeToString()
 
 
-def _seen(means: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """For each output channel the means of the input channels that it sees: those of its group."""
+def _per_output(means: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """For each output channel the means of the input channels that it reads: those of its group."""
     outputs, width = shape
     groups = len(means) // width
     return means.reshape(groups, width).repeat(outputs // groups, axis=0)

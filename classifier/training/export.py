@@ -23,24 +23,24 @@ from safetensors.torch import save_file
 from torch import nn
 
 from classifier.errors import ExportMismatch, TooFewPictures, VersionExists
-from classifier.inference.classify import (
-    CARD,
+from classifier.evaluation.calibration import fit_temperature, fit_thresholds, nll
+from classifier.inference.card import (
     FORMAT,
     GRAPH,
     HEAD,
-    OUTPUTS,
     WEIGHTS,
-    Model,
-    open_session,
+    file_facts,
     reference_array,
+    write_card,
 )
+from classifier.inference.model import Model
+from classifier.inference.onnx_session import OUTPUTS, open_session
 from classifier.inference.preprocess import Preprocess
-from classifier.inference.thresholds import ClassInfo, fit_temperature, fit_thresholds, nll, softmax
+from classifier.inference.thresholds import ClassInfo, softmax
 from classifier.recipes import Recipe
 from classifier.training.data_loaders import STREET, Item
 from classifier.training.quantisation import Choice, batches, choose, quiet
 from classifier.training.start_weights import public_state
-from shoeproject.storage.files import sha256_of
 
 OPSET = 20
 EXPORT_TOLERANCE = 1e-4  # torch against ONNX, relative to the largest value where that is above 1
@@ -103,7 +103,7 @@ def export_version(
         _write_files(folder, model, classes, recipe, preprocess, choice)
         card = _card(folder, classes, recipe, preprocess, valid, choice)
         card |= {"name": name or f"{recipe.arch} {recipe.name}", "training": training}
-        (folder / CARD).write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n")
+        write_card(card, folder)
         Model.load(folder)  # as serving will
         folder.rename(out)
     return card
@@ -224,10 +224,7 @@ def _card(folder: Path, classes, recipe: Recipe, spec: Preprocess, valid, choice
             "nll": round(nll(choice.logits, targets, temperature), 4),
         },
         "reference": {"logits": logits, "tolerance": tolerance},
-        "files": {
-            path.name: {"sha256": sha256_of(path), "bytes": path.stat().st_size}
-            for path in sorted(folder.iterdir())
-        },
+        "files": file_facts(folder),
     }
 
 

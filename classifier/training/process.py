@@ -27,7 +27,7 @@ from classifier.training.export import export_version
 from classifier.training.learner import build_learner, preprocess_of
 from classifier.training.loop import EpochResult, train
 from curation.models import ShoeType
-from curation.snapshots import freeze
+from curation.snapshots import manifest
 from shoeproject.jobs import Claim
 
 
@@ -41,7 +41,7 @@ def run(claim: Claim, scratch: Path) -> None:
     job = claim.job
     recipe = recipes.get_recipe(job.recipe, job.overrides)
     claim.tick(0, what="reading the snapshot", force=True)
-    lines = list(freeze.read(job.snapshot))
+    lines = list(manifest.read(job.snapshot))
     classes, left_out = choose_classes(lines)
     items = _items(lines, classes, claim)
     recipe, start = starting(recipe, "arch" in job.overrides)

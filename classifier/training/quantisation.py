@@ -18,7 +18,7 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
-from classifier.inference.classify import OUTPUTS, open_session
+from classifier.inference.onnx_session import OUTPUTS, open_session
 from classifier.inference.preprocess import Preprocess, open_photo, to_array
 from classifier.training.bias_correction import corrected, input_means
 

@@ -12,8 +12,9 @@ from PIL import Image
 from classifier.api import serializers
 from classifier.inference.concurrency import ConcurrencyLimit
 from classifier.models import Feedback
-from classifier.registry import prediction_limit, store
+from classifier.registry import prediction_limit, serving
 from curation.models import ShoeImage
+from shoeproject.api.problems import ProblemSerializer
 from shoeproject.urls import urlpatterns as project_urls
 from tests import tiny_model
 from tests.drawing import FORMATS, encoded, shoe
@@ -32,12 +33,12 @@ PREDICTIONS = "/api/v1/predictions/"
 @pytest.fixture
 def version(tmp_path):
     yield tiny_model.activate(tmp_path / "version")
-    store.forget()
+    serving.forget()
 
 
 @pytest.fixture
 def no_model():
-    store.forget()
+    serving.forget()
 
 
 def red(format="PNG") -> bytes:
@@ -53,7 +54,7 @@ def assert_problem(response, status: int, code: str) -> dict:
     assert (response.status_code, body["code"]) == (status, code), body
     assert response["Content-Type"] == "application/problem+json"
     assert response["Cache-Control"] == "no-store"
-    assert serializers.ProblemShape(data=body).is_valid()
+    assert ProblemSerializer(data=body).is_valid()
     assert body["type"] == "about:blank"
     assert body["status"] == status
     assert body["title"] and body["detail"].endswith(".")
@@ -76,12 +77,12 @@ def test_every_format_is_answered(client, version, format):
 
 def test_answer_has_the_fields_that_the_schema_promises(client, version):
     said = send(client, red()).json()
-    assert set(said) == set(serializers.AnswerShape().fields) - {"explain"}
-    assert set(said["type"]) == set(serializers.AnsweredTypeShape().fields)
-    assert set(said["category"]) == set(serializers.AnsweredCategoryShape().fields)
-    assert set(said["model"]) == set(serializers.ModelShape().fields)
+    assert set(said) == set(serializers.AnswerSerializer().fields) - {"explain"}
+    assert set(said["type"]) == set(serializers.AnsweredTypeSerializer().fields)
+    assert set(said["category"]) == set(serializers.AnsweredCategorySerializer().fields)
+    assert set(said["model"]) == set(serializers.ModelSerializer().fields)
     for entry in said["top"]:
-        assert set(entry) == set(serializers.ClosestTypeShape().fields)
+        assert set(entry) == set(serializers.ClosestTypeSerializer().fields)
 
 
 def test_address_without_the_slash_takes_the_photo_too(client, version):

@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 from drf_spectacular.validation import validate_schema
 
-from classifier.registry import store
+from classifier.registry import serving
 from curation.models import ShoeType
 from tests import tiny_model
 
@@ -16,12 +16,12 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def version(tmp_path):
     yield tiny_model.activate(tmp_path / "version")
-    store.forget()
+    serving.forget()
 
 
 @pytest.fixture
 def no_model():
-    store.forget()
+    serving.forget()
 
 
 # --- the guide --------------------------------------------------------------------------------

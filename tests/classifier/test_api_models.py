@@ -11,9 +11,9 @@ from PIL import Image
 
 from classifier.api import serializers
 from classifier.errors import ModelBusy
-from classifier.inference.classify import GRAPH
+from classifier.inference.card import GRAPH
 from classifier.models import Evaluation, ModelVersion
-from classifier.registry import store
+from classifier.registry import serving
 from curation.models import ShoeType, Snapshot
 from tests import tiny_model
 from tests.classifier.test_api import PREDICTIONS, assert_problem
@@ -88,7 +88,7 @@ def test_versions_stay_in_memory_and_others_wait(client, versions, settings):
     assert 0 < int(response["Retry-After"]) <= settings.MODEL_PINNED_SECONDS
     assert answered(ask(client, first.pk))[0] == "loafers", "who has a place keeps it"
     settings.MODEL_PINNED_SECONDS = 0
-    store.forget()
+    serving.forget()
     assert answered(ask(client, first.pk))[0] == "loafers"
     assert answered(ask(client, second.pk))[0] == "sandals", "the older one gave its place up"
 
@@ -101,9 +101,9 @@ def test_no_version_is_asked_by_name_where_none_is_kept(client, versions, settin
 
 
 def test_nobody_waits_while_a_version_is_loaded(versions):
-    with store._pinned._loading, pytest.raises(ModelBusy):
-        store.pinned(str(versions[0].pk))
-    assert store.pinned(str(versions[0].pk)).version == versions[0]
+    with serving._pinned._loading, pytest.raises(ModelBusy):
+        serving.pinned(str(versions[0].pk))
+    assert serving.pinned(str(versions[0].pk)).version == versions[0]
 
 
 def test_many_at_once_load_a_version_once(versions):
@@ -112,7 +112,7 @@ def test_many_at_once_load_a_version_once(versions):
     def work():
         start.wait()
         try:
-            found.append(store._pinned.get(versions[0]))
+            found.append(serving._pinned.get(versions[0]))
         except ModelBusy as error:
             refused.append(error)
 
@@ -132,7 +132,7 @@ def test_models_are_listed_newest_first_with_what_they_learnt(client, versions):
     rows = client.get("/api/v1/models/").json()
     assert [row["number"] for row in rows] == [row.pk for row in reversed(versions)]
     assert [row["active"] for row in rows] == [True, False, False]
-    assert set(rows[0]) == set(serializers.VersionShape().fields)
+    assert set(rows[0]) == set(serializers.VersionSerializer().fields)
     assert "chelsea-boots" in rows[0]["classes"]
     assert not {"other-shoe", "not-a-shoe"} & set(rows[0]["classes"])
     assert rows[0]["metrics"] is None, "it was never judged"
@@ -150,11 +150,11 @@ def test_metrics_are_those_that_trust_shows(client, versions):
     row = {"accuracy": 0.5, "images": 20, "groups": 10, "right": 10, "interval": [0.3, 0.7]}
     measured(versions[0], per_type={"loafers": row})
     row = client.get("/api/v1/models/").json()[-1]
-    assert set(row["metrics"]) == set(serializers.MetricsShape().fields)
+    assert set(row["metrics"]) == set(serializers.MetricsSerializer().fields)
     assert (row["metrics"]["accuracy"], row["metrics"]["interval"]) == (0.75, [0.6, 0.9])
     assert row["metrics"]["top5"] is None
     whole = client.get(f"/api/v1/models/{versions[0].short}/").json()
-    assert set(whole) == set(serializers.VersionInFullShape().fields)
+    assert set(whole) == set(serializers.VersionInFullSerializer().fields)
     loafers = next(row for row in whole["types"] if row["slug"] == "loafers")
     assert (loafers["state"], loafers["accuracy"], loafers["images"]) == ("judged", 0.5, 20)
     assert "mules" not in [row["slug"] for row in whole["types"]], "it did not learn that one"
@@ -221,7 +221,7 @@ def test_past_answer_follows_the_guide(client, versions):
 def test_past_answer_outlives_its_model(client, versions):
     first = ask(client)
     ModelVersion.objects.all().delete()
-    store.forget()
+    serving.forget()
     assert again(client, first).json()["model"]["version"] == versions[-1].short
 
 

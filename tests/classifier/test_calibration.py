@@ -1,19 +1,16 @@
 import numpy as np
 import pytest
 
-from classifier.inference.thresholds import (
+from classifier.evaluation.calibration import (
     CEILING,
     DEFAULT_THRESHOLD,
     FLOOR,
     REFUSAL_FLOOR,
-    ClassInfo,
-    category_sums,
     fit_temperature,
     fit_thresholds,
-    is_refused,
     nll,
-    softmax,
 )
+from classifier.inference.thresholds import ClassInfo, category_sums, is_refused, softmax
 
 TYPES = [ClassInfo("a", category="x"), ClassInfo("b", category="x"), ClassInfo("c", category="y")]
 ALL = [*TYPES, ClassInfo("other-shoe", "other-shoe"), ClassInfo("not-a-shoe", "not-a-shoe")]

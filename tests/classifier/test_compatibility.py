@@ -9,7 +9,7 @@ from huggingface_hub.errors import HfHubHTTPError
 from PIL import Image
 
 from classifier.inference.concurrency import ConcurrencyLimit
-from classifier.registry import prediction_limit, store
+from classifier.registry import prediction_limit, serving
 from curation.models import ShoeType
 from tests import tiny_model
 from tests.drawing import encoded
@@ -177,7 +177,7 @@ def test_busy_and_without_a_model_they_are_told_when_to_come_back(client, versio
     assert int(response["Retry-After"]) > 0
     version.active = False
     version.save()
-    store.forget()
+    serving.forget()
     assert_error(post(client, GRADIO, {"data": [address(photo())]}), 503, "no_model")
 
 

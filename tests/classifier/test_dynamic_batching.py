@@ -17,10 +17,13 @@ from PIL import Image
 from classifier.answers import answer
 from classifier.errors import BrokenVersion, DeviceUnusable, TooBusy
 from classifier.inference import dynamic_batching
-from classifier.inference.classify import CPU, CUDA, Model, predict, providers, reference_array
+from classifier.inference.card import reference_array
+from classifier.inference.classify import predict
 from classifier.inference.concurrency import ConcurrencyLimit
 from classifier.inference.dynamic_batching import Batcher
-from classifier.registry import prediction_limit, store
+from classifier.inference.model import Model
+from classifier.inference.onnx_session import CPU, CUDA, providers
+from classifier.registry import prediction_limit, serving, stored
 from classifier.registry.starter import FOLDER
 from tests import tiny_model
 
@@ -84,7 +87,7 @@ def until(condition) -> None:
 
 def gathered(batcher: Batcher, number: int) -> None:
     """Until so many calls wait to be computed."""
-    until(lambda: batcher._gathering is not None and len(batcher._gathering.calls) == number)
+    until(lambda: batcher._open is not None and len(batcher._open.calls) == number)
 
 
 # --- batches ----------------------------------------------------------------------------------
@@ -290,19 +293,19 @@ def test_an_unknown_device_is_refused():
 
 def test_a_device_that_cannot_be_had_is_said_in_the_log(version, settings, caplog):
     settings.PREDICT_DEVICE = "cuda"
-    assert store.active() is None
+    assert serving.active() is None
     assert "install onnxruntime-gpu" in caplog.text
 
 
 def test_answers_come_from_the_gpu_and_other_work_stays_on_the_cpu(version, cuda):
-    assert store.active().model.on_gpu
-    assert not store.load(version).on_gpu
-    store.verify(version)
+    assert serving.active().model.on_gpu
+    assert not stored.load(version).on_gpu
+    stored.verify(version)
     assert cuda.options == [{"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}]
 
 
 def test_the_cpu_answers_one_by_one(version):
-    served = store.active()
+    served = serving.active()
     assert not served.model.on_gpu and served.model.batched is None
     assert prediction_limit.limit.concurrency == 1
 
@@ -312,14 +315,14 @@ def test_where_the_gpu_fails_the_cpu_answers_and_the_log_says_so(version, cuda, 
     vars(cuda).update(trouble)
     said = answer.recognise(photo((255, 0, 0)))
     assert said["type"]["slug"] == "chelsea-boots"
-    served = store.active()
+    served = serving.active()
     assert not served.model.on_gpu and served.model.batched is None
     assert caplog.text.count("Predictions run on the CPU and not on a GPU") == 1
     assert prediction_limit.limit.concurrency == 1
 
 
 def test_a_broken_version_is_broken_on_a_gpu_too(version, cuda, tmp_path, caplog):
-    folder = store.fetch(version)
+    folder = stored.fetch(version)
     (folder / "model.onnx").write_bytes(b"no graph")
     with pytest.raises(BrokenVersion, match="sha256"):
         Model.load(folder, providers("auto"))
@@ -331,7 +334,7 @@ def test_a_broken_version_is_broken_on_a_gpu_too(version, cuda, tmp_path, caplog
 
 def test_photos_sent_together_are_computed_together(version, cuda, settings):
     settings.PREDICT_BATCH_MS = 1000 * AFTER
-    served = store.active()
+    served = serving.active()
     cuda.sizes.clear()
     colours = {"chelsea-boots": (255, 0, 0), "brogues": (0, 0, 255), "running-shoes": (0, 255, 0)}
 
@@ -347,9 +350,9 @@ def test_photos_sent_together_are_computed_together(version, cuda, settings):
 
 def test_an_answer_from_a_gpu_is_that_of_the_cpu(version, cuda, settings):
     on_gpu = answer.recognise(photo((240, 0, 0)))
-    assert store.active().model.batched and 1 in cuda.sizes
+    assert serving.active().model.batched and 1 in cuda.sizes
     settings.PREDICT_DEVICE = "cpu"
-    store.forget()
+    serving.forget()
     on_cpu = answer.recognise(photo((240, 0, 0)))
     assert {**on_gpu, "id": ""} == {**on_cpu, "id": ""}
 
@@ -357,7 +360,7 @@ def test_an_answer_from_a_gpu_is_that_of_the_cpu(version, cuda, settings):
 def test_a_promotion_on_a_gpu_is_followed_while_the_old_version_still_answers(
     version, cuda, tmp_path
 ):
-    before = store.active()
+    before = serving.active()
     red_is_brogues = {"brogues": (255, 0, 0), "loafers": (0, 0, 255)}
     tiny_model.activate(tmp_path / "other", red_is_brogues, "other")
     assert answer.recognise(photo((255, 0, 0)))["type"]["slug"] == "brogues"
@@ -369,7 +372,7 @@ def test_a_promotion_on_a_gpu_is_followed_while_the_old_version_still_answers(
 
 
 def test_on_a_gpu_those_who_would_wait_come_in_and_one_more_is_refused(version, cuda):
-    store.active()
+    serving.active()
     assert (prediction_limit.limit.concurrency, prediction_limit.limit.queue) == (3, 0)
     with (
         prediction_limit.turn(),
@@ -382,10 +385,10 @@ def test_on_a_gpu_those_who_would_wait_come_in_and_one_more_is_refused(version, 
 
 
 def test_the_gate_narrows_again_when_the_next_version_runs_on_the_cpu(version, cuda, tmp_path):
-    store.active()
+    serving.active()
     cuda.adds = 1.0
     tiny_model.activate(tmp_path / "other", {"brogues": (255, 0, 0)}, "other")
-    assert not store.active().model.on_gpu
+    assert not serving.active().model.on_gpu
     assert (prediction_limit.limit.concurrency, prediction_limit.limit.queue) == (1, 2)
 
 
@@ -397,7 +400,7 @@ def test_a_device_that_nobody_knows_is_said_before_anything_starts(settings):
 
 def test_the_number_somebody_chose_holds_on_a_gpu_too(version, cuda, settings):
     settings.PREDICT_CONCURRENCY = 1
-    store.active()
+    serving.active()
     assert (prediction_limit.limit.concurrency, prediction_limit.limit.queue) == (1, 2)
 
 

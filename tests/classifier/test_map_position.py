@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from classifier.inference.map_position import where
+from classifier.inference.map_position import position
 
 WHOLE = (0, 0, 1, 1)
 
@@ -31,18 +31,18 @@ def at(row: int, column: int, side: int = 6) -> np.ndarray:
 def test_a_place_is_named_by_its_side(place, words):
     # A cell beside the middle is a twelfth of the side away from it.
     rows = at(*place) + (at(*[{2: 3}.get(n, n) for n in place]))
-    assert where(rows, WHOLE) == words
+    assert position(rows, WHOLE) == words
 
 
 def test_an_even_map_is_all_over_whatever_it_covers():
-    assert where(np.ones((7, 7)), WHOLE) == "all over the photo"
-    assert where(np.ones((2, 9)), (0.06, 0.06, 0.94, 0.94)) == "all over the photo"
-    assert where(np.ones((1, 1)), WHOLE) == "all over the photo"
+    assert position(np.ones((7, 7)), WHOLE) == "all over the photo"
+    assert position(np.ones((2, 9)), (0.06, 0.06, 0.94, 0.94)) == "all over the photo"
+    assert position(np.ones((1, 1)), WHOLE) == "all over the photo"
 
 
 def test_a_dark_map_is_nowhere():
-    assert where(np.zeros((4, 4)), WHOLE) == "nowhere in particular"
+    assert position(np.zeros((4, 4)), WHOLE) == "nowhere in particular"
 
 
 def test_places_are_those_of_the_photo_not_of_what_was_seen_of_it():
-    assert where(np.ones((4, 4)), (0.5, 0.5, 1, 1)) == "mostly in the lower right"
+    assert position(np.ones((4, 4)), (0.5, 0.5, 1, 1)) == "mostly in the lower right"

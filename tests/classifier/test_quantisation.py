@@ -6,7 +6,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from classifier.inference.classify import OUTPUTS, open_session
+from classifier.inference.onnx_session import OUTPUTS, open_session
 from classifier.inference.preprocess import Preprocess
 from classifier.training.bias_correction import corrected, input_means
 from classifier.training.quantisation import Variant, _Quantiser, batches, served_logits

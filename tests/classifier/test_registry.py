@@ -18,9 +18,9 @@ from classifier.errors import BadOverride, BrokenVersion, UnknownRecipe, Version
 from classifier.jobs import checkpoints, training
 from classifier.jobs import evaluation as judging
 from classifier.models import Evaluation, ModelVersion, Promotion, TrainingRun
-from classifier.registry import promote, starter, store
+from classifier.registry import lookup, promote, serving, starter, stored
 from curation import ingest
-from curation.snapshots import freeze
+from curation.snapshots import freeze, manifest
 from shoeproject import jobs
 from shoeproject.storage.files import sha256_of
 from tests import tiny_model
@@ -36,7 +36,7 @@ def make(tmp_path):
     def version(name: str, colours=tiny_model.COLOURS) -> ModelVersion:
         made = tiny_model.activate(tmp_path / name, colours, name)
         ModelVersion.objects.update(active=False)
-        store.forget()
+        serving.forget()
         made.refresh_from_db()
         return made
 
@@ -51,17 +51,17 @@ def coloured(colour, size=(120, 110)) -> bytes:
 
 def test_nothing_is_served_before_the_first_promotion(make):
     make("a")
-    assert store.active() is None
+    assert serving.active() is None
 
 
 def test_a_promotion_is_followed_and_a_rollback_too(make):
     first, second = make("a"), make("b")
     promote.promote(first)
-    assert store.active().version == first
+    assert serving.active().version == first
     promote.promote(second)
-    assert store.active().version == second
+    assert serving.active().version == second
     promote.rollback()
-    assert store.active().version == first
+    assert serving.active().version == first
     kinds = list(Promotion.objects.order_by("id").values_list("kind", "version", "previous"))
     assert kinds == [
         ("promote", first.pk, None),
@@ -72,17 +72,17 @@ def test_a_promotion_is_followed_and_a_rollback_too(make):
 
 def test_who_comes_while_the_first_version_is_loaded_waits_for_it(make, settings, monkeypatch):
     settings.MODEL_POLL_SECONDS = 60  # only the first of the two threads has the database
-    version, load, answers = make("a"), store.load, []
+    version, load, answers = make("a"), stored.load, []
     promote.promote(version)
-    other = threading.Thread(target=lambda: answers.append(store.active()))
+    other = threading.Thread(target=lambda: answers.append(serving.active()))
 
     def slowly(*args):
         other.start()
         other.join(0.5)
         return load(*args)
 
-    monkeypatch.setattr(store, "load", slowly)
-    served = store.active()
+    monkeypatch.setattr(stored, "load", slowly)
+    served = serving.active()
     other.join()
     assert served.version == version
     assert answers == [served]
@@ -97,7 +97,7 @@ def resident() -> float:
 def test_what_a_thread_left_free_is_given_back_with_the_next_version(make):
     first, second = make("a"), make("b")
     promote.promote(first)
-    assert store.active().version == first
+    assert serving.active().version == first
     promote.promote(second)
     kept = []
 
@@ -109,7 +109,7 @@ def test_what_a_thread_left_free_is_given_back_with_the_next_version(make):
     thread.start()
     thread.join()
     before = resident()
-    assert store.active().version == second
+    assert serving.active().version == second
     assert before - resident() > 100
 
 
@@ -148,31 +148,31 @@ def test_a_damaged_version_is_not_promoted(make, name):
 def test_a_version_that_fails_here_leaves_the_old_one_serving(make):
     good, bad = make("a"), make("b")
     promote.promote(good)
-    assert store.active().version == good
+    assert serving.active().version == good
     damage(bad)
     ModelVersion.objects.update(active=False)
     ModelVersion.objects.filter(pk=bad.pk).update(active=True)
-    assert store.active().version == good
+    assert serving.active().version == good
 
 
 def test_a_damaged_local_copy_is_fetched_again(make):
     version = make("a")
-    folder = store.fetch(version)
+    folder = stored.fetch(version)
     (folder / "model.onnx").write_bytes(b"rubbish")
-    assert store.load(version).digest == version.digest
+    assert stored.load(version).digest == version.digest
 
 
 @pytest.mark.parametrize("text", ["", "zzz", "99999", "active"])
 def test_a_version_that_is_not_there(make, text):
     make("a")
-    with pytest.raises(promote.VersionNotFound):
-        promote.find(text)
+    with pytest.raises(lookup.VersionNotFound):
+        lookup.find(text)
 
 
 def test_versions_are_found_by_number_and_by_digest(make):
     version = make("a")
-    assert promote.find(str(version.pk)) == version
-    assert promote.find(version.short) == version
+    assert lookup.find(str(version.pk)) == version
+    assert lookup.find(version.short) == version
 
 
 @pytest.fixture
@@ -194,7 +194,7 @@ def test_an_evaluation_keeps_figures_and_every_probability(make, frozen):
     jobs.perform(Evaluation, evaluation.pk, judging.run)
     evaluation.refresh_from_db()
     assert evaluation.state == "done", evaluation.error
-    lines = [line for line in freeze.read(frozen) if line.split == "test"]
+    lines = [line for line in manifest.read(frozen) if line.split == "test"]
     types = [line for line in lines if line.label != "not-a-shoe"]
     figures = evaluation.metrics
     assert figures["images"] == len(types) == sum(r["images"] for r in figures["per_type"].values())
@@ -242,7 +242,7 @@ def test_the_starter_is_registered_once_and_becomes_active_only_where_none_is(tm
     ]
     tiny_model.write(folder, classes, [(255, 0, 0), (0, 255, 0)], "starter")
     version = starter.register(folder)
-    assert store.active().version == version
+    assert serving.active().version == version
     assert starter.register(folder) == version
     assert (ModelVersion.objects.count(), Promotion.objects.count()) == (1, 1)
 
@@ -267,7 +267,7 @@ def test_a_starter_carries_the_figures_of_its_evaluation(make, frozen, tmp_path)
     assert card["compared"][0]["accuracy"] == other.evaluations.get().metrics["accuracy"]
     assert (card["name"], card["notes"], card["sizes"]) == ("Starter", ["Drawn."], [{"size": 64}])
     again = starter.register(out)
-    assert again != version and store.active().version == again
+    assert again != version and serving.active().version == again
     with pytest.raises(VersionExists):
         starter.export(version, out)
 
@@ -308,7 +308,7 @@ def test_a_teacher_is_kept_by_its_digest(make, frozen):
     for text in ("active", str(version.pk), version.digest[:9]):
         run = training.start(frozen, "quick-look", {"teacher": text})
         assert run.overrides == {"teacher": version.short}
-    with pytest.raises(promote.VersionNotFound):
+    with pytest.raises(lookup.VersionNotFound):
         training.start(frozen, "quick-look", {"teacher": "99"})
     with pytest.raises(BadOverride):
         training.start(frozen, "quick-look", {"teacher": "the best one"})
@@ -331,7 +331,7 @@ def test_checkpoints_of_runs_that_are_over_are_swept_away(tmp_path, frozen):
         return row
 
     rows = {state: run(state) for state in ("paused", "failed", "cancelled", "done")}
-    training.sweep()
+    training.drop_old_checkpoints()
     left = set(checkpoints.run_ids()) & {row.pk for row in rows.values()}
     assert left == {rows["paused"].pk, rows["failed"].pk}
     for row in rows.values():

@@ -78,6 +78,6 @@ def test_who_goes_on_from_a_version_gets_its_network(tmp_path, monkeypatch):
     ModelVersion.objects.create(
         name="Mine", digest="0" * 64, card={"arch": "resnet18"}, active=True
     )
-    monkeypatch.setattr(process.store, "fetch", lambda version: tmp_path / "version")
+    monkeypatch.setattr(process.stored, "fetch", lambda version: tmp_path / "version")
     recipe, found = process.starting(get_recipe("quick-look", {"start": "version"}), asked=False)
     assert recipe.arch == "resnet18" and found.classes == ("uggs",)

@@ -8,8 +8,8 @@ from moto.server import ThreadedMotoServer
 
 from classifier.jobs.checkpoints import StoredCheckpoints
 from classifier.models import ModelVersion
-from classifier.registry import promote, store
-from curation.snapshots import freeze
+from classifier.registry import promote, serving
+from curation.snapshots import freeze, manifest
 from tests import tiny_model
 from tests.classifier.test_registry import write_checkpoint
 from tests.factories import stored_image
@@ -46,11 +46,11 @@ def bucket(settings):
 def test_media_and_models_live_in_the_bucket(bucket, tmp_path):
     image = stored_image(1)
     frozen = freeze.freeze("s3", freeze.Filter())
-    assert [line.sha256 for line in freeze.read(frozen)] == [image.sha256]
+    assert [line.sha256 for line in manifest.read(frozen)] == [image.sha256]
     version = tiny_model.activate(tmp_path / "m")
     ModelVersion.objects.update(active=False)
     promote.promote(version)
-    assert store.active().version == version
+    assert serving.active().version == version
 
     kept = StoredCheckpoints(5, tmp_path / "scratch")
     assert kept.latest() is None

@@ -11,7 +11,7 @@ from schemathesis.checks import load_all_checks, positive_data_acceptance
 from schemathesis.config import GenerationConfig, ProjectConfig, ProjectsConfig, SchemathesisConfig
 
 from classifier.access import tokens
-from classifier.registry import store
+from classifier.registry import serving
 from curation.decisions import decide
 from curation.models import AssessRun, Collection
 from curation.snapshots import freeze
@@ -63,7 +63,7 @@ def operator(member, tmp_path, settings):
     AssessRun.objects.create(asked_by=user)
     made = tokens.make(user, "robot", SCOPES, tokens.default_end())
     yield {"Authorization": f"Bearer {made.secret}"}
-    store.forget()
+    serving.forget()
 
 
 @schema.parametrize()
