@@ -1,87 +1,45 @@
-"""Prediction + guide → the answer: one shape for page, API and command line, and its wording."""
+"""Photo → answer, in one shape for page, API and command line; and an answer read from its id."""
 
-import secrets
-import time
 from collections.abc import Iterable
-from dataclasses import replace
+from datetime import UTC, datetime
 
-import numpy as np
-from django.conf import settings
-from django.core import signing
-
-from classifier.answers import explain, learnt_types
-from classifier.errors import AnswerExpired, AnswerUnknown, NoActiveModel
-from classifier.inference.classify import Model, Prediction, judge, predict
+from classifier.answers import answer_id, explain, learnt_types
+from classifier.answers.answer_id import DIGITS
+from classifier.errors import NoActiveModel
+from classifier.inference.classify import Prediction, predict, with_classes
 from classifier.inference.thresholds import ClassInfo
-from classifier.registry import prediction_limit, store
+from classifier.models import ModelVersion
+from classifier.registry import prediction_limit, serving
 from curation import ingest
+from curation.models import ShoeType
 from curation.taxonomy.guide import Guide, current
 
-SALT = "classifier.answer"
-DIGITS = 4  # of a confidence, behind the point
-LIKELY = 0.1  # confidence below which a verdict short of a type does not mention a type
 
-# What a verdict is called; headlines by how many likely types there are to name. The page's script
-# fills in the same patterns, so the words are here alone.
-WORDING = {
-    "type": {
-        "eyebrow": "{category}",
-        "headlines": ["{first}", "{first}", "{first}"],
-        "advice": "The model is {percent} sure.",
-    },
-    "category": {
-        "eyebrow": "Family recognised",
-        "headlines": [
-            "{category}",
-            "{category}, probably {first}",
-            "{category}, probably {first} or {second}",
-        ],
-        "advice": "The family is clear ({percent}), the exact type is not. A photo from the side, "
-        "with the whole shoe in view, often settles it.",
-    },
-    "unsure": {
-        "eyebrow": "No clear answer",
-        "headlines": [
-            "Not sure – this photo does not tell",
-            "Not sure – perhaps {first}",
-            "Not sure – perhaps {first} or {second}",
-        ],
-        "advice": "Nothing stands out enough to name it. Try a photo from the side, in good light, "
-        "with the whole shoe in view.",
-    },
-    "not_a_shoe": {
-        "eyebrow": "No shoe found",
-        "headlines": ["This does not look like a shoe"] * 3,
-        "advice": "If there is one, try a photo in which a single shoe fills most of the picture.",
-    },
-}
-
-
-def recognise(data: bytes, explained: bool = False, served: store.Served | None = None) -> dict:
+def recognise(data: bytes, explained: bool = False, served: serving.Served | None = None) -> dict:
     """Photo → answer. The one function behind page, API and command line.
 
     By the active version, or by `served`. `explained`: with the key `explain`, see
     `answers.explain`. Raises `NoActiveModel`, `TooBusy` and what `curation.images.decode` raises.
     """
-    served = served or store.active()
+    served = served or serving.active()
     if served is None:
         raise NoActiveModel()
     with prediction_limit.turn():
         prediction = predict(data, served.model, ingest.limits(), explained)
-    said = answer(prediction, served)
-    return {**said, "explain": explain.explain(said, prediction, served)} if explained else said
+    body = from_prediction(prediction, served)
+    return {**body, "explain": explain.explain(body, prediction, served)} if explained else body
 
 
-def answer(prediction: Prediction, served: store.Served) -> dict:
-    """The prediction in the words of today's guide.
+def from_prediction(prediction: Prediction, served: serving.Served) -> dict:
+    """The answer to a prediction, in the words of today's guide, with types that have merged since
+    the training under the type that took them.
 
     `category` of a type is the category's slug.
     """
-    guide = current()
-    today = _today(prediction, served.model, guide)
-    classes = served.model.classes
+    guide, classes = current(), served.model.classes
+    today = with_classes(prediction, served.model, learnt_types.today(guide, classes))
     return {
-        "id": _sign(today, served),
+        "id": answer_id.sign(today, served.version.short),
         "verdict": today.verdict,
         "model": {"name": served.version.name, "version": served.version.short},
         "type": today.type and with_text(entry(*today.type, guide, classes), guide),
@@ -90,81 +48,69 @@ def answer(prediction: Prediction, served: store.Served) -> dict:
     }
 
 
-def read_id(token: str) -> dict:
-    """What an answer's id holds: version, at (Unix time), verdict, top [[slug, confidence], …],
-    category [slug, confidence] or None.
+def from_id(token: str) -> dict:
+    """The answer with this id, in the words of today's guide; two queries.
 
-    Raises `AnswerExpired` after `ANSWER_ID_HOURS`, `AnswerUnknown` for anything not signed here.
+    The shape is that of `from_prediction`, with `at`, when it was given, in ISO 8601. Where the
+    type that was answered is no type any more, the verdict is "unsure". Raises `AnswerExpired` and
+    `AnswerUnknown`.
     """
-    try:
-        held = signing.loads(token, salt=SALT, max_age=settings.ANSWER_ID_HOURS * 3600)
-    except signing.SignatureExpired as error:
-        raise AnswerExpired() from error
-    except (signing.BadSignature, ValueError) as error:
-        raise AnswerUnknown() from error
-    held.pop("nonce")
-    return held
-
-
-def likely(answer: dict) -> list[str]:
-    """Names of up to two types that a verdict short of a type mentions."""
-    entries = [e for e in answer["top"] if e["confidence"] >= LIKELY]
-    if answer["verdict"] == "category":
-        entries = [e for e in entries if e["category"] == answer["category"]["slug"]]
-    return [e["name"] for e in entries[:2]]
-
-
-def wording(answer: dict) -> dict[str, str]:
-    """The verdict in words: eyebrow (a word or two above), headline, advice (a sentence below)."""
-    names = [answer["type"]["name"]] if answer["type"] else likely(answer)
-    first, second = (*names, "", "")[:2]
-    sure = answer["type"] or answer["category"]
-    facts = {
-        "first": first,
-        "second": second,
-        "category": answer["category"]["name"] if answer["category"] else "",
-        "percent": percent(sure["confidence"]) if sure else "",
+    payload, guide = answer_id.read(token), Guide()
+    top, verdict, best = _top_today(payload["top"], guide), payload["verdict"], None
+    if verdict == "type":
+        slug = _type_today(payload["top"][0][0], guide)
+        best = next((entry for entry in top if entry["slug"] == slug), None)
+        verdict = verdict if best else "unsure"
+    return {
+        "id": token,
+        "verdict": verdict,
+        "model": {"name": _model_name(payload["version"]), "version": payload["version"]},
+        "type": best and with_text(best, guide),
+        "category": _category_today(payload, verdict, best, top, guide),
+        "top": top,
+        "at": datetime.fromtimestamp(payload["at"], UTC).isoformat(),
     }
-    words = WORDING[answer["verdict"]]
-    patterns = {**words, "headline": words["headlines"][len(names)]}
-    return {key: patterns[key].format(**facts) for key in ("eyebrow", "headline", "advice")}
 
 
-def headline(answer: dict) -> str:
-    """The verdict in a few words."""
-    return wording(answer)["headline"]
+def _type_today(slug: str, guide: Guide) -> str | None:
+    """The slug of the type that stands for one of the model's; None where that is none any more."""
+    row = guide.survivor(slug)
+    if row is None:
+        return slug
+    return row.slug if row.kind == ShoeType.Kind.TYPE else None
 
 
-def percent(confidence: float) -> str:
-    """A confidence for people: "87%". It is never rounded to none or to certainty."""
-    if confidence < 0.005:
-        return "<1%"
-    return f"{int(confidence * 100 + 0.5)}%" if confidence < 0.995 else ">99%"
+def _top_today(pairs: list, guide: Guide) -> list[dict]:
+    sums = {}
+    for slug, confidence in pairs:
+        if today := _type_today(slug, guide):
+            sums[today] = sums.get(today, 0.0) + confidence
+    ordered = sorted(sums.items(), key=lambda pair: -pair[1])
+    return [entry(slug, confidence, guide) for slug, confidence in ordered]
 
 
-def _today(prediction: Prediction, model: Model, guide: Guide) -> Prediction:
-    """The prediction with merged types under the type that took them, judged anew.
+def _category_today(
+    payload: dict, verdict: str, best: dict | None, top: list[dict], guide: Guide
+) -> dict | None:
+    slug, confidence = payload.get("category") or ("", 0.0)
+    if verdict == "type" and best["category"] not in ("", slug):
+        slug = best["category"]
+        confidence = sum(entry["confidence"] for entry in top if entry["category"] == slug)
+    return family(slug, confidence, guide) if slug and verdict in ("type", "category") else None
 
-    Where the guide still has the model's classes as they were, it is the prediction itself.
-    """
-    today = learnt_types.today(guide, model.classes)
-    if today == model.classes:
-        return prediction
-    classes, sums = {}, {}
-    for learnt, now in zip(model.classes, today, strict=True):
-        classes[now.slug] = now
-        sums[now.slug] = sums.get(now.slug, 0.0) + prediction.probabilities[learnt.slug]
-    model = replace(model, classes=tuple(classes.values()))
-    return judge(np.array(list(sums.values())), prediction.embedding, model)
+
+def _model_name(short: str) -> str:
+    name = ModelVersion.objects.filter(digest__startswith=short).values_list("name", flat=True)
+    return name.first() or "a model that is gone"
 
 
 def entry(slug: str, confidence: float, guide: Guide, classes: Iterable[ClassInfo] = ()) -> dict:
-    """One of an answer's `top`. `classes`: the model's, which may know what the guide does not."""
+    """One of an answer's `top`. `classes`: the model's, for types that the guide does not have."""
     row = guide.survivor(slug)
     if row is not None:
         name, category = row.name, row.category.slug
     else:
-        name = _words(slug)
+        name = _name_from(slug)
         category = next((c.category for c in classes if c.slug == slug), "")
     rounded = round(confidence, DIGITS)
     return {"slug": slug, "name": name, "category": category, "confidence": rounded}
@@ -179,27 +125,9 @@ def with_text(best: dict, guide: Guide) -> dict:
 
 def family(slug: str, confidence: float, guide: Guide) -> dict:
     """An answer's `category`."""
-    name = guide.families.get(slug) or _words(slug)
+    name = guide.families.get(slug) or _name_from(slug)
     return {"slug": slug, "name": name, "confidence": round(confidence, DIGITS)}
 
 
-def _words(slug: str) -> str:
+def _name_from(slug: str) -> str:
     return slug.replace("-", " ").capitalize()
-
-
-def _rounded(pair: tuple[str, float]) -> list:
-    slug, confidence = pair
-    return [slug, round(confidence, DIGITS)]
-
-
-def _sign(prediction: Prediction, served: store.Served) -> str:
-    payload = {
-        "version": served.version.short,
-        "at": int(time.time()),
-        "verdict": prediction.verdict,
-        "top": [_rounded(pair) for pair in prediction.top],
-        "category": prediction.category and _rounded(prediction.category),
-        # One answer, one feedback: two answers to one photo within a second are still two.
-        "nonce": secrets.token_urlsafe(6),
-    }
-    return signing.dumps(payload, salt=SALT, compress=True)

@@ -1,7 +1,8 @@
-"""What visitors say back about an answer, the photo they may give with it, and taking it back."""
+"""Visitors' feedback about an answer, the photo they may give with it, and its withdrawal."""
 
 import hashlib
 import secrets
+import textwrap
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,13 +11,13 @@ from django.db import IntegrityError, transaction
 from django.db.models import Sum
 from django.utils import timezone
 
-from classifier.answers.answer import read_id
+from classifier.answers import answer_id
 from classifier.errors import ClassifierError
 from classifier.models import Feedback
 from classifier.registry import prediction_limit
 from curation import ingest
 from curation.decisions import purge
-from curation.issues import findings
+from curation.issues import findings, write
 from curation.models import Finding, ShoeImage, ShoeType
 from curation.taxonomy.guide import Guide
 
@@ -29,15 +30,15 @@ CONSENT = (
 )
 LICENCE = "given by a visitor"
 REASON = "feedback"
-# No characters that look like others: people may copy a code by hand.
+# Without characters that look like others: people may copy a code by hand.
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 GROUPS, GROUP_LENGTH = 4, 5
 State = ShoeImage.State
-SAID = {"category": "only the family", "unsure": "not sure", "not_a_shoe": "not a shoe"}
+VERDICT_NAMES = {"category": "only the family", "unsure": "not sure", "not_a_shoe": "not a shoe"}
 
 
 class FeedbackGiven(ClassifierError):
-    """Somebody has said something about this answer before."""
+    """There is feedback about this answer already."""
 
     code = "feedback_given"
     status = 409
@@ -53,7 +54,7 @@ class TypeUnknown(ClassifierError):
 
 
 class FeedbackContradicts(ClassifierError):
-    """It says right and another type, or wrong and the same."""
+    """The feedback says right and another type, or wrong and the same type."""
 
     code = "feedback_contradicts"
     message = (
@@ -70,7 +71,7 @@ class ConsentMissing(ClassifierError):
 
 
 class NoRoom(ClassifierError):
-    """Visitors' photos take all of the room that they have."""
+    """Visitors' photos have reached FEEDBACK_PHOTOS_MB."""
 
     code = "photos_full"
     status = 503
@@ -87,33 +88,33 @@ class WithdrawalUnknown(ClassifierError):
 
 @dataclass(frozen=True)
 class Given:
-    """Feedback as it was taken in. `photo`: "stored", "known" (the same photo or a copy is or was
-    here, so nothing was stored) or empty. `code`: only with a stored photo; nobody can look it up
-    again."""
+    """Feedback as it was saved. `photo`: "stored", "known" (the same photo or a copy is or was
+    here, so nothing was stored) or empty. `code`: only with a stored photo; it cannot be looked up
+    later."""
 
     feedback: Feedback
     code: str = ""
     photo: Literal["", "stored", "known"] = ""
 
 
-def give(answer_id: str, right: bool, type_slug: str = "", photo: bytes | None = None) -> Given:
-    """Take in what a visitor says about an answer: right or not, what it is, the photo itself.
+def give(token: str, right: bool, type_slug: str = "", photo: bytes | None = None) -> Given:
+    """Save feedback about an answer: whether it is right, what the shoe is, the photo itself.
 
-    `photo` is for a visitor who has agreed to CONSENT. It becomes an unlabelled image that the
-    queue shows; nothing is kept where any of this fails. Raises `AnswerUnknown`, `AnswerExpired`,
-    `FeedbackGiven`, `TypeUnknown`, `FeedbackContradicts`, `NoRoom`, `TooBusy` and the decode
-    guard's errors.
+    `token`: the answer's id. `photo` needs the visitor's agreement to CONSENT; it becomes an
+    unlabelled image in the queue. Nothing is kept where any of this fails. Raises `AnswerUnknown`,
+    `AnswerExpired`, `FeedbackGiven`, `TypeUnknown`, `FeedbackContradicts`, `NoRoom`, `TooBusy` and
+    what decoding the photo raises.
     """
-    held = read_id(answer_id)
-    key = hashlib.sha256(answer_id.encode()).hexdigest()
+    answer = answer_id.read(token)
+    key = hashlib.sha256(token.encode()).hexdigest()
     if Feedback.objects.filter(answer_key=key).exists():
         raise FeedbackGiven()
     guide = Guide()
-    said = _said(held, right, type_slug, guide)
-    row = Feedback(answer=held, answer_key=key, right=right, shoe_type=said)
+    shoe_type = _shoe_type(answer, right, type_slug, guide)
+    row = Feedback(answer=answer, answer_key=key, right=right, shoe_type=shoe_type)
     if photo is None:
         return Given(_save(row))
-    _check_room()
+    _check_space()
     with prediction_limit.turn():
         prepared = ingest.prepare(photo, ingest.limits())
     with transaction.atomic():
@@ -121,9 +122,9 @@ def give(answer_id: str, right: bool, type_slug: str = "", photo: bytes | None =
 
 
 def withdraw(code: str) -> None:
-    """Remove the photo that was given with `code`, for good; said again, nothing more happens.
+    """Remove the photo that was given with `code`, for good; a second call does nothing.
 
-    What was said about the answer stays. Raises `WithdrawalUnknown`.
+    The feedback stays. Raises `WithdrawalUnknown`.
     """
     with transaction.atomic():
         rows = Feedback.objects.select_for_update(of=("self",)).exclude(code_key="")
@@ -132,30 +133,30 @@ def withdraw(code: str) -> None:
             raise WithdrawalUnknown()
         if row.withdrawn_at:
             return
-        mine = ShoeImage.objects.filter(pk=row.image_id).exclude(state=State.PURGED)
-        if mine.exists():
+        images = ShoeImage.objects.filter(pk=row.image_id).exclude(state=State.PURGED)
+        if images.exists():
             why = "Whoever gave this photo took it back."
-            purge.purge(mine, None, why, f"Images {row.image_id}")
+            purge.purge(images, None, why, f"Images {row.image_id}")
         row.withdrawn_at, row.image_sha256 = timezone.now(), ""
         row.save(update_fields=["withdrawn_at", "image_sha256"])
 
 
-def _said(held: dict, right: bool, type_slug: str, guide: Guide) -> ShoeType | None:
-    """What the photo shows, as the visitor says; None where that stays open."""
-    answered = _answered(held, guide)
-    said = guide.survivor(type_slug) if type_slug else None
-    if type_slug and said is None:
+def _shoe_type(answer: dict, right: bool, type_slug: str, guide: Guide) -> ShoeType | None:
+    """The label that the feedback amounts to; None where that stays open."""
+    answered = _answered(answer, guide)
+    chosen = guide.survivor(type_slug) if type_slug else None
+    if type_slug and chosen is None:
         raise TypeUnknown(type_slug)
-    if said and answered and (said == answered) != right:
+    if chosen and answered and (chosen == answered) != right:
         raise FeedbackContradicts()
-    return said or (answered if right else None)
+    return chosen or (answered if right else None)
 
 
-def _answered(held: dict, guide: Guide) -> ShoeType | None:
+def _answered(answer: dict, guide: Guide) -> ShoeType | None:
     """The label that an answer amounts to today, if any."""
-    if held["verdict"] == "type":
-        return guide.survivor(held["top"][0][0])
-    return guide.survivor("not-a-shoe") if held["verdict"] == "not_a_shoe" else None
+    if answer["verdict"] == "type":
+        return guide.survivor(answer["top"][0][0])
+    return guide.survivor("not-a-shoe") if answer["verdict"] == "not_a_shoe" else None
 
 
 def _save(row: Feedback) -> Feedback:
@@ -171,35 +172,35 @@ def _with_photo(row: Feedback, prepared: ingest.Prepared, guide: Guide) -> Given
     _save(row)  # first, so that of two at once only one stores a file
     origin = ingest.Origin(source=SOURCE, licence=LICENCE, consent=CONSENT)
     try:
-        taken = ingest.take_in(prepared, origin, proposed=row.shoe_type, keep_copies=False)
-        image, new = taken.image, taken.outcome == "new"
+        result = ingest.take_in(prepared, origin, proposed=row.shoe_type, keep_copies=False)
+        image, new = result.image, result.outcome == "new"
     except ingest.NearCopy as copy:
         image, new = ShoeImage.objects.get(pk=copy.image), False
     code = _new_code() if new else ""
     row.image = image if image.state in findings.LIVE else None
     row.image_sha256, row.code_key = prepared.sha256, _key(code) if code else ""
     row.save(update_fields=["image", "image_sha256", "code_key"])
-    _tell_curators(row, image, new, guide)
+    _add_finding(row, image, new, guide)
     return Given(row, code, "stored" if new else "known")
 
 
-def _tell_curators(row: Feedback, image: ShoeImage, new: bool, guide: Guide) -> None:
-    """Let the queue show the image, with what was said about it."""
+def _add_finding(row: Feedback, image: ShoeImage, new: bool, guide: Guide) -> None:
+    """Have the queue show the image, with the feedback as the finding's note."""
     note = _note(row, guide)
     if new:
-        # Without a suggestion: one that the image is proposed as would count as answered.
-        findings.say(image, REASON, note=note)
+        # Without a suggestion: one equal to the image's proposed label would count as answered.
+        write.add_finding(image, REASON, note=note)
         return
-    # What curators have answered about an image that was here before stays answered.
+    # A finding that curators have answered on an image from before stays answered.
     suggested = row.shoe_type.slug if row.shoe_type and not row.right else ""
     before = Finding.objects.filter(image=image, reason=REASON, suggested=suggested)
     if suggested and row.image and not before.exists():
-        findings.say(image, REASON, suggested=suggested, note=note)
+        write.add_finding(image, REASON, suggested=suggested, note=note)
 
 
 def _note(row: Feedback, guide: Guide) -> str:
     answered = _answered(row.answer, guide)
-    model = answered.name if answered else SAID.get(row.answer["verdict"], "another type")
+    model = answered.name if answered else VERDICT_NAMES.get(row.answer["verdict"], "another type")
     if row.right:
         visitor = "right" + (f", {row.shoe_type.name}" if row.shoe_type != answered else "")
     else:
@@ -207,7 +208,7 @@ def _note(row: Feedback, guide: Guide) -> str:
     return f"The model said: {model}. The visitor says: {visitor}."
 
 
-def _check_room() -> None:
+def _check_space() -> None:
     photos = ShoeImage.objects.filter(source=SOURCE).order_by()
     used = photos.aggregate(bytes=Sum("stored_bytes"))["bytes"] or 0
     if used >= settings.FEEDBACK_PHOTOS_MB * 1024**2:
@@ -215,11 +216,11 @@ def _check_room() -> None:
 
 
 def _new_code() -> str:
-    groups = ("".join(secrets.choice(ALPHABET) for _ in range(GROUP_LENGTH)) for _ in range(GROUPS))
-    return "-".join(groups)
+    characters = "".join(secrets.choice(ALPHABET) for _ in range(GROUPS * GROUP_LENGTH))
+    return "-".join(textwrap.wrap(characters, GROUP_LENGTH))
 
 
 def _key(code: str) -> str:
-    """What is kept of a code, however it was typed."""
+    """The digest of a code, whatever its case and separators."""
     characters = "".join(filter(str.isalnum, code.upper()))
     return hashlib.sha256(characters.encode()).hexdigest()

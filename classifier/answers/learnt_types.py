@@ -1,4 +1,4 @@
-"""What a model's classes are called in today's guide."""
+"""A model's classes in terms of today's guide, in which types may have merged."""
 
 from functools import lru_cache
 
@@ -6,11 +6,10 @@ from classifier.inference.thresholds import ClassInfo
 from curation.taxonomy.guide import Guide
 
 
-@lru_cache(maxsize=8)  # asked for with every answer, and the same until the guide is read anew
+@lru_cache(maxsize=8)  # needed for every answer, and the same until the guide is read anew
 def today(guide: Guide, classes: tuple[ClassInfo, ...]) -> tuple[ClassInfo, ...]:
-    """What each of a model's classes is today; `classes` itself where nothing changed."""
-    now = tuple(_now(guide, learnt) for learnt in classes)
-    return classes if now == classes else now
+    """What each of a model's classes is today: itself, or the type that took it."""
+    return tuple(_today(guide, learnt) for learnt in classes)
 
 
 def learnt(guide: Guide, model) -> set[str]:
@@ -19,7 +18,7 @@ def learnt(guide: Guide, model) -> set[str]:
     return {row.slug for row in map(guide.survivor, slugs) if row}
 
 
-def _now(guide: Guide, learnt: ClassInfo) -> ClassInfo:
+def _today(guide: Guide, learnt: ClassInfo) -> ClassInfo:
     row = guide.survivor(learnt.slug)
     if row is None:
         return learnt

@@ -1,6 +1,6 @@
-"""Which of the curators' photographs everybody may see: confirmed examples under a free licence.
+"""The curators' photographs that everybody may see: confirmed examples under a free licence.
 
-All others stay private. What is asked here is asked again for every picture that goes out.
+All others stay private. It is checked again for every picture that is sent.
 """
 
 from django.conf import settings
@@ -9,13 +9,13 @@ from django.db.models import Q, QuerySet
 from curation import thumbnails
 from curation.models import ShoeImage, ShoeType
 
-# However generous the setting: what was stated to be unknown is no permission.
+# Never shown, whatever the setting allows: an unknown licence is no permission.
 NOT_STATED = ("unknown", "none")
 
 
 def images() -> QuerySet[ShoeImage]:
-    """The photographs that may be shown: confirmed to be a type, their file there, their licence
-    among `EXPLAIN_LICENCES`, and not given by a visitor, who agreed to training alone."""
+    """The photographs that may be shown: confirmed to be a type, with a file, under a licence of
+    `EXPLAIN_LICENCES`, and not given by a visitor, who agreed to training alone."""
     allowed = Q(pk__in=[])
     for pattern in filter(None, map(str.strip, settings.EXPLAIN_LICENCES)):
         if pattern.endswith("*"):
@@ -32,13 +32,13 @@ def images() -> QuerySet[ShoeImage]:
 
 def find(stored_sha256: str) -> ShoeImage | None:
     """The photograph with this file, if it may be shown."""
-    # In two steps, because SQLite would rather walk over all confirmed images than by the digest.
+    # In two steps, because SQLite would scan all confirmed images and not use the digest's index.
     rows = ShoeImage.objects.filter(stored_sha256=stored_sha256).order_by()
     return images().filter(pk__in=list(rows.values_list("pk", flat=True))).first()
 
 
 def thumbnail(image: ShoeImage) -> bytes | None:
-    """A small JPEG of it; None where its file is gone."""
+    """A small JPEG of the photograph; None where its file is gone."""
     try:
         return thumbnails.thumbnail(image)
     except FileNotFoundError:

@@ -1,1 +1,0 @@
-"""What runs elsewhere: a static page that asks an installation, a Hugging Face Space."""

@@ -1,4 +1,4 @@
-"""The addresses that an exported page is given."""
+"""Addresses for an exported page, checked."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from classifier.errors import ClassifierError
 
-# Written into the page's policy and its markup: nothing that could end either.
+# They are written into the page's policy and markup: no character that could end either.
 _HOST = re.compile(r"[a-z0-9.-]+|\[[0-9a-f:]+\]")
 _PATH = re.compile(r"(/[\w.~-]+)*", re.ASCII)
 _LOCAL = {"localhost", "127.0.0.1", "[::1]"}

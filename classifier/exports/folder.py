@@ -1,4 +1,4 @@
-"""An export's files → its folder, none of them half-written."""
+"""Write an export's files into its folder, completely or not at all."""
 
 import os
 import shutil
@@ -8,12 +8,12 @@ from pathlib import Path
 
 from classifier.errors import ClassifierError
 
-# What may lie in the folder beforehand: it is often the clone of the repository it is for.
+# May be in the folder before: it is often a clone of the repository that the export is for.
 IGNORED = {".git"}
 
 
 class FolderNotEmpty(ClassifierError):
-    """There is something in the folder already."""
+    """The folder is not empty."""
 
     folder: str
     code = "folder_not_empty"
@@ -33,7 +33,7 @@ class FolderUnusable(ClassifierError):
 
 
 def check(folder: Path, force: bool) -> None:
-    """Refuse a folder that holds something, unless `force`, before any work is done for it.
+    """Refuse a folder that is not empty, unless `force`, before any work is done.
 
     Raises FolderNotEmpty, FolderUnusable.
     """
@@ -51,8 +51,8 @@ def check(folder: Path, force: bool) -> None:
 def write(folder: Path, files: Mapping[str, bytes | Path], force: bool, progress=None) -> int:
     """Write files (path in the folder → content, or a file to copy) and return their bytes.
 
-    All are written beside their places first and then renamed, so that a full disk leaves what was
-    there. Other files in the folder stay. `progress(done, of)` is told of each file written.
+    All are written to a temporary folder first and then renamed, so that a full disk changes
+    nothing. Other files in the folder stay. `progress(done, of)` is called after each file.
     Raises what `check` raises.
     """
     check(folder, force)

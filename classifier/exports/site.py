@@ -1,4 +1,4 @@
-"""A static page, as for GitHub Pages, that asks an installation's API."""
+"""A static page, as for GitHub Pages, that sends photos to an installation's API."""
 
 import json
 from itertools import groupby
@@ -12,15 +12,15 @@ from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import timezone
 
-from classifier.answers import answer
+from classifier.answers.wording import LIKELY, WORDING
 from classifier.exports import addresses, folder
 from classifier.models import ModelVersion
 from curation.models import ShoeType
 from curation.taxonomy import search_text
 from curation.taxonomy.guide import Guide
 
-SCRIPTS = Path(__file__).parent / "scripts"  # what takes the place of the site's own of that name
-# File of the page → the site's file that it is.
+SCRIPTS = Path(__file__).parent / "scripts"  # they replace the site's own of the same name
+# File of the page → file of the site that it is a copy of.
 COPIED = {
     **{
         name: name
@@ -38,37 +38,37 @@ def export(out: Path, api: str, sent_times: float, url: str = "", force: bool = 
     """Write the page into the folder `out`; returns its bytes.
 
     `api`: address of the installation. `url`: where the page will be, if that is known.
-    `sent_times`: how many times the network's side a photo is sent with.
+    `sent_times`: the longer side of a photo as it is sent, in sides of the network's input.
     Raises BadAddress, FolderNotEmpty, FolderUnusable.
     """
-    asked, home = addresses.read(api), addresses.read(url) if url else None
+    api_address, home = addresses.read(api), addresses.read(url) if url else None
     folder.check(out, force)
-    about = {**_about(asked, home), **_guide(), "side": _side(sent_times)}
+    context = {**_about(api_address, home), **_guide(), "side": _side(sent_times)}
     files = {
         **{f"site/{name}": Path(finders.find(f"site/{source}")) for name, source in COPIED.items()},
         **{f"site/{path.name}": path for path in sorted(SCRIPTS.glob("*.js"))},
         ".nojekyll": b"",
-        **{name: _rendered(name, about) for name in ("README.md", "404.html", "index.html")},
+        **{name: _rendered(name, context) for name in ("README.md", "404.html", "index.html")},
     }
     return folder.write(out, files, force)
 
 
-def _about(asked: addresses.Address, home: addresses.Address | None) -> dict:
+def _about(api: addresses.Address, home: addresses.Address | None) -> dict:
     return {
-        "api": str(asked),
-        "host": urlsplit(asked.origin).netloc,
+        "api": str(api),
+        "host": urlsplit(api.origin).netloc,
         "policy": (
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
-            f"connect-src {asked.origin}; form-action 'none'; base-uri 'none'"
+            f"connect-src {api.origin}; form-action 'none'; base-uri 'none'"
         ),
-        "predictions": f"{asked}{reverse('api-predictions')}",
-        "past": f"{asked}{reverse('past-answer', args=['ID'])}",
-        "privacy": f"{asked}{reverse('privacy')}",
+        "predictions": f"{api}{reverse('api-predictions')}",
+        "past": f"{api}{reverse('past-answer', args=['ID'])}",
+        "privacy": f"{api}{reverse('privacy')}",
         "origin": home.origin if home else "",
         "home": f"{home.path}/" if home else "",
         "icons": ICONS,
-        "likely": answer.LIKELY,
-        "wording": json.dumps(answer.WORDING),
+        "likely": LIKELY,
+        "wording": json.dumps(WORDING),
         "max_bytes": settings.IMAGE_MAX_BYTES,
         "max_megabytes": settings.IMAGE_MAX_BYTES // 1024**2,
         "day": timezone.localdate(),
@@ -79,7 +79,7 @@ def _guide() -> dict:
     types = Guide().types()
     terms = dict(ShoeType.objects.values_list("slug", "search_terms"))
     for row in types:
-        row.search_terms = terms[row.slug]  # the guide leaves them out; here they are searched
+        row.search_terms = terms[row.slug]  # not part of the guide, and searched on the page
     families = groupby(types, key=lambda row: row.category)
     return {
         "total": len(types),
@@ -91,13 +91,12 @@ def _guide() -> dict:
 
 
 def _side(times: float) -> int:
-    """Pixels of the longer side that a photo is sent with; 0, as it is, where no model is active
-    to go by."""
+    """Pixels of the longer side that a photo is sent with; 0 (as it is) without an active model."""
     version = ModelVersion.objects.filter(active=True).first()
     return round(times * version.card["preprocess"]["size"]) if version else 0
 
 
-def _rendered(name: str, about: dict) -> bytes:
-    text = render_to_string(f"exports/site/{name}", about)
-    # The site's own templates name the icons by their address on the installation.
+def _rendered(name: str, context: dict) -> bytes:
+    text = render_to_string(f"exports/site/{name}", context)
+    # Included templates of the site have the icons' address on the installation.
     return text.replace(static(ICONS), ICONS).encode()

@@ -1,17 +1,16 @@
 """Which shoe is it? A photo in, its type out, with the words of the guide.
 
-The packages beside this file are the recogniser's own: the same photo has the same answer here as
-on the installation that this was exported from.
+The packages beside this file are the recogniser's own: a photo has the same answer here as on the
+installation that this was exported from.
 """
 
 import json
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-
-from classifier.inference.classify import Model, Prediction, judge, predict
+from classifier.answers.wording import wording
+from classifier.inference.classify import predict, with_classes
+from classifier.inference.model import Model
 from classifier.inference.thresholds import ClassInfo
 from curation.images import Limits
 from shoeproject.errors import ProjectError
@@ -21,14 +20,14 @@ PRIVACY = (
     "Your photo is recognised on the machine that runs this Space and used for nothing else. It "
     "lies in that machine's temporary folder for up to twenty minutes and is then deleted."
 )
-SECONDS_KEPT = 600  # looked at as often, so that a photo goes after twice as long at most
+SECONDS_KEPT = 600  # also how often Gradio checks: a photo stays for twice as long at most
 TEXTS = {"pros": "Pros", "cons": "Cons", "distinction": "How to tell"}
 
 
 @cache
 def guide() -> dict:
     """Names and texts as they were at the export: `types`, `categories`, what each class of the
-    model stands for (`classes`), the `wording` of verdicts and the `limits` of photos."""
+    model stands for (`classes`), and the `limits` of photos."""
     return json.loads((HERE / "guide.json").read_text(encoding="utf-8"))
 
 
@@ -39,32 +38,24 @@ def model() -> Model:
 
 
 def recognise(data: bytes) -> dict:
-    """An encoded photo → verdict, eyebrow, headline, advice, `top` and `type`.
+    """An encoded photo → verdict, eyebrow, headline, advice, `top`, `type` and `category`.
 
     `top`: up to five of slug, name, category and confidence (0 to 1). `type`: the first of them
-    with its pros, cons and distinction where the verdict is "type", else None.
+    with its pros, cons and distinction where the verdict is "type", else None. `category`: slug,
+    name and confidence with the verdicts "type" and "category", else None.
     Raises a ProjectError worded for people.
     """
-    said = _today(predict(data, model(), Limits(**guide()["limits"])))
-    top = [_entry(slug, confidence) for slug, confidence in said.top]
-    best = None
-    if said.type:
-        texts = {key: guide()["types"][said.type[0]][key] for key in TEXTS}
-        best = {**_entry(*said.type), **texts}
-    return {"verdict": said.verdict, **_worded(said, top, best), "top": top, "type": best}
-
-
-def _today(said: Prediction) -> Prediction:
-    """With types that merged since the training under the type that took them, judged anew."""
-    classes, sums = {}, {}
-    for learnt in model().classes:
-        now = ClassInfo(**guide()["classes"][learnt.slug])
-        classes[now.slug] = now
-        sums[now.slug] = sums.get(now.slug, 0.0) + said.probabilities[learnt.slug]
-    if tuple(classes.values()) == tuple(model().classes):
-        return said
-    merged = replace(model(), classes=tuple(classes.values()))
-    return judge(np.array(list(sums.values())), said.embedding, merged)
+    prediction = predict(data, model(), Limits(**guide()["limits"]))
+    classes = [ClassInfo(**guide()["classes"][learnt.slug]) for learnt in model().classes]
+    today = with_classes(prediction, model(), classes)
+    best, category = today.type, today.category
+    answer = {
+        "verdict": today.verdict,
+        "top": [_entry(*pair) for pair in today.top],
+        "type": best and {**_entry(*best), **_texts(best[0])},
+        "category": category and _category(*category),
+    }
+    return {**answer, **wording(answer)}
 
 
 def _entry(slug: str, confidence: float) -> dict:
@@ -74,28 +65,12 @@ def _entry(slug: str, confidence: float) -> dict:
     }  # fmt: skip
 
 
-def _worded(said: Prediction, top: list[dict], best: dict | None) -> dict:
-    words = guide()["wording"][said.verdict]
-    likely = [entry for entry in top if entry["confidence"] >= guide()["likely"]]
-    if said.verdict == "category":
-        likely = [entry for entry in likely if entry["category"] == said.category[0]]
-    names = [best["name"]] if best else [entry["name"] for entry in likely[:2]]
-    first, second = (*names, "", "")[:2]
-    sure = said.type or said.category
-    facts = {
-        "first": first,
-        "second": second,
-        "category": guide()["categories"].get(said.category[0], "") if said.category else "",
-        "percent": _percent(sure[1]) if sure else "",
-    }
-    patterns = {**words, "headline": words["headlines"][len(names)]}
-    return {key: patterns[key].format(**facts) for key in ("eyebrow", "headline", "advice")}
+def _texts(slug: str) -> dict:
+    return {key: guide()["types"][slug][key] for key in TEXTS}
 
 
-def _percent(confidence: float) -> str:
-    if confidence < 0.005:
-        return "<1%"
-    return f"{int(confidence * 100 + 0.5)}%" if confidence < 0.995 else ">99%"
+def _category(slug: str, confidence: float) -> dict:
+    return {"slug": slug, "name": guide()["categories"].get(slug, ""), "confidence": confidence}
 
 
 def shown(answer: dict) -> tuple[str, dict[str, float], str]:
@@ -114,12 +89,12 @@ def main():
     """Serve the page."""
     import gradio as gr
 
-    model()  # what is broken is said now, not to the first visitor
+    model()  # a broken version fails now and not with the first visitor
 
     class Photo(gr.Image):
-        """Hands a photo on as it was sent, byte for byte: nothing opens it before the guard."""
+        """Passes a photo on byte for byte, so that nothing decodes it before our own checks."""
 
-        is_template = True  # drawn in the browser as what it derives from
+        is_template = True  # in the browser it is the component it derives from
 
         def preprocess(self, payload):
             return payload.path if payload and payload.path else super().preprocess(payload)
@@ -132,7 +107,7 @@ def main():
         except ProjectError as error:
             raise gr.Error(error.detail, print_exception=False) from error
 
-    fonts = ["system-ui", "sans-serif"]  # the visitor's own: none is fetched from elsewhere
+    fonts = ["system-ui", "sans-serif"]  # of the visitor's machine: none is downloaded
     theme = gr.themes.Soft(primary_hue="orange", font=fonts, font_mono=["monospace"])
     kept = (SECONDS_KEPT, SECONDS_KEPT)
     with gr.Blocks(title="Which shoe is it?", analytics_enabled=False, delete_cache=kept) as page:

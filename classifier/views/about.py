@@ -1,4 +1,4 @@
-"""What is kept, and pages for what went wrong."""
+"""The privacy page, and the pages for errors."""
 
 from django.conf import settings
 from django.http import Http404
@@ -13,14 +13,11 @@ from shoeproject.api import problems
 @require_safe
 @site_page
 def privacy(request):
-    """What is kept of a visit."""
+    """The page that says what is kept of a visit."""
     days, hours = divmod(settings.ANSWER_ID_HOURS, 24)
     validity = f"{days} days" if days > 1 and not hours else f"{settings.ANSWER_ID_HOURS} hours"
-    context = {
-        "validity": validity,
-        "consent": CONSENT,
-        "reply_hours": settings.IDEMPOTENCY_HOURS,
-    }
+    reply_hours = settings.IDEMPOTENCY_HOURS
+    context = {"validity": validity, "consent": CONSENT, "reply_hours": reply_hours}
     return render(request, "site/privacy.html", context)
 
 
@@ -43,8 +40,8 @@ def bad_request(request, exception):
 
 @site_page
 def server_error(request):
-    """Handler of 500. The log has the traceback; nobody else gets it."""
+    """Handler of 500. The traceback goes to the log alone."""
     if problems.is_api(request):
         return problems.response(problems.SERVER_ERROR)
-    # Without the request: what failed may be what the context processors need.
+    # Without the request: the context processors may need what failed.
     return render(None, "500.html", status=500)

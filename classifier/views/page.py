@@ -1,8 +1,8 @@
-"""What every page of the site is sent with."""
+"""The headers of the site's pages."""
 
 from functools import wraps
 
-# Everything from this host; blob: is the visitor's own photo, shown without being sent anywhere.
+# Everything from this host; blob: is the visitor's own photo, shown by the browser itself.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     "connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; "
@@ -22,8 +22,8 @@ def site_page(view):
     return guarded
 
 
-def with_problem(response, problem):
-    """The response with the status and the headers of a problem."""
+def apply_problem(response, problem):
+    """Give the response the status and the headers of a problem."""
     response.status_code = problem.status
     for name, value in problem.headers.items():
         response[name] = value

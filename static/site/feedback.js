@@ -1,16 +1,16 @@
-// “Was this right?”: sent to the API; the photo goes along only with the tick for it.
+// “Was this right?”: sends feedback to the API, with the photo only if its box is ticked.
 import { enableCopying } from "./copy.js";
-import { form as recogniser, mould, part, say } from "./page.js";
+import { announce, cloneTemplate, form as recogniser, part } from "./page.js";
 import { ask, Problem } from "./send.js";
 
 const OPEN = ["category", "unsure"];
 const NO_SUCH_TYPE = "No type is called that: choose one from the list, or leave it empty.";
 
-// `photo`: the file as it was chosen; `sent`: what the site looked at, for where that is too large.
+// `photo`: the file as it was chosen; `sent`: the copy that was recognised, for a file too large.
 export function offerFeedback(card, answer, photo, sent) {
   const form = part(card, "feedback");
   part(form, "which").parentElement.classList.toggle("open", OPEN.includes(answer.verdict));
-  // The same for every try, so that feedback whose answer was lost on the way counts once.
+  // The same for every try, so that feedback whose response was lost counts once.
   const key = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("-");
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -18,16 +18,16 @@ export function offerFeedback(card, answer, photo, sent) {
     if (button.getAttribute("aria-disabled") === "true") return;
     const label = button.textContent;
     const progress = (share) => { button.textContent = `Sending … ${Math.round(100 * share)}%`; };
-    tell(form, "");
+    showProblem(form, "");
     button.setAttribute("aria-disabled", "true");
     button.textContent = "Sending …";
     try {
-      const data = said(form, answer, photo, sent);
+      const data = feedbackData(form, answer, photo, sent);
       const headers = { "Idempotency-Key": `${key}-${fingerprint(data)}` };
-      const given = await ask(recogniser.dataset.feedback, data, { headers, progress, doing: say });
-      thank(form, given);
+      const given = await ask(recogniser.dataset.feedback, data, { headers, progress, doing: announce });
+      showThanks(form, given);
     } catch (problem) {
-      tell(form, problem.message);
+      showProblem(form, problem.message);
       if (!(problem instanceof Problem)) console.error(problem);
     } finally {
       button.removeAttribute("aria-disabled");
@@ -36,12 +36,12 @@ export function offerFeedback(card, answer, photo, sent) {
   });
 }
 
-function said(form, answer, photo, sent) {
+function feedbackData(form, answer, photo, sent) {
   const right = form.elements.right.value;
   const data = new FormData();
   data.append("id", answer.id);
   data.append("right", right === "yes");
-  // Who says yes to a type is not asked for one; what was typed before does not count.
+  // After "yes" to a type the form asks for none; one that was typed before does not count.
   if (right === "no" || OPEN.includes(answer.verdict)) {
     data.append("type", slugOf(part(form, "type").value));
   }
@@ -53,7 +53,7 @@ function said(form, answer, photo, sent) {
   return data;
 }
 
-// Other words under the same key would be another feedback, and refused.
+// Part of the key: the API refuses other feedback under a key that it has seen.
 const fingerprint = (data) => [data.get("right"), data.get("type") ?? "", data.get("consent") ?? ""].join("-");
 
 // The slug of a type's name, or of the only name that holds what was typed.
@@ -67,14 +67,14 @@ function slugOf(typed) {
   return (exact ?? like[0]).dataset.slug;
 }
 
-function tell(form, text) {
+function showProblem(form, text) {
   const line = part(form, "problem");
   line.textContent = text;
   line.hidden = !text;
 }
 
-function thank(form, given) {
-  const thanks = mould("thanks").firstElementChild;
+function showThanks(form, given) {
+  const thanks = cloneTemplate("thanks").firstElementChild;
   if (given.photo !== "known") part(thanks, "known").remove();
   if (given.code) {
     part(thanks, "code").textContent = given.code;

@@ -1,4 +1,4 @@
-// Finds types while one types, by the same text and the same rule as the server: every word counts.
+// Filters the types while the visitor types, by the server's text and rule: every word must match.
 const form = document.querySelector("[data-search]");
 
 if (form) {
@@ -13,9 +13,9 @@ if (form) {
     const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
     let found = 0;
     for (const entry of entries) {
-      const here = words.every((word) => ` ${entry.dataset.text}`.includes(` ${word}`));
-      entry.hidden = !here;
-      found += Number(here);
+      const matches = words.every((word) => ` ${entry.dataset.text}`.includes(` ${word}`));
+      entry.hidden = !matches;
+      found += Number(matches);
     }
     for (const family of families) {
       family.hidden = !family.querySelector("[data-text]:not([hidden])");
@@ -28,7 +28,7 @@ if (form) {
     history.replaceState(null, "", address);
   };
 
-  // A page that the server has narrowed down already lacks the rest: then the form is sent.
+  // A page that the server has filtered lacks the other types: then the form is sent.
   if (entries.length === total) {
     form.classList.add("live");
     input.addEventListener("input", find);

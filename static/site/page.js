@@ -1,12 +1,12 @@
-// What the scripts of the recogniser's page share.
+// Functions that the scripts of the recogniser's page share.
 export const form = document.querySelector("[data-recogniser]");
 
-export const mould = (name) => document.getElementById(`mould-${name}`).content.cloneNode(true);
+export const cloneTemplate = (name) => document.getElementById(`template-${name}`).content.cloneNode(true);
 export const part = (root, name) => root.querySelector(`[data-part="${name}"]`);
 export const fill = (pattern, facts) => pattern.replace(/\{(\w+)\}/g, (_, key) => facts[key]);
 
-// What a screen reader is told.
-export function say(text) {
+// Has a screen reader read the text out.
+export function announce(text) {
   document.querySelector("[data-status]").textContent = text;
 }
 

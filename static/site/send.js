@@ -1,8 +1,8 @@
-// Sends a form to the API: with progress, again after a dropped connection and where the site is
-// busy, and with a sentence for everything that does not work.
+// Sends a form to the API: with progress, with retries after a dropped connection and while the
+// site is busy, and with a sentence for every failure.
 const RETRIES = 3;
 const FIRST_PAUSE_SECONDS = 0.5; // after a dropped connection; twice as long each time
-const MOST_SECONDS = 60; // a site that asks for more patience than this is left to the visitor
+const MOST_SECONDS = 60; // of Retry-After; a longer wait is left to the visitor
 const SILENCE_SECONDS = 120;
 
 const UNREACHABLE = "The site does not answer. Check your connection and try again.";
@@ -31,30 +31,30 @@ function post(address, data, { signal, progress, headers }) {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) { reject(aborted()); return; }
     const request = new XMLHttpRequest();
-    // A slow line may take as long as it needs; one on which nothing moves any more is given up.
-    let watch;
-    const moved = () => {
-      clearTimeout(watch);
-      watch = setTimeout(() => request.abort(), SILENCE_SECONDS * 1000);
+    // A slow connection may take as long as it needs; one without any progress is given up.
+    let timer;
+    const restartTimer = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => request.abort(), SILENCE_SECONDS * 1000);
     };
     request.open("POST", address);
     request.setRequestHeader("Accept", "application/json");
     for (const [name, value] of Object.entries(headers ?? {})) request.setRequestHeader(name, value);
     request.upload.onprogress = (event) => {
-      moved();
+      restartTimer();
       if (event.lengthComputable && event.total) progress?.(event.loaded / event.total);
     };
     request.onload = () => {
       let body = {};
-      try { body = JSON.parse(request.responseText); } catch { /* told by the status */ }
+      try { body = JSON.parse(request.responseText); } catch { /* the status says it */ }
       const seconds = Number(request.getResponseHeader("Retry-After"));
       resolve({ status: request.status, body, retryAfter: Math.max(1, seconds || 1) });
     };
     request.onerror = () => resolve(null);
     request.onabort = () => (signal?.aborted ? reject(aborted()) : resolve(null));
-    request.onloadend = () => clearTimeout(watch);
+    request.onloadend = () => clearTimeout(timer);
     signal?.addEventListener("abort", () => request.abort());
-    moved();
+    restartTimer();
     request.send(data);
   });
 }
@@ -67,7 +67,7 @@ function pauseAfter(answer, attempt) {
 }
 
 // Resolves to the body of a good answer. Throws `Problem`, or an AbortError when cancelled.
-// `doing` is told in words what is waited for, `progress` how much was sent (0 to 1).
+// `doing` is called with a sentence about the wait, `progress` with the share sent (0 to 1).
 export async function ask(address, data, { signal, doing, progress, headers } = {}) {
   for (let attempt = 1; ; attempt += 1) {
     const answer = await post(address, data, { signal, progress, headers });

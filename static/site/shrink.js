@@ -1,5 +1,5 @@
-// A phone's photo has many times the pixels that the model looks at. A smaller copy, upright and
-// without the camera's notes, gives the same answer for a fraction of the bytes.
+// A phone's photo has many times the pixels that the model uses. A smaller copy, upright and without
+// the camera's metadata, gives the same answer at a fraction of the bytes.
 const QUALITY = 0.9;
 
 // A JPEG whose longer side has `side` pixels; the file itself where it is no larger than that, where
@@ -15,10 +15,10 @@ export async function shrink(file, side) {
       resizeWidth: width, resizeHeight: height, resizeQuality: "high",
     });
     const canvas = Object.assign(document.createElement("canvas"), { width, height });
-    const pen = canvas.getContext("2d");
-    pen.fillStyle = "#fff"; // what the site puts behind transparent parts, too
-    pen.fillRect(0, 0, width, height);
-    pen.drawImage(small, 0, 0);
+    const context = canvas.getContext("2d");
+    context.fillStyle = "#fff"; // as the site does behind transparent parts
+    context.fillRect(0, 0, width, height);
+    context.drawImage(small, 0, 0);
     small.close();
     const copy = await new Promise((done) => { canvas.toBlob(done, "image/jpeg", QUALITY); });
     return copy && copy.size < file.size ? copy : file;

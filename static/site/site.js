@@ -1,9 +1,9 @@
 // The recogniser: photos chosen, dropped or pasted go to the API, one after another. Every photo gets
-// a card of its own, newest first, and nothing is cleared for the next one. Words come from the page
-// (data-wording, the moulds), addresses from the form's data attributes.
+// a card of its own, newest first, and earlier ones stay. Texts come from the page (data-wording and
+// its templates), addresses from the form's data attributes.
 import { enableCopying } from "./copy.js";
 import { offerFeedback } from "./feedback.js";
-import { fill, form, mould, part, percent, say, sentences } from "./page.js";
+import { announce, cloneTemplate, fill, form, part, percent, sentences } from "./page.js";
 import { ask, Problem } from "./send.js";
 import { shrink } from "./shrink.js";
 import { takePhotos } from "./take.js";
@@ -15,20 +15,20 @@ const wording = JSON.parse(form?.dataset.wording ?? "{}");
 
 // --- words ------------------------------------------------------------------------------------
 
-function worded(answer) {
+function wordingOf(answer) {
   const words = wording[answer.verdict];
-  const floor = Number(form.dataset.likely);
-  let likely = answer.top.filter((entry) => entry.confidence >= floor);
+  const threshold = Number(form.dataset.likely);
+  let likely = answer.top.filter((entry) => entry.confidence >= threshold);
   if (answer.verdict === "category") {
     likely = likely.filter((entry) => entry.category === answer.category.slug);
   }
   const names = answer.type ? [answer.type.name] : likely.slice(0, 2).map((e) => e.name);
-  const sure = answer.type || answer.category;
+  const best = answer.type || answer.category;
   const facts = {
     first: names[0],
     second: names[1],
     category: answer.category?.name,
-    percent: sure && percent(sure.confidence),
+    percent: best && percent(best.confidence),
   };
   return {
     eyebrow: fill(words.eyebrow, facts),
@@ -52,8 +52,8 @@ function show(card, body, kind) {
 }
 
 function showAnswer(card, answer, photo, sent) {
-  const body = mould("answer");
-  const words = worded(answer);
+  const body = cloneTemplate("answer");
+  const words = wordingOf(answer);
   for (const [name, text] of Object.entries(words)) part(body, name).textContent = text;
   part(body, "top").append(...answer.top.map(row));
   if (answer.type) {
@@ -62,7 +62,7 @@ function showAnswer(card, answer, photo, sent) {
       sentences(list, answer.type[name]);
       list.closest("section").hidden = answer.type[name].length === 0;
     }
-    // Of several photos each has a short answer, and all the rest on demand.
+    // With several photos each answer is short, and the rest is shown on demand.
     part(body, "reading").open = batch.length === 1;
   } else {
     part(body, "reading").remove();
@@ -78,11 +78,11 @@ function showAnswer(card, answer, photo, sent) {
   enableCopying(card);
   keepInView(card);
   const name = batch.length > 1 ? `${photo.name}: ` : "";
-  say(`${name}${words.headline}. ${words.advice}`);
+  announce(`${name}${words.headline}. ${words.advice}`);
 }
 
 function row(entry) {
-  const item = mould("row");
+  const item = cloneTemplate("row");
   const name = part(item, "name");
   name.textContent = entry.name;
   name.href = form.dataset.guide.replace("SLUG", entry.slug);
@@ -94,7 +94,7 @@ function row(entry) {
 }
 
 function showFailure(card, file, problem) {
-  const body = mould("failed");
+  const body = cloneTemplate("failed");
   part(body, "detail").textContent = problem.message;
   part(body, "file").textContent = file?.name ?? "";
   const again = part(body, "again");
@@ -105,19 +105,19 @@ function showFailure(card, file, problem) {
   }
   part(body, "remove").addEventListener("click", () => remove(card, "Removed."));
   show(card, body, "failed");
-  say(`${file?.name ?? ""} This did not work. ${problem.message}`);
+  announce(`${file?.name ?? ""} This did not work. ${problem.message}`);
 }
 
-// An answer is taller than the wait for it. Who already looks elsewhere is left in peace.
+// An answer is taller than the progress before it. A visitor who has scrolled away stays there.
 function keepInView(card) {
   const top = card.getBoundingClientRect().top;
   if (top >= 0 && top < window.innerHeight) card.scrollIntoView({ block: "nearest" });
 }
 
-function remove(card, said) {
+function remove(card, message) {
   URL.revokeObjectURL(part(card, "photo").src);
   card.remove();
-  say(said);
+  announce(message);
   document.getElementById("gallery").focus({ preventScroll: true });
 }
 
@@ -131,8 +131,8 @@ function countUp() {
   const failed = batch.filter((job) => job.state === "failed").length;
   const done = batch.length - waiting - failed;
   overview.hidden = batch.length < 2;
-  const trouble = failed ? `, ${failed} did not work` : "";
-  part(overview, "overview").textContent = `${done} of ${batch.length} photos answered${trouble}`;
+  const failures = failed ? `, ${failed} did not work` : "";
+  part(overview, "overview").textContent = `${done} of ${batch.length} photos answered${failures}`;
   part(overview, "overall").value = (done + failed) / Math.max(1, batch.length);
   for (const name of ["overall", "cancel-all"]) part(overview, name).hidden = waiting === 0;
 }
@@ -163,7 +163,7 @@ function enqueue(card, file) {
   if (!batch.some((job) => job.state === "waiting")) batch = [];
   const job = { card, control: new AbortController(), state: "waiting" };
   batch.push(job);
-  const body = mould("busy");
+  const body = cloneTemplate("busy");
   part(body, "doing").textContent = "Waiting for its turn …";
   part(body, "file").textContent = file.name;
   part(body, "cancel").addEventListener("click", () => {
@@ -180,9 +180,9 @@ async function recognise(job, file) {
   if (signal.aborted) return;
   const doing = (text) => {
     part(card, "doing").textContent = text;
-    say(text);
+    announce(text);
   };
-  // Sent, it is looked at: for how long nobody knows.
+  // Once all is sent the duration is unknown.
   const progress = (share) => {
     const bar = part(card, "progress");
     if (share < 1) bar.value = share;
@@ -208,7 +208,7 @@ async function recognise(job, file) {
 // --- photos come in ---------------------------------------------------------------------------
 
 function newCard() {
-  const card = mould("card").firstElementChild;
+  const card = cloneTemplate("card").firstElementChild;
   answers.prepend(card);
   form.classList.add("compact");
   return card;
@@ -232,7 +232,7 @@ function addAll(files) {
   answers.firstElementChild?.scrollIntoView({ block: "nearest" });
 }
 
-function addNote(detail) {
+function addError(detail) {
   const card = newCard();
   card.dataset.preview = "none";
   showFailure(card, null, new Problem(detail));
@@ -241,5 +241,5 @@ function addNote(detail) {
 if (form) {
   document.documentElement.classList.add("js");
   part(overview, "cancel-all").addEventListener("click", cancelAll);
-  takePhotos(form, addAll, addNote);
+  takePhotos(form, addAll, addError);
 }

@@ -1,8 +1,8 @@
 // Where photos come from: the two inputs, a drop anywhere on the page, the clipboard.
 const LINK = "That was a link to a picture, not the picture. Save it first, or copy and paste it.";
 
-// `add` is given files, `note` a sentence where something else came.
-export function takePhotos(form, add, note) {
+// `add` is called with files, `showError` with a sentence where something else was dropped.
+export function takePhotos(form, add, showError) {
   for (const input of form.querySelectorAll("input[type=file]")) {
     if (!input.hasAttribute("capture")) input.multiple = true;
     input.addEventListener("change", () => {
@@ -11,7 +11,7 @@ export function takePhotos(form, add, note) {
     });
   }
   form.addEventListener("submit", (event) => event.preventDefault());
-  takeDrops(form, add, note);
+  takeDrops(form, add, showError);
   document.addEventListener("paste", (event) => {
     const files = event.clipboardData?.files;
     if (!files?.length) return;
@@ -20,32 +20,32 @@ export function takePhotos(form, add, note) {
   });
 }
 
-// The whole page takes a drop: beside the zone a browser would leave the page for the photo, and
-// the answers would be gone. What is dragged from this page itself is none of our business.
-function takeDrops(form, add, note) {
+// The whole page accepts a drop: outside the zone a browser would open the photo in place of the page,
+// and the answers would be lost. What is dragged from this page itself is ignored.
+function takeDrops(form, add, showError) {
   let own = false;
   let depth = 0;
   const carries = (event, kind) => !own && event.dataTransfer?.types.includes(kind);
   const wanted = (event) => carries(event, "Files") || carries(event, "text/uri-list");
-  const light = (now) => {
+  const highlight = (now) => {
     depth = Math.max(0, now);
     form.classList.toggle("over", depth > 0);
   };
   document.addEventListener("dragstart", () => { own = true; });
   document.addEventListener("dragend", () => { own = false; });
-  document.addEventListener("dragenter", (event) => { if (wanted(event)) light(depth + 1); });
-  document.addEventListener("dragleave", (event) => { if (wanted(event)) light(depth - 1); });
+  document.addEventListener("dragenter", (event) => { if (wanted(event)) highlight(depth + 1); });
+  document.addEventListener("dragleave", (event) => { if (wanted(event)) highlight(depth - 1); });
   document.addEventListener("dragover", (event) => {
     if (!wanted(event)) return;
     event.preventDefault();
     event.dataTransfer.dropEffect = "copy";
   });
   document.addEventListener("drop", (event) => {
-    light(0);
+    highlight(0);
     if (!wanted(event)) return;
     event.preventDefault();
     const { files } = event.dataTransfer;
     if (files.length) add(files);
-    else note(LINK);
+    else showError(LINK);
   });
 }

@@ -1,23 +1,23 @@
-// “Why this answer?”: the same photo is sent once more, with the wish to have the answer explained.
-import { fill, form, mould, part, percent, say, sentences } from "./page.js";
+// “Why this answer?”: sends the same photo once more and asks for an explanation.
+import { announce, cloneTemplate, fill, form, part, percent, sentences } from "./page.js";
 import { ask } from "./send.js";
 
-const VEIL = 0.82; // how dark a place becomes that does not count
+const SHADE = 0.82; // opacity over places that do not count
 const MAP_SIDE = 240; // pixels of the longer side that the map is drawn with
 
 export function offerWhy(card, answer, photo) {
   const details = part(card, "why");
-  let asked = false;
+  let requested = false;
   details.addEventListener("toggle", () => {
-    if (!details.open || asked) return;
-    asked = true;
+    if (!details.open || requested) return;
+    requested = true;
     explain(card, answer, photo);
   });
 }
 
 async function explain(card, answer, photo) {
   const reason = part(card, "reason");
-  const busy = mould("busy");
+  const busy = cloneTemplate("busy");
   const doing = (text) => { part(reason, "doing").textContent = text; };
   part(busy, "cancel").remove();
   part(busy, "doing").textContent = "Looking at the photo once more …";
@@ -25,22 +25,22 @@ async function explain(card, answer, photo) {
   const data = new FormData();
   data.append("image", photo, "photo");
   try {
-    const { explain: found } = await ask(`${form.dataset.api}?explain=1`, data, { doing });
-    const body = mould("explained");
-    show(body, card, answer, found);
+    const { explain: explanation } = await ask(`${form.dataset.api}?explain=1`, data, { doing });
+    const body = cloneTemplate("explained");
+    show(body, card, answer, explanation);
     put(card, body);
-    say(`Explained. ${part(reason, "where")?.textContent ?? ""}`);
+    announce(`Explained. ${part(reason, "where")?.textContent ?? ""}`);
   } catch (problem) {
-    const failed = mould("why-failed");
+    const failed = cloneTemplate("why-failed");
     part(failed, "detail").textContent = problem.message;
     part(failed, "again").addEventListener("click", () => explain(card, answer, photo));
     put(card, failed);
-    say(problem.message);
+    announce(problem.message);
     if (problem.name !== "Error") console.error(problem);
   }
 }
 
-// What had the focus goes; the heading above it stays.
+// Replaces what is shown; if that had the focus, the heading above gets it.
 function put(card, body) {
   const reason = part(card, "reason");
   const focused = reason.contains(document.activeElement);
@@ -48,21 +48,21 @@ function put(card, body) {
   if (focused) part(card, "why").querySelector("summary").focus({ preventScroll: true });
 }
 
-function show(body, card, answer, found) {
+function show(body, card, answer, explanation) {
   const refused = answer.verdict === "not_a_shoe";
   const about = answer.top[0]?.name ?? "";
-  if (found.map) showMap(body, card, found.map, refused, about);
+  if (explanation.map) showMap(body, card, explanation.map, refused, about);
   else part(body, "seen").remove();
-  if (found.runner_up) showSecond(body, answer, found.runner_up);
+  if (explanation.runner_up) showSecond(body, answer, explanation.runner_up);
   else part(body, "second").remove();
-  if (found.trust?.sentence) {
+  if (explanation.trust?.sentence) {
     part(body, "about").textContent = about;
-    part(body, "sentence").textContent = found.trust.sentence;
+    part(body, "sentence").textContent = explanation.trust.sentence;
   } else {
     part(body, "trust").remove();
   }
   if (refused) part(body, "nearest").remove();
-  else showNearest(part(body, "nearest"), found.nearest);
+  else showNearest(part(body, "nearest"), explanation.nearest);
 }
 
 // --- the map over the photo -------------------------------------------------------------------
@@ -80,7 +80,7 @@ function showMap(body, card, map, refused, about) {
   photo.src = part(card, "photo").src;
 }
 
-// A veil over the whole photo, thinner where more counts. What the model did not see has all of it.
+// Shades the whole photo, less where a place counts more. What was cut off is shaded fully.
 function drawMap(canvas, photo, { rows, box }) {
   const scale = MAP_SIDE / Math.max(photo.naturalWidth, photo.naturalHeight);
   canvas.width = Math.max(1, Math.round(photo.naturalWidth * scale));
@@ -89,17 +89,17 @@ function drawMap(canvas, photo, { rows, box }) {
     width: rows[0].length, height: rows.length,
   });
   const pixels = new ImageData(cells.width, cells.height);
-  rows.flat().forEach((value, i) => { pixels.data[4 * i + 3] = 255 * VEIL * (1 - value); });
+  rows.flat().forEach((value, i) => { pixels.data[4 * i + 3] = 255 * SHADE * (1 - value); });
   cells.getContext("2d").putImageData(pixels, 0, 0);
-  const pen = canvas.getContext("2d");
+  const context = canvas.getContext("2d");
   const [left, top, right, bottom] = box;
   const at = [left * canvas.width, top * canvas.height,
     (right - left) * canvas.width, (bottom - top) * canvas.height];
-  pen.fillStyle = `rgb(0 0 0 / ${VEIL})`;
-  pen.fillRect(0, 0, canvas.width, canvas.height);
-  pen.clearRect(...at);
-  pen.imageSmoothingQuality = "high";
-  pen.drawImage(cells, ...at);
+  context.fillStyle = `rgb(0 0 0 / ${SHADE})`;
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.clearRect(...at);
+  context.imageSmoothingQuality = "high";
+  context.drawImage(cells, ...at);
 }
 
 // --- the runner-up and photographs ------------------------------------------------------------
@@ -125,7 +125,7 @@ function showNearest(section, nearest) {
 }
 
 function example(photo) {
-  const item = mould("example");
+  const item = cloneTemplate("example");
   const picture = part(item, "picture");
   picture.alt = photo.title ? `${photo.name}: ${photo.title}` : photo.name;
   picture.src = photo.url;

@@ -7,12 +7,13 @@ from django.core import signing
 from django.core.signing import TimestampSigner
 from PIL import Image
 
-from classifier.answers import answer
+from classifier.answers import answer, answer_id
+from classifier.answers.wording import percent, wording
 from classifier.errors import AnswerExpired, AnswerUnknown, NoActiveModel, TooBusy
 from classifier.inference.classify import predict
 from classifier.inference.concurrency import ConcurrencyLimit
 from classifier.models import Feedback
-from classifier.registry import store
+from classifier.registry import serving
 from curation.images import ImageTooLarge, TooManyPixels
 from curation.models import Category, ShoeImage, ShoeType
 from tests import tiny_model
@@ -27,7 +28,7 @@ CHELSEA, BETWEEN_BOOTS, CYAN, BLACK = (255, 0, 0), (226, 0, 0), (0, 255, 255), (
 @pytest.fixture
 def version(tmp_path):
     yield tiny_model.activate(tmp_path / "version")
-    store.forget()
+    serving.forget()
 
 
 def photo(colour) -> bytes:
@@ -69,7 +70,7 @@ def test_clear_photo_is_named_with_the_guides_text(version):
     assert said["category"]["slug"] == "boots"
     assert said["category"]["name"] == "Boots"
     assert said["category"]["confidence"] >= said["type"]["confidence"]
-    assert answer.headline(said) == "Chelsea boots"
+    assert wording(said)["headline"] == "Chelsea boots"
 
 
 def test_photo_between_two_boots_is_a_family(version):
@@ -78,7 +79,7 @@ def test_photo_between_two_boots_is_a_family(version):
     assert said["type"] is None
     assert said["category"]["slug"] == "boots"
     assert said["category"]["confidence"] > 0.9
-    assert answer.headline(said) == "Boots, probably Army boots or Chelsea boots"
+    assert wording(said)["headline"] == "Boots, probably Army boots or Chelsea boots"
 
 
 @pytest.mark.parametrize(
@@ -95,7 +96,7 @@ def test_top_is_filled_whatever_the_verdict(version, colour, verdict, headline):
     assert said["type"] is None and said["category"] is None
     assert len(said["top"]) == 5
     assert not {"other-shoe", "not-a-shoe"} & {entry["slug"] for entry in said["top"]}
-    assert answer.headline(said) == headline
+    assert wording(said)["headline"] == headline
 
 
 def test_unsure_between_two_families_names_both(tmp_path):
@@ -105,15 +106,15 @@ def test_unsure_between_two_families_names_both(tmp_path):
     said = answer.recognise(photo((228, 0, 0)))
     assert said["verdict"] == "unsure"
     assert len(said["top"]) == 2
-    assert answer.headline(said) == "Not sure – perhaps Uggs or Brogues"
+    assert wording(said)["headline"] == "Not sure – perhaps Uggs or Brogues"
 
 
 def test_types_that_are_hardly_likely_are_not_mentioned():
     entry = {"name": "Uggs", "category": "boots", "confidence": 0.09}
     boots = {"slug": "boots", "name": "Boots", "confidence": 0.7}
     said = {"verdict": "category", "type": None, "category": boots, "top": [entry]}
-    assert answer.headline(said) == "Boots"
-    assert answer.headline({**said, "top": [{**entry, "confidence": 0.2}]}) == (
+    assert wording(said)["headline"] == "Boots"
+    assert wording({**said, "top": [{**entry, "confidence": 0.2}]})["headline"] == (
         "Boots, probably Uggs"
     )
 
@@ -123,7 +124,7 @@ def test_types_that_are_hardly_likely_are_not_mentioned():
     [(0, "<1%"), (0.004, "<1%"), (0.005, "1%"), (0.874, "87%"), (0.994, "99%"), (1, ">99%")],
 )
 def test_percentages_are_never_rounded_to_certainty(confidence, text):
-    assert answer.percent(confidence) == text
+    assert percent(confidence) == text
 
 
 # --- merges -----------------------------------------------------------------------------------
@@ -173,10 +174,10 @@ def test_type_that_the_guide_never_had_is_named_by_its_slug(tmp_path):
 
 def test_an_answer_asks_the_guide_once(version, django_assert_num_queries):
     merge("army-boots", into="chelsea-boots")
-    served = store.active()
+    served = serving.active()
     prediction = predict(photo(BETWEEN_BOOTS), served.model)
     with django_assert_num_queries(1):
-        answer.answer(prediction, served)
+        answer.from_prediction(prediction, served)
 
 
 def test_explanation_is_there_only_when_asked(version):
@@ -189,7 +190,7 @@ def test_explanation_is_there_only_when_asked(version):
 
 def test_id_holds_version_time_verdict_top_five_and_family_and_nothing_else(version):
     said = answer.recognise(photo(CHELSEA))
-    held = answer.read_id(said["id"])
+    held = answer_id.read(said["id"])
     assert set(held) == {"version", "at", "verdict", "top", "category"}
     assert held["version"] == version.short
     assert held["verdict"] == "type"
@@ -205,25 +206,25 @@ def test_id_expires(version, settings, monkeypatch):
     monkeypatch.setattr(TimestampSigner, "timestamp", lambda self: signing.b62_encode(0))
     token = answer.recognise(photo(CHELSEA))["id"]
     with pytest.raises(AnswerExpired):
-        answer.read_id(token)
+        answer_id.read(token)
 
 
 @pytest.mark.parametrize("change", [lambda t: t[:-1], lambda t: "x" + t, lambda t: "", str.upper])
 def test_changed_id_is_refused(version, change):
     with pytest.raises(AnswerUnknown):
-        answer.read_id(change(answer.recognise(photo(CHELSEA))["id"]))
+        answer_id.read(change(answer.recognise(photo(CHELSEA))["id"]))
 
 
 def test_id_signed_for_something_else_is_refused():
     with pytest.raises(AnswerUnknown):
-        answer.read_id(signing.dumps({"nonce": 1}, salt="elsewhere"))
+        answer_id.read(signing.dumps({"nonce": 1}, salt="elsewhere"))
 
 
 # --- the way there ----------------------------------------------------------------------------
 
 
 def test_without_an_active_model_nothing_is_recognised():
-    store.forget()
+    serving.forget()
     with pytest.raises(NoActiveModel):
         answer.recognise(photo(CHELSEA))
 

@@ -10,7 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from PIL import Image
 
-from classifier.registry import store
+from classifier.registry import serving
 from curation.models import ShoeType
 from tests import tiny_model
 from tests.browser.test_recogniser import BETWEEN_BOOTS, BLACK, CHELSEA, DROP, PREDICTIONS, picture
@@ -131,7 +131,7 @@ def elsewhere(tmp_path, live_server, settings):
     yield origin
     server.shutdown()
     server.server_close()
-    store.forget()
+    serving.forget()
 
 
 class Page(Visit):

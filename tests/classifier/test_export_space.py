@@ -10,8 +10,9 @@ from django.core.management import CommandError, call_command
 from PIL import Image
 
 from classifier.answers import answer
+from classifier.answers.wording import wording
 from classifier.inference.classify import predict
-from classifier.registry import store
+from classifier.registry import serving
 from curation import ingest
 from curation.models import ShoeType
 from tests import drawing, tiny_model
@@ -43,7 +44,7 @@ print(json.dumps(said))
 @pytest.fixture
 def version(tmp_path):
     yield tiny_model.activate(tmp_path / "version")
-    store.forget()
+    serving.forget()
 
 
 def export(folder, **options):
@@ -77,12 +78,13 @@ def pictures(folder):
 
 
 def compare(said, paths):
-    model = store.active().model
+    model = serving.active().model
     for one, path in zip(said, paths, strict=True):
         data = path.read_bytes()
         here = answer.recognise(data)
-        assert (one["verdict"], one["headline"]) == (here["verdict"], answer.headline(here)), path
-        assert one["advice"] == answer.wording(here)["advice"]
+        words = wording(here)
+        assert (one["verdict"], one["headline"]) == (here["verdict"], words["headline"]), path
+        assert one["advice"] == words["advice"]
         assert [e["slug"] for e in one["top"]] == [e["slug"] for e in here["top"]]
         assert [e["name"] for e in one["top"]] == [e["name"] for e in here["top"]]
         assert (one["type"] or {}).get("pros") == (here["type"] or {}).get("pros")
@@ -116,7 +118,7 @@ def test_merged_types_are_answered_together(version, tmp_path):
     kept, gone = (ShoeType.objects.get(slug=s) for s in ("chelsea-boots", "army-boots"))
     gone.merged_into = kept
     gone.save()
-    store.forget()
+    serving.forget()
     folder, paths = export(tmp_path / "space"), pictures(tmp_path)
     said = ask(folder, paths, tmp_path)
     for one, _ in compare(said, paths):

@@ -12,11 +12,12 @@ from classifier.errors import AnswerExpired, AnswerUnknown, TooBusy
 from classifier.inference.concurrency import ConcurrencyLimit
 from classifier.models import Feedback
 from classifier.registry import prediction_limit
-from curation import ingest, queue
+from curation import ingest
 from curation.decisions import purge
 from curation.images import BrokenImage
-from curation.issues import findings
+from curation.issues import findings, silence
 from curation.models import Finding, Purge, Review, ShoeImage, ShoeType
+from curation.queue.cards import build_cards
 from tests import tiny_model
 from tests.drawing import encoded, shoe
 from tests.factories import jpeg, stored_image
@@ -138,7 +139,7 @@ def test_the_queue_shows_the_photo_before_what_nobody_spoke_of(right, slug):
     given = feedback.give(answered(), right, slug, photo=jpeg(1))
     image = image_of(given)
     assert ShoeImage.objects.order_by("-priority").first() == image
-    (card,) = queue.cards([image.pk])
+    (card,) = build_cards([image.pk])
     (reason,) = card["reasons"]
     assert reason["slug"] == "feedback"
     assert "Chelsea boots" in reason["note"]
@@ -202,9 +203,9 @@ def test_photo_saved_again_is_known():
 def test_what_curators_answered_about_a_known_photo_stays_answered(member):
     known = stored_image(1, label="brogues")
     feedback.give(answered(), right=False, type_slug="loafers", photo=jpeg(1))
-    findings.silence(Finding.objects.all(), member("Curator"))
+    silence.silence(Finding.objects.all(), member("Curator"))
     feedback.give(answered(), right=False, type_slug="loafers", photo=jpeg(1))
-    assert not findings.live([known.pk])
+    assert not findings.standing([known.pk])
 
 
 def test_a_purged_photo_does_not_come_back(member):

@@ -12,7 +12,7 @@ from PIL import Image
 
 from classifier.answers import feedback
 from classifier.inference.concurrency import ConcurrencyLimit
-from classifier.registry import prediction_limit, store
+from classifier.registry import prediction_limit, serving
 from curation.models import ShoeType
 from shoeproject.urls import urlpatterns as project_urls
 from tests import tiny_model
@@ -36,12 +36,12 @@ OWN_TEMPLATES = [
 @pytest.fixture
 def version(tmp_path):
     yield tiny_model.activate(tmp_path / "version")
-    store.forget()
+    serving.forget()
 
 
 @pytest.fixture
 def no_model():
-    store.forget()
+    serving.forget()
 
 
 def picture(colour=(255, 0, 0)):
@@ -78,7 +78,7 @@ def test_photo_sent_without_javascript_is_answered_on_the_same_page(version):
     assert "Chelsea boots" in said and "Boots" in said
     for sentence in [*row.pros, *row.cons, *row.distinction]:
         assert sentence in said
-    assert response.content.decode().count("<meter") == 5 + 1, "five, and the script's mould"
+    assert response.content.decode().count("<meter") == 5 + 1, "five, and the script's template"
     assert "nothing of it was kept" in said
     assert "data-recogniser" in response.content.decode(), "the next photo can follow"
 

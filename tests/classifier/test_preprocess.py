@@ -6,7 +6,7 @@ from PIL import Image
 
 from classifier.errors import UnreadablePicture
 from classifier.inference.preprocess import Preprocess, open_photo, padded, square, to_array
-from tests.shapes import draw
+from tests.shape_drawings import draw
 
 WIDE = Image.new("RGB", (400, 100), (10, 20, 30))
 

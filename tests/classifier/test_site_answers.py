@@ -10,7 +10,7 @@ from PIL import Image
 
 from classifier.answers import answer, feedback
 from classifier.models import Feedback
-from classifier.registry import store
+from classifier.registry import serving
 from curation.models import ShoeImage, ShoeType
 from tests import tiny_model
 from tests.classifier.test_nearest import add, assess, kim  # noqa: F401  (fixtures among them)
@@ -27,7 +27,7 @@ CODE = re.compile(r"\b[2-9A-Z]{5}(?:-[2-9A-Z]{5}){3}\b")
 @pytest.fixture(autouse=True)
 def version(tmp_path):
     yield tiny_model.activate(tmp_path / "version")
-    store.forget()
+    serving.forget()
 
 
 def answered(colour=RED) -> str:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from classifier.registry import store
+from classifier.registry import serving
 from curation.models import ShoeType
 from curation.taxonomy import search_text
 from tests import tiny_model
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def version(tmp_path):
     yield tiny_model.activate(tmp_path / "version")
-    store.forget()
+    serving.forget()
 
 
 def found(client, query: str) -> set[str]:

@@ -1,2 +1,2 @@
-// Feedback may leave a photo with the installation; that is asked for on its own pages alone.
+// Takes the place of the site's script: feedback, with its consent, is for the site's own pages.
 export function offerFeedback() {}

@@ -1,4 +1,4 @@
-// A link to a type opens its entry in the guide below, also where a search has hidden it.
+// Makes a link to a type open its entry in the guide below, even if a search has hidden it.
 const search = document.getElementById("q");
 
 function show(hash) {
@@ -16,7 +16,7 @@ function show(hash) {
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[href^='#']");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
-  // After the browser's own jump, which it makes only once for one address.
+  // After the browser's own jump, which does not happen again for the same address.
   setTimeout(() => show(link.hash));
 });
 window.addEventListener("popstate", () => show(location.hash));

@@ -1,2 +1,2 @@
-// Explanations show photographs of the installation; they are on its own pages alone.
+// Takes the place of the site's script: explanations show photographs of the installation.
 export function offerWhy() {}

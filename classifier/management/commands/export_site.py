@@ -16,7 +16,6 @@ class Command(ProjectCommand):
     )
 
     def add_arguments(self, parser):
-        """Declare the arguments."""
         parser.add_argument("folder", type=Path, metavar="DIR")
         parser.add_argument(
             "--api", required=True, metavar="ADDRESS",
@@ -31,7 +30,6 @@ class Command(ProjectCommand):
         )
 
     def handle(self, folder, api, url, force, **options):
-        """Write it and say what is left to do."""
         size = site.export(folder, api, SENT_TIMES, url, force)
         self.stdout.write(
             f"{size / 1024:.0f} kB in {folder}; its README.md says how to publish it."

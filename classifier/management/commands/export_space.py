@@ -6,7 +6,7 @@ from pathlib import Path
 from classifier.exports import space
 from shoeproject.jobs.commands import ProgressBar, ProjectCommand
 
-PATIENCE_SECONDS = 2  # without a word; most exports are done by then
+SILENT_SECONDS = 2  # before progress is shown; most exports are done by then
 
 
 class Command(ProjectCommand):
@@ -15,11 +15,10 @@ class Command(ProjectCommand):
     help = "Write a Hugging Face Space (Gradio) that answers with a version, on its own."
 
     def create_parser(self, *args, **kwargs):
-        """Make room for an option that Django takes to ask for its own version."""
+        # Our `--version` takes the place of Django's own option of that name.
         return super().create_parser(*args, **{**kwargs, "conflict_handler": "resolve"})
 
     def add_arguments(self, parser):
-        """Declare the arguments."""
         parser.add_argument("folder", type=Path, metavar="DIR")
         parser.add_argument(
             "--version", default="active", dest="ref", metavar="REF",
@@ -30,17 +29,17 @@ class Command(ProjectCommand):
         )
 
     def handle(self, folder, ref, force, **options):
-        """Write it and say what is left to do."""
-        meter, began, said = ProgressBar(), time.monotonic(), []
+        bar, started, drawn = ProgressBar(), time.monotonic(), False
 
-        def progress(done, of):
-            if time.monotonic() - began > PATIENCE_SECONDS:
-                said.append(done)
-                meter.show(done, of, "files")
+        def progress(done, total):
+            nonlocal drawn
+            if time.monotonic() - started > SILENT_SECONDS:
+                drawn = True
+                bar.show(done, total, "files")
 
         try:
             version = space.export(folder, ref, force, progress)
         finally:
-            if said:
-                meter.close()
+            if drawn:
+                bar.close()
         self.stdout.write(f"{version} in {folder}; its README.md says how to publish it.")

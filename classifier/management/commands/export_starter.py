@@ -5,7 +5,7 @@ from pathlib import Path
 
 from django.core.management.base import CommandError
 
-from classifier.registry import promote, starter
+from classifier.registry import lookup, starter
 from shoeproject.jobs.commands import ProjectCommand
 
 
@@ -18,7 +18,6 @@ class Command(ProjectCommand):
     )
 
     def add_arguments(self, parser):
-        """Declare the arguments."""
         parser.add_argument("version", help="its number, the start of its digest, or “active”")
         parser.add_argument("folder", type=Path)
         parser.add_argument("--name", default="", help="what it is called from then on")
@@ -33,13 +32,12 @@ class Command(ProjectCommand):
         )
 
     def handle(self, version, folder, name, out_of_fold, sizes, compared, note, **options):
-        """Write the folder."""
         extra = {"out_of_fold": _read(out_of_fold), "sizes": _read(sizes), "notes": note}
         card = starter.export(
-            promote.find(version),
+            lookup.find(version),
             folder,
             name,
-            [promote.find(other) for other in compared],
+            [lookup.find(other) for other in compared],
             **{key: value for key, value in extra.items() if value},
         )
         total = sum(file["bytes"] for file in card["files"].values())

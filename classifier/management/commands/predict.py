@@ -14,7 +14,6 @@ class Command(ProjectCommand):
     help = "Answer for each file with one line of JSON, in order; an error is a line too."
 
     def add_arguments(self, parser):
-        """Declare the arguments."""
         parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
         parser.add_argument(
             "--explain",
@@ -24,7 +23,6 @@ class Command(ProjectCommand):
         )
 
     def handle(self, files, explain, **options):
-        """Print one line per file; the exit status is 1 if any of them is an error."""
         failed = False
         for file in files:
             try:

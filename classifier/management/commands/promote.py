@@ -1,6 +1,6 @@
 """`manage.py promote VERSION`."""
 
-from classifier.registry import promote
+from classifier.registry import lookup, promote
 from shoeproject.jobs.commands import ProjectCommand
 
 
@@ -10,7 +10,6 @@ class Command(ProjectCommand):
     help = "Make a version the one that answers; running web processes follow within seconds."
 
     def add_arguments(self, parser):
-        """Declare the arguments."""
         parser.add_argument("version", help="its number, or the start of its digest")
         parser.add_argument("--why", default="", help="for the history")
         parser.add_argument(
@@ -18,5 +17,4 @@ class Command(ProjectCommand):
         )
 
     def handle(self, version, why, force, **options):
-        """Promote and say so."""
-        self.stdout.write(str(promote.promote(promote.find(version), why=why, force=force)))
+        self.stdout.write(str(promote.promote(lookup.find(version), why=why, force=force)))

@@ -10,6 +10,5 @@ class Command(ProjectCommand):
     help = "Register the starter model, and make it the active one if there is none. Repeatable."
 
     def handle(self, **options):
-        """Register and say what there is."""
         version = starter.register()
         self.stdout.write(f"Starter model: {version}" if version else "No starter model.")

@@ -10,9 +10,7 @@ class Command(ProjectCommand):
     help = "Go back to the version that was active before the present one was promoted."
 
     def add_arguments(self, parser):
-        """Declare the arguments."""
         parser.add_argument("--why", default="", help="for the history")
 
     def handle(self, why, **options):
-        """Roll back and say so."""
         self.stdout.write(str(promote.rollback(why=why)))

@@ -1,30 +1,30 @@
-"""Answers as the site's templates take them: every figure and sentence ready to be read."""
+"""Answers as the site's templates need them, with every figure and sentence in words."""
 
 from itertools import groupby
 
-from classifier.answers import answer
 from classifier.answers.feedback import CONSENT
+from classifier.answers.wording import percent, wording
 from curation.taxonomy.guide import Guide
 
-# Verdicts that leave the type open: a visitor who agrees may still know it.
+# Verdicts that leave the type open: a visitor who says "right" may still know it.
 OPEN = ("category", "unsure")
 
 
-def shown(answered: dict) -> dict:
+def shown(answer: dict) -> dict:
     """An answer with its wording, percentages and, where there is one, its explanation in words."""
     body = {
-        **answered,
-        **answer.wording(answered),
-        "top": [{**e, "percent": answer.percent(e["confidence"])} for e in answered["top"]],
-        "open": answered["verdict"] in OPEN,
+        **answer,
+        **wording(answer),
+        "top": [{**e, "percent": percent(e["confidence"])} for e in answer["top"]],
+        "open": answer["verdict"] in OPEN,
     }
-    if "explain" in answered:
-        body["explain"] = _explained(answered)
+    if "explain" in answer:
+        body["explain"] = _explained(answer)
     return body
 
 
 def for_feedback(guide: Guide) -> dict:
-    """What the form that asks for feedback needs besides the answer: types by family, consent."""
+    """Context of the feedback form besides the answer: types by family, and the consent."""
     families = groupby(guide.types(), key=lambda row: row.category)
     return {
         "choices": [(category, list(rows)) for category, rows in families],
@@ -33,18 +33,18 @@ def for_feedback(guide: Guide) -> dict:
     }
 
 
-def _explained(answered: dict) -> dict:
-    explained = answered["explain"]
+def _explained(answer: dict) -> dict:
+    explained = answer["explain"]
     second = explained["runner_up"]
     return {
         **explained,
-        "about": answered["top"][0]["name"] if answered["top"] else "",
-        "second": second and {**second, "percent": answer.percent(second["confidence"])},
-        "apart": _apart(answered["top"], second) if second else [],
+        "about": answer["top"][0]["name"] if answer["top"] else "",
+        "second": second and {**second, "percent": percent(second["confidence"])},
+        "apart": _differences(answer["top"], second) if second else [],
     }
 
 
-def _apart(top: list[dict], second: dict) -> list[tuple[str, list[str]]]:
+def _differences(top: list[dict], second: dict) -> list[tuple[str, list[str]]]:
     """How the first two types differ: each one's name and its sentences."""
     names = {entry["slug"]: entry["name"] for entry in (*top, second)}
     pairs = zip(second["about"], second["differs"], strict=True)
