@@ -1,4 +1,4 @@
-# Two images: `web` serves, runs short tasks and the scheduler; `train` adds torch.
+# Two images: `web` for the web server, short tasks and the scheduler; `train` adds torch.
 #
 #     docker build --target web -t shoes-web .
 #     docker build --target train -t shoes-train --build-arg TORCH_INDEX=... .
@@ -20,11 +20,11 @@ RUN if [ -n "$TORCH_INDEX" ]; then \
     fi && pip install -r requirements.txt
 
 FROM web-packages AS web
-# By default each thread may keep a heap of its own, and in each lies what photos left.
+# By default each thread may have a heap of its own, each with memory of past photos.
 ENV VAR_DIR=/srv/var MALLOC_ARENA_MAX=2
 COPY . .
-# The static files belong to the code, so they live in the image. The other folders are mount
-# points: a new volume takes over their owner.
+# The static files belong to the code, so they are in the image. The other folders are mount points:
+# a new volume takes over their owner.
 RUN mkdir -p /srv/var/run /srv/var/log /srv/var/media /srv/var/models /srv/var/cache \
         /srv/var/import \
     && SECRET_KEY=none-is-needed-to-collect-files python manage.py collectstatic --no-input \
@@ -32,7 +32,7 @@ RUN mkdir -p /srv/var/run /srv/var/log /srv/var/media /srv/var/models /srv/var/c
 USER shoes
 EXPOSE 8000
 # The number of processes is gunicorn's WEB_CONCURRENCY; for that of threads it has no variable. The
-# arguments are those of shoeproject/up/programs.py, where the reasons stand.
+# arguments are those of shoeproject/up/programs.py, which gives the reasons.
 CMD exec gunicorn shoeproject.wsgi --bind 0.0.0.0:8000 --worker-class gthread \
     --threads "${WEB_THREADS:-32}" --timeout 60 --keep-alive 15 --worker-tmp-dir /dev/shm \
     --no-control-socket

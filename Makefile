@@ -1,4 +1,4 @@
-# Everything made here lies under .venv/ and var/. `make` alone lists what there is.
+# All files made here are in .venv/ and var/. `make` alone lists the targets.
 
 PYTHON ?= python3.11
 PORT ?= 8000
@@ -26,8 +26,8 @@ setup: .venv/run.stamp ## make the virtual environment [PYTHON=python3.11 TORCH_
 run: .venv/run.stamp ## run everything on this machine, until Ctrl-C [PORT=8000 HOST=127.0.0.1]
 	@exec $(VENV) -m shoeproject.up --host "$(HOST)" --port "$(PORT)"
 
-# Native tracebacks: pytest's own parse the source, which Python 3.11 cannot always do while a browser
-# is driven, and then the whole run ends without a word about the test that failed.
+# Native tracebacks: pytest's own parse the source, which sometimes fails in Python 3.11 while a
+# browser is driven; the whole run then ends without naming the test that failed.
 test: .venv/test.stamp ## run the tests [PYTEST_ARGS="-k name"]
 	@$(VENV) -m pytest -o cache_dir=var/cache/pytest -n auto --maxprocesses 4 --dist loadfile \
 		--tb native $(PYTEST_ARGS)
@@ -41,12 +41,12 @@ format: .venv/test.stamp ## format the code
 	@$(VENV) -m ruff check --fix .
 	@$(VENV) -m ruff format .
 
-clean-cache: ## remove what is made again when it is missed
+clean-cache: ## remove caches, which are made again when needed
 	@rm -rf var/cache
 	@find . -name __pycache__ -type d -not -path "./.venv/*" -prune -exec rm -rf {} +
 
-# The first stamp is all that `make run` needs. Each is written last, so a setup that failed or was
-# interrupted is taken up again.
+# `make run` needs only the first stamp. Each is written last, so a setup that failed or was
+# interrupted is repeated.
 .venv/run.stamp: requirements.txt requirements-web.txt
 	@sh -c "$$INSTALL" install requirements.txt
 	@touch $@
@@ -55,7 +55,7 @@ clean-cache: ## remove what is made again when it is missed
 	@sh -c "$$INSTALL" install requirements-test.txt
 	@touch $@
 
-# Runs pip in the background, shows its last word meanwhile, and sums a failure up in one line.
+# Runs pip in the background, shows its last line meanwhile, and reports a failure in one line.
 define INSTALL
 fail() {
     if grep -q "No space left on device" $(LOG) 2>/dev/null; then
@@ -73,7 +73,7 @@ why() {
 in_background() {
     "$$@" >> $(LOG) 2>&1 &
     pid=$$!
-    # What runs in the background of a script does not hear Ctrl-C.
+    # A background process of a script does not get the SIGINT of Ctrl-C.
     trap 'kill $$pid 2>/dev/null; echo; exit 130' INT TERM
     seconds=0
     while kill -0 $$pid 2>/dev/null; do

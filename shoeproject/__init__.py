@@ -1,4 +1,4 @@
-"""The project: settings, URLs, the Celery app and the jobs both apps run."""
+"""What both apps share: settings, URLs, the Celery app, jobs, storage, API base classes."""
 
 from shoeproject.celery import app as celery_app
 

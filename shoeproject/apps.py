@@ -1,17 +1,17 @@
-"""The project as an app: its commands, and the roles that both apps' permissions make up."""
+"""App configuration for the project's own commands and roles."""
 
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
 
 class ShoeProjectConfig(AppConfig):
-    """Configuration of the project's own app, which has no tables."""
+    """Configuration of the app `shoeproject`, which has no tables."""
 
     name = "shoeproject"
     verbose_name = "Project"
 
     def ready(self):
-        """Roles come with `migrate`."""
-        from shoeproject.roles import grant_after_migrate  # models, so not before the apps are here
+        # It imports models, which cannot be imported before the apps are loaded.
+        from shoeproject.roles import grant_after_migrate
 
         post_migrate.connect(grant_after_migrate)

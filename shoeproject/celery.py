@@ -1,4 +1,4 @@
-"""The Celery application. Its messages only ring; what is to be done stands in job rows."""
+"""The Celery application. A message names a job's row; what is to be done is in the row."""
 
 import os
 

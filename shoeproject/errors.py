@@ -1,10 +1,10 @@
-"""The base of every error that is worded for people."""
+"""The base class of all errors that are shown to people."""
 
 from dataclasses import dataclass, fields
 from typing import ClassVar, dataclass_transform
 
 
-class _Facts(dict):
+class _Fields(dict):
     """An error's fields and properties by name, for its message."""
 
     def __init__(self, error: "ProjectError"):
@@ -18,8 +18,8 @@ class _Facts(dict):
 class ProjectError(Exception):
     """Something was refused or failed, for a reason that a person can act on.
 
-    A subclass becomes a dataclass of its facts by itself: it annotates them, and sets `code`,
-    `status` and `message`, a format string over the facts and over properties of the class.
+    Every subclass is made a dataclass: it annotates the facts as fields, and sets `code`, `status`
+    and `message`, a format string with the names of fields and properties.
 
         class ImageTooLarge(CurationError):
             "The file has more bytes than allowed."
@@ -30,15 +30,15 @@ class ProjectError(Exception):
             status = 413
             message = "The file has {size:,} bytes and {limit:,} are allowed; send a smaller one."
 
-    The API answers with `status`, the problem's `code` and the message; the admin and the command
-    line say the message.
+    The API answers with `status`, `code` and the message; the admin and the command line show the
+    message.
     """
 
-    # Stable: programs and stored outcomes rely on it.
+    # Stable: clients and stored outcomes rely on it.
     code: ClassVar[str] = "error"
-    # HTTP status of the answer.
+    # HTTP status of the API's answer.
     status: ClassVar[int] = 400
-    # Seconds after which another try may succeed; None where another try makes no difference.
+    # Seconds after which another try may succeed; None if it would fail the same way.
     retry_after: ClassVar[int | None] = None
     message: ClassVar[str] = "This could not be done; check the data and try again."
 
@@ -48,8 +48,8 @@ class ProjectError(Exception):
 
     @property
     def detail(self) -> str:
-        """What is wrong and what to do, in a sentence."""
-        return self.message.format_map(_Facts(self))
+        """The message: what is wrong and what to do, in a sentence."""
+        return self.message.format_map(_Fields(self))
 
     def __str__(self) -> str:
         return self.detail

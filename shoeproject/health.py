@@ -1,6 +1,7 @@
-"""`/health/`: does this web process reach what it needs? For people, load balancers and `make run`.
+"""`/health/`: whether this web process reaches database and cache.
 
-Every field is public, so it says which part fails and not why; the log has that.
+For people, load balancers and `make run`. The page is public, so it names the part that fails and
+not the reason, which is in the log.
 """
 
 import logging
@@ -21,7 +22,7 @@ OK, UNREACHABLE = "ok", "unreachable"
 
 
 def _database() -> tuple[str, dict]:
-    """The database's state, and what the apps add to the answer, from the database."""
+    """Return the database's state and the fields that the apps add from the database."""
     facts = {
         name: partial(find, config)
         for config in apps.get_app_configs()
@@ -36,7 +37,7 @@ def _database() -> tuple[str, dict]:
 
 
 def _cache() -> str:
-    """The cache's state, by a round trip; by default it is the server that is the broker, too."""
+    """Return the cache's state, after a round trip; by default the same server is the broker."""
     key, value = f"health:{secrets.token_hex(8)}", secrets.token_hex(8)
     try:
         cache.set(key, value, timeout=10)
@@ -49,9 +50,9 @@ def _cache() -> str:
 @never_cache
 @require_safe
 def health(request):
-    """Answer 200 where database and cache work, else 503, with both states as JSON.
+    """Answer 200 if database and cache work, else 503, with both states as JSON.
 
-    A site without an active model is healthy: it has a guide to show and data to collect.
+    A site without an active model is healthy: it shows the guide and collects data.
     """
     database, facts = _database()
     cached = _cache()

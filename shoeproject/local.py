@@ -1,4 +1,4 @@
-"""What an installation on one machine makes for itself under `var/`: its key and its socket."""
+"""Secret key and socket path of an installation on one machine."""
 
 import contextlib
 import hashlib
@@ -8,31 +8,34 @@ import secrets
 import tempfile
 from pathlib import Path
 
-# A Unix socket's address holds 108 bytes with its closing zero (man 7 unix).
+# The address of a Unix socket holds 108 bytes with the terminating zero (man 7 unix).
 MAX_SOCKET_PATH = 107
 
 
 def secret_key(var: Path) -> str:
-    """The installation's own secret key, made once and readable by its owner alone."""
+    """Return the installation's secret key; it is created once, in a file for its owner only."""
     path = var / "secret-key"
     try:
         return path.read_text().strip()
     except FileNotFoundError:
         var.mkdir(parents=True, exist_ok=True)
     key = secrets.token_urlsafe(50)
-    # A temporary file is its owner's alone.
-    with tempfile.NamedTemporaryFile("w", prefix="secret-key.", dir=var) as beside:
-        beside.write(key)
-        beside.flush()
+    # Only its owner can read a temporary file.
+    with tempfile.NamedTemporaryFile("w", prefix="secret-key.", dir=var) as file:
+        file.write(key)
+        file.flush()
         with contextlib.suppress(FileExistsError):
-            # link() never replaces: of processes that start together all read the first's key.
-            os.link(beside.name, path)
+            # link() never replaces a file: processes that start together all use the first key.
+            os.link(file.name, path)
     return path.read_text().strip()
 
 
 def socket_path(var: Path) -> Path:
-    """Where the embedded broker listens: under `var`, or, where that is too long for a socket or
-    cannot stand in a URL, in a private directory with a short name that follows from it."""
+    """Return the path of the embedded broker's socket.
+
+    It is below `var`. If that path is too long for a socket or has characters that a URL cannot
+    hold, it is in a private directory whose short name is derived from `var`.
+    """
     path = var / "run" / "valkey.sock"
     if len(os.fsencode(path)) <= MAX_SOCKET_PATH and re.fullmatch(
         r"[\w./ -]+", str(path), re.ASCII

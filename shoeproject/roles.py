@@ -1,6 +1,6 @@
 """The three roles, as Django groups.
 
-What a role may do with an app's models stands in that app's configuration, in `role_permissions`:
+Each app's configuration lists what a role may do with its models, in `role_permissions`:
 role → model → verbs, such as {"Curator": {"review": "view"}}.
 """
 
@@ -10,7 +10,7 @@ from django.db.models import Q
 
 
 def grant() -> None:
-    """Create the groups and give them their permissions; permissions added by hand stay."""
+    """Create the groups and add their permissions; permissions added by hand stay."""
     for name in ("Curator", "Trainer"):
         group, _ = Group.objects.get_or_create(name=name)
         group.permissions.add(*Permission.objects.filter(_allowed(name)))
@@ -28,7 +28,9 @@ def _allowed(role: str) -> Q:
 
 
 def grant_after_migrate(sender, **kwargs):
-    """Receiver of `post_migrate`: an app's permissions are made when its own turn comes, and the
-    roles span all apps, so they are written at the turn of the last one."""
+    """Call `grant` once, after the last app's migrations (receiver of `post_migrate`).
+
+    Each app's permissions are created after its own migrations, and the roles span all apps.
+    """
     if sender is list(apps.get_app_configs())[-1]:
         grant()

@@ -1,9 +1,9 @@
-"""All settings of the project, every one from the environment.
+"""All settings of the project, read from the environment.
 
-With nothing set the project runs on one machine: SQLite, local files and an embedded Valkey
-server, everything under `var/`. `DATABASE_URL`, `REDIS_URL` and `S3_BUCKET` move the three parts
-to PostgreSQL, Redis and an object store. A line `NAME=value` in `var/env` counts as well; the
-environment wins.
+A setting may also be a line `NAME=value` in `var/env`; the environment takes precedence. With
+nothing set the project runs on one machine: SQLite, local files and an embedded Valkey server, all
+below `var/`. `DATABASE_URL`, `REDIS_URL` and `S3_BUCKET` name PostgreSQL, Redis and an object store
+to use instead.
 """
 
 from pathlib import Path
@@ -74,12 +74,12 @@ TEMPLATES = [
 
 # --- database ---------------------------------------------------------------------------------
 
-# Not by way of a URL: a folder's name may hold characters that mean something else there.
+# Not as a URL, in which some characters of a folder's name would have another meaning.
 _SQLITE = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(VAR_DIR / "db.sqlite3")}
 DATABASES = {"default": env.db("DATABASE_URL") if env("DATABASE_URL", default="") else _SQLITE}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    # Deferred transactions fail at once with "database is locked" when two processes upgrade
-    # from read to write; IMMEDIATE makes the second wait for up to `timeout` seconds instead.
+    # Deferred transactions fail at once with "database is locked" when two processes change from
+    # reading to writing; with IMMEDIATE the second one waits for up to `timeout` seconds.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 30,
@@ -96,7 +96,7 @@ REDIS_URL = env("REDIS_URL", default="")
 VALKEY_SOCKET = local.socket_path(VAR_DIR)
 if REDIS_URL:
     CELERY_BROKER_URL = REDIS_URL
-    # The next database of the same server: clearing a cache flushes the whole of its database.
+    # The next database of the same server: clearing a cache flushes its whole database.
     _server, _, _number = REDIS_URL.rpartition("/")
     CACHE_URL = env("CACHE_URL", default="") or (
         f"{_server}/{int(_number) + 1}" if _number.isdecimal() else REDIS_URL
@@ -113,8 +113,8 @@ CACHES = {
     }
 }
 
-# A job's row is the truth and the broker only a doorbell, so messages are acknowledged early,
-# nothing is stored as a result, and a broker that is down must not hold anybody up.
+# A message only tells a worker that a job's row is waiting. So messages are acknowledged early, no
+# results are stored, and a broker that is down delays nobody.
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = False
 CELERY_TASK_PUBLISH_RETRY = False
@@ -124,35 +124,35 @@ CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "global_keyprefix": env("CELERY_BROKER_PREFIX", default="shoes:"),
     "socket_connect_timeout": 3,
-    # kombu would try for six seconds to ring, while somebody waits for a page.
+    # kombu would try for six seconds to send a message, while a user waits for the page.
     "max_retries": 0,
 }
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_DEFAULT_QUEUE = "short"
-# The default one keeps a file of what ran when. Once a kill has spoilt that, it ends with an error
-# at every start; what is scheduled here may as well begin anew.
+# The default scheduler keeps a file of the last runs. If a kill damages that file, the scheduler
+# fails at every start; without one the intervals simply begin anew.
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_TIMEZONE = "UTC"
 
 # --- jobs -------------------------------------------------------------------------------------
 
-# Seconds a worker may be silent before its job is taken over.
+# Seconds without a heartbeat after which another worker may claim a job.
 JOB_LEASE_SECONDS = env.int("JOB_LEASE_SECONDS", default=60)
-# Seconds between two signs of life (progress, lease) of a running job.
+# Seconds between two heartbeats of a running job, which also write its progress.
 JOB_TICK_SECONDS = env.float("JOB_TICK_SECONDS", default=2.0)
-# Seconds between two rounds that ring for waiting and orphaned jobs.
+# Seconds between two rounds that send messages for waiting jobs and for those of dead workers.
 JOB_RING_SECONDS = env.float("JOB_RING_SECONDS", default=15.0)
-# Seconds a command that waits gives workers to take a job up before it does the work itself.
+# Seconds that a command run with --wait leaves workers to claim its job before it does the work.
 JOB_WAIT_FOR_WORKER_SECONDS = env.float("JOB_WAIT_FOR_WORKER_SECONDS", default=5.0)
-# Workers that may die in a row over one job, without progress, before it is given up.
+# Deaths of workers in a row, without progress, after which a job fails.
 JOB_MAX_DEATHS = env.int("JOB_MAX_DEATHS", default=3)
 
 CELERY_BEAT_SCHEDULE = {
     "ring": {
         "task": "shoeproject.ring_due",
         "schedule": JOB_RING_SECONDS,
-        # A round that no worker had time for is worth nothing once the next one is due.
+        # A round that no worker had time for is useless once the next one is due.
         "options": {"expires": JOB_RING_SECONDS},
     },
     "analyze": {
@@ -168,7 +168,7 @@ S3_BUCKET = env("S3_BUCKET", default="")
 
 
 def _store(folder: str) -> dict:
-    """One storage alias: a folder of `var/`, or a prefix in the bucket where one is named."""
+    """Return one storage alias: a folder of `var/`, or a prefix in the bucket if one is set."""
     if not S3_BUCKET:
         return {
             "BACKEND": "shoeproject.storage.atomic.AtomicFileSystemStorage",
@@ -184,7 +184,7 @@ def _store(folder: str) -> dict:
             "access_key": env("S3_ACCESS_KEY", default=None),
             "secret_key": env("S3_SECRET_KEY", default=None),
             "file_overwrite": True,
-            # What is read goes to a temporary file from this size on; by default it never would.
+            # Larger files are read into a temporary file; by default all are read into memory.
             "max_memory_size": 16 * 1024**2,
             "default_acl": None,
             "querystring_auth": True,
@@ -199,202 +199,209 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 CACHE_DIR = Path(env("CACHE_DIR", default=str(VAR_DIR / "cache")))
-# Refusals of an import that are kept word for word.
-IMPORT_REPORT_LINES = env.int("IMPORT_REPORT_LINES", default=1000)
-# Files that a folder, ZIP or CSV may list in one import.
-IMPORT_MAX_ENTRIES = env.int("IMPORT_MAX_ENTRIES", default=100_000)
-# Bytes that a ZIP may unpack to, and how many times its own size that may be.
-IMPORT_ZIP_MAX_BYTES = env.int("IMPORT_ZIP_MAX_BYTES", default=50 * 1024**3)
-IMPORT_ZIP_MAX_RATIO = env.int("IMPORT_ZIP_MAX_RATIO", default=100)
-# Bytes of a CSV inside a ZIP, or one that is uploaded.
-IMPORT_CSV_MAX_BYTES = env.int("IMPORT_CSV_MAX_BYTES", default=100 * 1024**2)
-# Pixels of the shorter side that an imported picture needs; 0 takes all.
-IMPORT_MIN_SIDE = env.int("IMPORT_MIN_SIDE", default=0)
-# Files and bytes of one upload in the admin, and hours for which what nobody finished is kept.
-UPLOAD_MAX_FILES = env.int("UPLOAD_MAX_FILES", default=10_000)
-UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_BYTES", default=2 * 1024**3)
-UPLOAD_KEEP_HOURS = env.int("UPLOAD_KEEP_HOURS", default=24)
-# Files of one request: a browser without JavaScript sends all of an upload in one.
-DATA_UPLOAD_MAX_NUMBER_FILES = env.int("DATA_UPLOAD_MAX_NUMBER_FILES", default=1000)
-# Folders on the server that an import started in the admin may read.
-IMPORT_ROOTS = env.list("IMPORT_ROOTS", default=[str(VAR_DIR / "import")])
-# `make run` does not start with less free on the disk of `var/`.
+# Megabytes that have to be free on the disk of `var/` for `make run` to start.
 MIN_FREE_MB = env.int("MIN_FREE_MB", default=500)
 
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 
+# --- imports and uploads ----------------------------------------------------------------------
+
+# Refused files that the report of an import names one by one.
+IMPORT_REPORT_LINES = env.int("IMPORT_REPORT_LINES", default=1000)
+# Files that a folder, ZIP or CSV of one import may hold.
+IMPORT_MAX_ENTRIES = env.int("IMPORT_MAX_ENTRIES", default=100_000)
+# Unpacked bytes of a ZIP, and how many times its own size that may be.
+IMPORT_ZIP_MAX_BYTES = env.int("IMPORT_ZIP_MAX_BYTES", default=50 * 1024**3)
+IMPORT_ZIP_MAX_RATIO = env.int("IMPORT_ZIP_MAX_RATIO", default=100)
+# Bytes of a CSV that is uploaded or lies in a ZIP.
+IMPORT_CSV_MAX_BYTES = env.int("IMPORT_CSV_MAX_BYTES", default=100 * 1024**2)
+# Least pixels of an imported picture's shorter side; 0: any.
+IMPORT_MIN_SIDE = env.int("IMPORT_MIN_SIDE", default=0)
+# Files and bytes of one upload in the admin; hours for which an unfinished upload is kept.
+UPLOAD_MAX_FILES = env.int("UPLOAD_MAX_FILES", default=10_000)
+UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_BYTES", default=2 * 1024**3)
+UPLOAD_KEEP_HOURS = env.int("UPLOAD_KEEP_HOURS", default=24)
+# Files of one request: a browser without JavaScript sends a whole upload in one.
+DATA_UPLOAD_MAX_NUMBER_FILES = env.int("DATA_UPLOAD_MAX_NUMBER_FILES", default=1000)
+# Folders on the server from which an import started in the admin may read.
+IMPORT_ROOTS = env.list("IMPORT_ROOTS", default=[str(VAR_DIR / "import")])
+
 # --- pictures ---------------------------------------------------------------------------------
 
+# Bytes of a file; pixels of a JPEG, and of other formats; pixels of the longer side.
 IMAGE_MAX_BYTES = env.int("IMAGE_MAX_BYTES", default=20 * 1024 * 1024)
 IMAGE_MAX_PIXELS_JPEG = env.int("IMAGE_MAX_PIXELS_JPEG", default=50_000_000)
 IMAGE_MAX_PIXELS = env.int("IMAGE_MAX_PIXELS", default=24_000_000)
 IMAGE_MAX_SIDE = env.int("IMAGE_MAX_SIDE", default=32_768)
-# One photo's form: the picture, the field names and boundaries around it.
+# The form that sends one photo: the file, and 64 KiB for field names and boundaries.
 DATA_UPLOAD_MAX_MEMORY_SIZE = IMAGE_MAX_BYTES + 64 * 1024
-# A visitor's photo is never written to disk, so uploads stay in memory whatever their size.
+# A visitor's photo is never written to disk, so an upload of any size stays in memory.
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
 FILE_UPLOAD_MAX_MEMORY_SIZE = IMAGE_MAX_BYTES + 64 * 1024
 
-# --- model ------------------------------------------------------------------------------------
+# --- training and versions --------------------------------------------------------------------
 
-# A safetensors file of weights to start training from where the network has none to give.
+# A safetensors file of weights to start training from if the network has no pretrained ones.
 PRETRAINED_WEIGHTS = env("PRETRAINED_WEIGHTS", default="")
-# The network, and the side in pixels of its picture, that an assessment by pretrained weights uses.
+# Network and side in pixels of its input, for assessments with pretrained weights.
 EMBED_ARCH = env("EMBED_ARCH", default="resnet34")
 EMBED_SIZE = env.int("EMBED_SIZE", default=128)
 DEFAULT_RECIPE = env("DEFAULT_RECIPE", default="quick-look")
-# Training pictures a label needs to be learnt.
+# Training pictures that a label needs to be a class of the model.
 TRAIN_MIN_IMAGES = env.int("TRAIN_MIN_IMAGES", default=10)
 # "auto" (a GPU where there is one), "cpu", "cuda:0", …
 TRAIN_DEVICE = env("TRAIN_DEVICE", default="auto")
-# Bytes of local disk for decoded training pictures; more than that, and each is decoded anew in
-# every epoch. 0 keeps none.
+# Bytes of local disk for decoded training pictures. If they need more, or with 0, every picture is
+# decoded again in each epoch.
 TRAIN_DECODED_BYTES = env.int("TRAIN_DECODED_BYTES", default=8 * 1024**3)
-# Accuracy (0 to 1) that a version may lose against the active one and still be promoted.
+# How much lower than the active version's a promoted version's accuracy (0 to 1) may be.
 PROMOTE_MAX_LOSS = env.float("PROMOTE_MAX_LOSS", default=0.01)
-# Seconds between two looks of a web process at which version is active, and at the guide's words.
+
+# --- answers ----------------------------------------------------------------------------------
+
+# Seconds after which a web process checks again which version is active and the guide's texts.
 MODEL_POLL_SECONDS = env.float("MODEL_POLL_SECONDS", default=2.0)
-# Hours for which the id of an answer can be handed back with feedback.
+# Hours for which feedback with the id of an answer is accepted.
 ANSWER_ID_HOURS = env.int("ANSWER_ID_HOURS", default=24 * 7)
-# Where answers are computed: "cpu", "cuda" (with onnxruntime-gpu in the place of onnxruntime), or
-# "auto", a GPU where ONNX Runtime can use one. Not measured on a GPU.
+# Where predictions are computed: "cpu", "cuda" (needs onnxruntime-gpu instead of onnxruntime), or
+# "auto": a GPU if ONNX Runtime can use one. Not measured on a GPU.
 PREDICT_DEVICE = env("PREDICT_DEVICE", default="auto")
-# On a GPU: how many photos are computed in one go at most, and for how many milliseconds the first
-# of them waits for others.
+# On a GPU: most photos of one batch, and milliseconds that the first of them waits for others.
 PREDICT_BATCH = env.int("PREDICT_BATCH", default=32)
 PREDICT_BATCH_MS = env.float("PREDICT_BATCH_MS", default=5.0)
-# Predictions one web process works on, and lets wait, at a time; more get 503. WEB_THREADS have to
-# be more than both together: those left over say so.
-# 0: one on a CPU; on a GPU two for each core, decoded beside each other (which takes their memory)
-# so that there is something to compute in one go, and fewer that wait.
+# Predictions that one web process computes, and lets wait, at a time; more are answered with 503.
+# WEB_THREADS has to be larger than both together, to leave threads for those answers.
+# PREDICT_CONCURRENCY 0: one on a CPU; on a GPU two per core, so that enough photos are decoded at a
+# time to fill a batch (which takes memory), and fewer wait.
 PREDICT_CONCURRENCY = env.int("PREDICT_CONCURRENCY", default=0)
 PREDICT_QUEUE = env.int("PREDICT_QUEUE", default=24)
-# Photos, and bytes, that one request for predictions may bring.
+# Photos, and bytes, of one request for predictions.
 PREDICT_MOST_PHOTOS = env.int("PREDICT_MOST_PHOTOS", default=16)
 PREDICT_MOST_BYTES = env.int("PREDICT_MOST_BYTES", default=48 * 1024**2)
-# Versions asked for by name that a web process holds besides the active one (0: none is answered),
-# and seconds between two loads once that many are held.
+# Versions besides the active one that a web process keeps loaded for requests that name a version
+# (0: such requests are refused), and seconds between two loads once that many are loaded.
 MODEL_PINNED_KEPT = env.int("MODEL_PINNED_KEPT", default=2)
 MODEL_PINNED_SECONDS = env.float("MODEL_PINNED_SECONDS", default=10.0)
-# Versions that the list of models holds, the newest.
+# Newest versions that the API's list of models holds.
 MODELS_LISTED = env.int("MODELS_LISTED", default=50)
 # Photographs shown beside an explained answer.
 EXPLAIN_NEAREST = env.int("EXPLAIN_NEAREST", default=6)
-# Licences under which curators' photographs are shown to everybody, as stated with them, capitals
-# or not; "*" at the end stands for anything. Unknown ones never are. CC BY-NC is not among these,
-# because whoever runs this site may earn with it.
+# Licences of photographs that may be shown to everybody, in upper or lower case; "*" at the end
+# stands for anything. A photograph of unknown licence is never shown. CC BY-NC is left out,
+# because the site may be run commercially.
 EXPLAIN_LICENCES = env.list(
     "EXPLAIN_LICENCES",
     default=["CC0*", "PDM*", "Public domain*", "CC BY", "CC BY 1*", "CC BY 2*", "CC BY 3*",
              "CC BY 4*", "CC-BY", "CC-BY-1*", "CC-BY-2*", "CC-BY-3*", "CC-BY-4*", "CC BY-SA*",
              "CC-BY-SA*"],
 )  # fmt: skip
-# Seconds for which caches keep such a photograph, and a process which ones a type has.
+# Seconds for which caches keep such a photograph, and a process the list of a type's.
 EXPLAIN_CACHE_SECONDS = env.int("EXPLAIN_CACHE_SECONDS", default=30)
-# Seconds that an answer waits for what the assessment saw to come from the models storage.
+# Seconds that an answer waits for an assessment's embeddings from the models storage.
 EXPLAIN_FETCH_SECONDS = env.float("EXPLAIN_FETCH_SECONDS", default=3.0)
-# Megabytes that photos given with feedback may take; 0 takes none.
+# Megabytes that photos sent with feedback may take in all; 0: none are kept.
 FEEDBACK_PHOTOS_MB = env.int("FEEDBACK_PHOTOS_MB", default=2000)
 
 # --- curation ---------------------------------------------------------------------------------
 
 # Images on one page of the queue.
 QUEUE_PAGE_SIZE = env.int("QUEUE_PAGE_SIZE", default=60)
-# Seconds for which an image on somebody's page is left out of everybody else's.
+# Seconds for which an image on one curator's page is left out of the others' pages.
 QUEUE_CLAIM_SECONDS = env.int("QUEUE_CLAIM_SECONDS", default=300)
-# Steps that the page for undoing lists.
+# Newest steps that the page for undoing lists.
 UNDO_STEPS_SHOWN = env.int("UNDO_STEPS_SHOWN", default=50)
-# Images that a step at large may name one by one; more than that go by a filter.
+# Images that one bulk decision may name one by one; for more it takes a filter.
 DECIDE_LISTED_MOST = env.int("DECIDE_LISTED_MOST", default=10_000)
-# Images that get another label in one go: others' decisions wait until it is done (some 3,000 a
-# second).
+# Images that one bulk decision may change; others' decisions wait until it is done (about 3,000
+# images a second).
 BULK_MOST = env.int("BULK_MOST", default=50_000)
-# Images on which curators disagree that the page about it lists.
+# Images that the page about disagreement between curators lists.
 AGREEMENT_SHOWN = env.int("AGREEMENT_SHOWN", default=100)
-# Values of a facet that are listed before its type-ahead has to find the rest.
+# Values of a facet that are listed; the others are found by typing.
 QUEUE_FACET_VALUES = env.int("QUEUE_FACET_VALUES", default=10)
 # Images that one request may decide on.
 QUEUE_DECIDE_MOST = env.int("QUEUE_DECIDE_MOST", default=500)
 # Confirmed examples shown of a type.
 QUEUE_EXAMPLES = env.int("QUEUE_EXAMPLES", default=8)
-# Copies of one picture shown beside each other; each needs a digit to choose it by.
+# Copies of one picture shown side by side; each is chosen with a digit key.
 QUEUE_COPIES = env.int("QUEUE_COPIES", default=9)
 # Pixels of a thumbnail's longer side.
 THUMBNAIL_SIDE = env.int("THUMBNAIL_SIDE", default=256)
-# Images that one answer of the findings API holds where nothing is asked for, and at most.
+# Images of one answer of the findings API: by default, and at most.
 FINDINGS_PAGE = env.int("FINDINGS_PAGE", default=100)
 FINDINGS_PAGE_MOST = env.int("FINDINGS_PAGE_MOST", default=1000)
-# The progress board calls a type with fewer usable images small.
+# Usable images below which the progress page calls a type small.
 BOARD_FEW_IMAGES = env.int("BOARD_FEW_IMAGES", default=50)
-# Decided images that a noise rate on the board needs.
+# Decided images that the progress page needs to show a noise rate.
 BOARD_MIN_DECIDED = env.int("BOARD_MIN_DECIDED", default=20)
-# Lines of a table on the board that could have hundreds.
+# Rows of the long tables on the progress page.
 BOARD_ROWS = env.int("BOARD_ROWS", default=15)
-# Days that the board counts decisions for, today among them.
+# Days for which the progress page counts decisions, including today.
 BOARD_DAYS = env.int("BOARD_DAYS", default=30)
 # Images shown in each list of differences between two snapshots.
 SNAPSHOT_COMPARE_SHOWN = env.int("SNAPSHOT_COMPARE_SHOWN", default=60)
 
-# --- assessing --------------------------------------------------------------------------------
+# --- assessments ------------------------------------------------------------------------------
 
-# After what images are assessed by themselves: import, collection, promotion.
+# Events after which an assessment is started: import, collection, promotion.
 ASSESS_AFTER = env.list("ASSESS_AFTER", default=["import", "collection", "promotion"])
-# Images that a worker looks at before it takes the next chunk.
+# Images of one chunk of an assessment.
 ASSESS_CHUNK = env.int("ASSESS_CHUNK", default=256)
-# Other workers that are called to share the looking.
+# Other workers that are asked to share the chunks.
 ASSESS_HELPERS = env.int("ASSESS_HELPERS", default=8)
 # Pixels of the shorter side below which a picture is called tiny.
 ASSESS_TINY = env.int("ASSESS_TINY", default=80)
 
-# --- collecting -------------------------------------------------------------------------------
+# --- collections ------------------------------------------------------------------------------
 
-# A new picture is compared with so many of those here, the nearest by perceptual hash, within so
-# many differing bits (0 to 7) and so large a difference in mean colour (CIE 1976).
+# A new picture is compared with the COPY_COMPARED nearest ones by perceptual hash, of at most
+# COPY_HASH_DISTANCE differing bits (0 to 7) and COPY_COLOUR difference in mean colour (CIE 1976).
 COPY_COMPARED = env.int("COPY_COMPARED", default=12)
 COPY_HASH_DISTANCE = env.int("COPY_HASH_DISTANCE", default=6)
 COPY_COLOUR = env.float("COPY_COLOUR", default=10.0)
 # Images that one collection may ask for.
 COLLECT_COUNT_MOST = env.int("COLLECT_COUNT_MOST", default=5000)
-# Pixels of the shorter side that a picture from the web needs.
+# Least pixels of the shorter side of a picture from the web.
 COLLECT_MIN_SIDE = env.int("COLLECT_MIN_SIDE", default=150)
-# Search engines in the order in which they are asked.
+# Search engines, in the order in which they are used.
 COLLECT_PROVIDERS = env.list("COLLECT_PROVIDERS", default=["duckduckgo", "bing"])
-# Bing is used for safe collections too: only for those who have seen its strict safe search work.
+# Use Bing for collections with safe search too; first see that its strict safe search works.
 COLLECT_BING_SAFE = env.bool("COLLECT_BING_SAFE", default=False)
-# A proxy (http://…) that searches go through, and the file of the authority that signs for it.
+# A proxy (http://…) for searches, and a file with the certificate authority that signs for it.
 COLLECT_PROXY = env("COLLECT_PROXY", default="")
 COLLECT_CA_FILE = env("COLLECT_CA_FILE", default="")
-# Seconds that a search engine has for an answer.
+# Seconds within which a search engine has to answer.
 COLLECT_SEARCH_SECONDS = env.int("COLLECT_SEARCH_SECONDS", default=15)
-# Seconds between two pages of results from one engine, whoever asks for them; 0 for none.
+# Seconds between two pages of results from one engine, for all collections together; 0 for none.
 COLLECT_SEARCH_PAUSE = env.int("COLLECT_SEARCH_PAUSE", default=2)
-# Pages of results that are taken for one search term.
+# Pages of results for one search term.
 COLLECT_PAGES = env.int("COLLECT_PAGES", default=20)
-# Seconds to wait where an engine limits how often it is asked and does not say for how long; twice
-# as long each time in a row, COLLECT_WAIT_MOST at most; after COLLECT_WAITS times it pauses.
+# Seconds to wait when an engine refuses further requests without saying for how long; doubled each
+# time in a row, up to COLLECT_WAIT_MOST; after COLLECT_WAITS times the collection is paused.
 COLLECT_WAIT_SECONDS = env.float("COLLECT_WAIT_SECONDS", default=60.0)
 COLLECT_WAIT_MOST = env.float("COLLECT_WAIT_MOST", default=3600.0)
 COLLECT_WAITS = env.int("COLLECT_WAITS", default=6)
-# Downloads at a time of one collection, of them from one host; results fetched ahead of a decision.
+# Downloads of one collection at a time, and from one host; results downloaded ahead of the one that
+# is decided on.
 COLLECT_WORKERS = env.int("COLLECT_WORKERS", default=16)
 COLLECT_PER_HOST = env.int("COLLECT_PER_HOST", default=2)
 COLLECT_WINDOW = env.int("COLLECT_WINDOW", default=64)
-# Seconds for one download in all, and for its connection; redirects; tries.
+# Seconds for one download, and for its connection; its redirects; its tries.
 COLLECT_SECONDS = env.float("COLLECT_SECONDS", default=30.0)
 COLLECT_CONNECT_SECONDS = env.float("COLLECT_CONNECT_SECONDS", default=5.0)
 COLLECT_REDIRECTS = env.int("COLLECT_REDIRECTS", default=5)
 COLLECT_TRIES = env.int("COLLECT_TRIES", default=2)
-# Ports that may be asked, and networks that may although they are not public, such as 10.1.0.0/16.
+# Ports that downloads may use, and networks they may use although not public, e.g. 10.1.0.0/16.
 COLLECT_PORTS = env.list("COLLECT_PORTS", cast=int, default=[80, 443])
 COLLECT_PRIVATE = env.list("COLLECT_PRIVATE", default=[])
-# Leave out what a server marks with X-Robots-Tag: noai, noimageai or noindex.
+# Leave out pictures that the server marks with X-Robots-Tag: noai, noimageai or noindex.
 COLLECT_ROBOTS = env.bool("COLLECT_ROBOTS", default=True)
 # Megabytes that all stored pictures may take; 0 for no limit.
 MEDIA_QUOTA_MB = env.int("MEDIA_QUOTA_MB", default=50_000)
 
-# --- people -----------------------------------------------------------------------------------
+# --- accounts and language --------------------------------------------------------------------
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -416,8 +423,8 @@ if BEHIND_TLS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
-# Sites whose pages may call the API from a browser, such as https://shop.example; "*" for all. No
-# cookie goes with such a call, so it is nobody's session.
+# Sites whose pages may call the API from a browser, such as https://shop.example; "*" for all. Such
+# a call carries no cookie, so it has no session.
 CORS_ORIGINS = env.list("CORS_ORIGINS", default=[])
 CORS_ALLOW_ALL_ORIGINS = "*" in CORS_ORIGINS
 CORS_ALLOWED_ORIGINS = [origin for origin in CORS_ORIGINS if origin != "*"]
@@ -431,7 +438,7 @@ CORS_EXPOSE_HEADERS = [
 REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    # A token first: its 401 says so. A session, with CSRF protection, is for the admin's own pages.
+    # Tokens first, so that a 401 names them. Sessions, with CSRF protection, are for the admin.
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "classifier.access.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
@@ -440,8 +447,8 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["shoeproject.api.throttles.RateThrottle"],
     "EXCEPTION_HANDLER": "shoeproject.api.problems.handle",
 }
-# Requests that one address (IPv6: one /64), and that one token or account, may send; a number in a
-# period of s, min, hour or day. An empty text is no limit.
+# Requests that one address (IPv6: one /64) may send, and that one token or account may; a number
+# per s, min, hour or day. An empty text means no limit.
 THROTTLE_RATES = {
     # Photos, sent to the API or on the page.
     "predict": (
@@ -462,21 +469,21 @@ THROTTLE_RATES = {
         env("THROTTLE_WRITE_TOKEN", default="300/min"),
     ),
 }
-# Networks of proxies whose X-Forwarded-For counts, such as 10.0.0.0/8; “unix” for one that connects
-# over a Unix socket. Behind a proxy that is not named here all visitors are one.
+# Networks of proxies whose X-Forwarded-For is trusted, such as 10.0.0.0/8; “unix” for a proxy that
+# connects over a Unix socket. All visitors behind any other proxy count as one address.
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
-# Days that a token lasts where nobody says otherwise (0: for ever), and at most (0: no limit).
+# Days for which a token is valid by default (0: for ever), and at most (0: no limit).
 TOKEN_DAYS = env.int("TOKEN_DAYS", default=90)
 TOKEN_DAYS_MOST = env.int("TOKEN_DAYS_MOST", default=366)
-# Tokens that work which one account may have at a time.
+# Valid tokens that one account may have at a time.
 TOKENS_PER_USER = env.int("TOKENS_PER_USER", default=20)
-# Hours for which the answer to an Idempotency-Key is kept, and seconds for which a request that
-# never ended holds its key.
+# Hours for which the answer to an Idempotency-Key is kept, and seconds after which the key of a
+# request that never ended is free again.
 IDEMPOTENCY_HOURS = env.int("IDEMPOTENCY_HOURS", default=24)
 IDEMPOTENCY_BUSY_SECONDS = env.int("IDEMPOTENCY_BUSY_SECONDS", default=300)
-# Seconds for which a web process counts nothing after the cache failed, before it asks it again.
+# Seconds after a failure of the cache for which a web process does without it.
 CACHE_RETRY_SECONDS = env.float("CACHE_RETRY_SECONDS", default=5.0)
-# Rows that one answer of the curators' API holds where nothing is asked for, and at most.
+# Rows of one answer of the curators' API: by default, and at most.
 API_PAGE = env.int("API_PAGE", default=100)
 API_PAGE_MOST = env.int("API_PAGE_MOST", default=1000)
 SPECTACULAR_SETTINGS = {

@@ -1,4 +1,4 @@
-"""The WSGI application a web server runs."""
+"""The WSGI application that the web server runs."""
 
 import gc
 import os
@@ -7,6 +7,6 @@ from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shoeproject.settings")
 application = get_wsgi_application()
-# What was loaded until now stays for good: Python need not look through it for garbage again.
+# Everything loaded so far is kept for good, so the garbage collector need not scan it again.
 gc.collect()
 gc.freeze()

@@ -1,4 +1,4 @@
-"""Settings of the tests: the project's own, in a folder that is thrown away."""
+"""Settings of the tests: the project's own, with a temporary VAR_DIR that is removed at the end."""
 
 import atexit
 import os

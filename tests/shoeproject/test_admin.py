@@ -1,4 +1,4 @@
-"""The admin: who may do what, every page opens, every action does what it says."""
+"""The admin: permissions, every page opens, every action has its effect."""
 
 import pytest
 from django.contrib import admin
@@ -99,7 +99,7 @@ def test_freezing_a_snapshot(client, member, images):
     assert "No labelled image" in page.content.decode()
 
 
-def test_an_import_reads_only_opened_folders(client, member, settings, tmp_path):
+def test_an_import_reads_only_folders_below_import_roots(client, member, settings, tmp_path):
     client.force_login(member("Curator"))
     settings.IMPORT_ROOTS = [str(tmp_path / "in")]
     (tmp_path / "in").mkdir()
@@ -116,7 +116,7 @@ def test_an_import_reads_only_opened_folders(client, member, settings, tmp_path)
     assert Import.objects.get().asked_by.username == "kim"
 
 
-def test_a_label_map_that_is_none_is_refused(client, member, settings, tmp_path):
+def test_an_invalid_label_map_is_refused(client, member, settings, tmp_path):
     client.force_login(member("Curator"))
     settings.IMPORT_ROOTS = [str(tmp_path)]
     for label_map in ("[1]", '{"a": 1}', "nonsense"):
@@ -125,15 +125,15 @@ def test_a_label_map_that_is_none_is_refused(client, member, settings, tmp_path)
     assert Import.objects.count() == 0
 
 
-def test_a_training_is_queued_with_its_changes_or_refused_in_words(client, member, images):
+def test_a_training_is_queued_with_its_changes_or_refused_with_a_reason(client, member, images):
     client.force_login(member("Trainer"))
     frozen = freeze.freeze("s", freeze.Filter())
     url = reverse("admin:classifier_trainingrun_add")
-    asked = {"snapshot": frozen.pk, "recipe": "quick-look", "seed": 1, "evaluate": "on"}
-    page = client.post(url, {**asked, "changes": "size=7"})
+    fields = {"snapshot": frozen.pk, "recipe": "quick-look", "seed": 1, "evaluate": "on"}
+    page = client.post(url, {**fields, "changes": "size=7"})
     assert "size" in page.content.decode()
     assert TrainingRun.objects.count() == 0
-    client.post(url, {**asked, "changes": "size=96\nrounds=2"})
+    client.post(url, {**fields, "changes": "size=96\nrounds=2"})
     run = TrainingRun.objects.get()
     assert (run.overrides, run.state) == ({"size": "96", "rounds": "2"}, "queued")
     act(client, TrainingRun, "pause_jobs", [run])
@@ -166,7 +166,7 @@ def test_a_jobs_page_has_the_buttons_for_its_state(client, member):
     assert client.post(f"{page}pause/").status_code == 403
 
 
-def test_progress_is_told_as_json(client, member):
+def test_progress_is_sent_as_json(client, member):
     job = Import.objects.create(
         path="/x", state="running", progress_done=3, progress_total=12, progress_what="pictures"
     )

@@ -1,4 +1,4 @@
-"""What the database itself refuses."""
+"""Rows that the database itself refuses."""
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -34,7 +34,7 @@ def test_impossible_images(fields):
     refused(row(1, **fields).save)
 
 
-def test_one_row_for_the_same_bytes():
+def test_the_same_bytes_have_one_row():
     row(1).save()
     refused(row(1).save)
 
@@ -55,7 +55,7 @@ def test_a_type_is_not_merged_into_itself():
     refused(uggs.save)
 
 
-def test_a_finding_is_said_once_and_another_suggestion_is_another_finding():
+def test_a_finding_is_unique_and_another_suggestion_is_another_finding():
     row(1).save()
     image = ShoeImage.objects.get()
     Finding.objects.create(image=image, reason="label-issue", suggested="uggs")

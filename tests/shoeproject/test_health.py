@@ -1,4 +1,4 @@
-"""The health page says which part fails, and not why."""
+"""The health page names the part that fails, without the reason."""
 
 import pytest
 from django.db import OperationalError, connection
@@ -18,7 +18,7 @@ def broken_cache(monkeypatch):
     monkeypatch.setattr(module.cache, "set", refuse, raising=False)
 
 
-def test_it_is_well_without_a_model(client):
+def test_it_is_healthy_without_a_model(client):
     answer = client.get("/health/")
     assert answer.status_code == 200
     assert answer.json() == {"status": "ok", "database": "ok", "cache": "ok", "model": None}
@@ -50,7 +50,7 @@ def test_a_database_that_is_down_is_503(client, monkeypatch):
     assert "internal" not in answer.content.decode()
 
 
-def test_it_tells_strangers_nothing_about_addresses(client, broken_cache):
+def test_it_shows_no_addresses(client, broken_cache):
     assert "internal" not in client.get("/health/").content.decode()
 
 
@@ -59,6 +59,6 @@ def test_it_costs_one_query(client, django_assert_num_queries):
         client.get("/health/")
 
 
-def test_it_only_reads(client):
+def test_it_accepts_get_and_head_only(client):
     assert client.head("/health/").status_code == 200
     assert client.post("/health/").status_code == 405

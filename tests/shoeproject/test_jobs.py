@@ -1,4 +1,4 @@
-"""Jobs: claims, fencing, transitions, what the dead leave behind."""
+"""Jobs: claims, fencing tokens, transitions, and what happens after a worker died."""
 
 from datetime import timedelta
 
@@ -31,12 +31,12 @@ def expire(job):
     Import.objects.filter(pk=job.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
 
 
-def test_second_claim_goes_home(job):
+def test_a_running_job_is_not_claimed_again(job):
     assert Import.claim(job.pk) is not None
     assert Import.claim(job.pk) is None
 
 
-def test_a_missing_row_is_nothing_to_claim():
+def test_a_missing_row_is_not_claimed():
     assert Import.claim(12345) is None
 
 
@@ -56,13 +56,13 @@ def test_an_expired_lease_is_taken_over_and_the_old_worker_is_ignored(job):
     assert job.progress_done == 7
 
 
-def test_a_living_lease_is_not_taken_over(job):
+def test_a_lease_that_has_not_expired_is_not_taken_over(job):
     claim = Import.claim(job.pk)
     claim.tick(1, force=True)
     assert Import.claim(job.pk) is None
 
 
-def test_third_death_without_progress_gives_up(job):
+def test_the_third_death_without_progress_fails_the_job(job):
     for _ in range(3):
         assert Import.claim(job.pk) is not None
         expire(job)
@@ -72,7 +72,7 @@ def test_third_death_without_progress_gives_up(job):
     assert "3 workers" in job.error
 
 
-def test_progress_forgives_earlier_deaths(job):
+def test_progress_resets_the_count_of_deaths(job):
     for done in range(1, 6):
         claim = Import.claim(job.pk)
         claim.tick(done, force=True)
@@ -80,7 +80,7 @@ def test_progress_forgives_earlier_deaths(job):
     assert Import.claim(job.pk) is not None
 
 
-def test_repeating_old_progress_forgives_nothing(job):
+def test_progress_made_before_does_not_reset_the_count_of_deaths(job):
     Import.claim(job.pk).tick(10, force=True)
     expire(job)
     for _ in range(2):
@@ -89,7 +89,7 @@ def test_repeating_old_progress_forgives_nothing(job):
     assert Import.claim(job.pk) is None
 
 
-def test_a_job_whose_process_died_is_tried_again_and_then_given_up(job):
+def test_a_job_whose_process_died_is_tried_again_and_then_fails(job):
     for _ in range(3):
         jobs.perform(Import, job.pk, raiser(jobs.WorkerDied("signal SIGKILL")))
     job.refresh_from_db()
@@ -97,11 +97,11 @@ def test_a_job_whose_process_died_is_tried_again_and_then_given_up(job):
     assert "SIGKILL" in job.error
 
 
-@pytest.mark.parametrize("verb", ["pause", "cancel"])
-def test_a_running_job_notices_that_it_was_stopped(job, verb):
+@pytest.mark.parametrize("action", ["pause", "cancel"])
+def test_a_running_job_notices_that_it_was_paused_or_cancelled(job, action):
     claim = Import.claim(job.pk)
     job.refresh_from_db()
-    getattr(job, verb)()
+    getattr(job, action)()
     with pytest.raises(ClaimLost):
         claim.tick(force=True)
 
@@ -118,7 +118,7 @@ def test_resumed_job_can_be_claimed_and_the_paused_worker_stays_out(job):
 
 @pytest.mark.parametrize("was", State.values)
 @pytest.mark.parametrize("to", State.values)
-def test_only_the_written_transitions_are_made(was, to):
+def test_only_listed_transitions_are_made(was, to):
     job = Import.objects.create(path="/nowhere", state=was)
     if State(to) in jobs.TRANSITIONS[State(was)]:
         job.move(State(to))
@@ -137,7 +137,7 @@ def test_a_running_job_is_not_resumed(job):
         job.resume()
 
 
-def test_a_move_loses_against_one_made_meanwhile(job):
+def test_a_transition_is_refused_if_the_row_has_changed_meanwhile(job):
     stale = Import.objects.get(pk=job.pk)
     job.cancel()
     with pytest.raises(TransitionRefused):
@@ -156,7 +156,7 @@ class Foreseen(ProjectError):
     detail = "The folder is empty."
 
 
-def test_every_ending_is_written(job):
+def test_failure_and_success_are_written_to_the_row(job):
     jobs.perform(Import, job.pk, raiser(Foreseen()))
     job.refresh_from_db()
     assert (job.state, job.error) == (State.FAILED, "The folder is empty.")
@@ -172,7 +172,7 @@ def test_every_ending_is_written(job):
     assert job.finished_at
 
 
-def test_a_stopping_worker_gives_the_job_back(job):
+def test_a_stopping_worker_queues_the_job_again(job):
     def work(claim):
         jobs.stopping.set()
         claim.tick(force=True)
@@ -197,7 +197,7 @@ def test_a_postponed_job_frees_its_worker_and_waits(job):
     assert Import.claim(job.pk) is not None
 
 
-def test_ring_due_rings_for_the_waiting_and_the_orphaned(job):
+def test_ring_due_rings_for_waiting_and_orphaned_jobs(job):
     assert jobs.ring_due() == 0, "its own message is still on its way"
     assert jobs.ring_due(waited_seconds=0) == 1
     Import.claim(job.pk)
@@ -213,39 +213,39 @@ def test_a_dead_broker_leaves_the_row_queued(job, django_capture_on_commit_callb
     assert job.state == State.QUEUED
 
 
-def test_job_done_is_told_once_it_is_committed(job, django_capture_on_commit_callbacks):
-    heard = []
-    jobs.job_done.connect(lambda sender, job, **_: heard.append((sender, job.pk)), weak=False)
+def test_job_done_is_sent_after_the_commit(job, django_capture_on_commit_callbacks):
+    received = []
+    jobs.job_done.connect(lambda sender, job, **_: received.append((sender, job.pk)), weak=False)
     try:
         with django_capture_on_commit_callbacks(execute=True):
             jobs.perform(Import, job.pk, lambda claim: None)
     finally:
         jobs.job_done.receivers.clear()
-    assert heard == [(Import, job.pk)]
+    assert received == [(Import, job.pk)]
 
 
-def test_a_command_that_waits_for_a_postponed_job_asks_now_and_then(job, settings, monkeypatch):
+def test_a_command_that_waits_for_a_postponed_job_polls_it(job, settings, monkeypatch):
     settings.JOB_WAIT_FOR_WORKER_SECONDS = 0
-    asked, naps = [], []
+    attempts, naps = [], []
 
     def work(claim):
-        asked.append(claim.attempt)
-        if len(asked) == 1:
+        attempts.append(claim.attempt)
+        if len(attempts) == 1:
             raise Postponed(timezone.now() + timedelta(seconds=60), "waiting for the tide")
 
     def nap(seconds):
         naps.append(seconds)
-        assert len(asked) == 1
+        assert len(attempts) == 1
         if len(naps) == 3:
             Import.objects.update(not_before=None)
 
     monkeypatch.setattr(commands.time, "sleep", nap)
     assert commands.wait_for(job, work).state == State.DONE
-    assert len(asked) == 2 and len(naps) == 3
+    assert len(attempts) == 2 and len(naps) == 3
 
 
-def test_the_scheduler_keeps_no_file_that_a_kill_could_break(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # where it would lie, without a place of its own
+def test_the_scheduler_keeps_no_file_that_a_kill_could_damage(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where the default scheduler would write it
     service = beat.Service(app, scheduler_cls=app.conf.beat_scheduler)
     assert {"ring", "analyze"} <= set(service.scheduler.schedule)
     service.sync()

@@ -1,4 +1,4 @@
-"""What an installation makes for itself."""
+"""Secret key and socket path of an installation on one machine."""
 
 import stat
 import tempfile
@@ -8,7 +8,7 @@ from pathlib import Path
 from shoeproject import local
 
 
-def test_the_secret_key_is_made_once_and_for_its_owner_alone(tmp_path):
+def test_the_secret_key_is_created_once_and_only_its_owner_can_read_it(tmp_path):
     key = local.secret_key(tmp_path / "var")
     assert len(key) > 50
     assert local.secret_key(tmp_path / "var") == key
