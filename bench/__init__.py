@@ -1,1 +1,5 @@
-"""What is measured rather than tested. Run as `.venv/bin/python -m bench.NAME --help`."""
+"""Measure what tests cannot: speed, memory, accuracy, keystrokes."""
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shoeproject.settings")

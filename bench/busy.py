@@ -1,23 +1,20 @@
-"""Does a site that is asked for more than it can bear say so at once, and keep its memory?
+"""Does an overloaded site refuse requests at once, and keep its memory bounded?
 
     .venv/bin/python -m bench.busy --photos FOLDER
 
-The project's web server in an installation of its own, as `make run` starts it, and 32 clients with
-photographs of 200 kB (enlarged ones of FOLDER, saved so that they have that), who ask again at once
-when they were answered, and also when they were refused: nobody is so rude, but nothing is harder.
-Each request has to be answered within 2 seconds, or refused with a 503 within 100 milliseconds
-after its last byte was handed to the kernel, and some have to be answered. Then 100 clients, many
-more than find room, who wait as long as a refusal says, as any number but 32 does. Memory is that
-of all the server's processes after a few clients were answered for a while, and the most of it
-while many are.
+Runs the project's web server in a scratch installation, as `make run` starts it. 32 clients send
+photographs of 200 kB (from FOLDER, enlarged) and send the next one at once after every answer, and
+also after every refusal, which is the hardest case. Each request has to be answered within 2
+seconds, or refused with a 503 within 100 milliseconds after its last byte was handed to the kernel,
+and some have to be answered. Then 100 clients, who wait as long as a refusal says, as any number of
+clients but 32 does. The growth of memory is that of all the server's processes together: the most
+while many clients send, less what it was after a few clients.
 """
 # ruff: noqa: E402 - settings read the folder, so it has to be known before Django is set up
 
 import argparse
 import io
 import itertools
-import os
-import shutil
 import sys
 import threading
 from collections import Counter
@@ -28,7 +25,7 @@ from pathlib import Path
 
 import django
 
-from bench.scratch import install, make_scratch
+from bench.scratch_installation import install, make_scratch
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -38,109 +35,105 @@ if __name__ == "__main__":
     OPTIONS = parser.parse_args()
     SCRATCH = make_scratch("busy")
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shoeproject.settings")
 django.setup()
 
 from PIL import Image
 
-from bench import servers
-from bench.photographs import evenly, from_a_phone
+from bench import processes, servers
+from bench.photographs import in_turns, jpeg, phone_photo
+from bench.timing import summary
 from classifier.inference.concurrency import RETRY_AFTER_SECONDS
 
 PHOTOS, BYTES, SIDE = 8, 200_000, 1200
-ANSWERED, REFUSED = 2.0, 0.1  # seconds
-GROWTH = 50  # MiB
-CALM, RUDE = 4, 32  # clients
-LOOK = 0.2  # seconds between two looks at the memory
+ANSWER_SECONDS, REFUSAL_SECONDS = 2.0, 0.1  # at most
+GROWTH = 50  # MiB, at most
+FEW, WITHOUT_PAUSE = 4, 32  # clients: for the memory to start from; those who never wait
+SAMPLE_SECONDS = 0.2  # between two readings of the memory
 
 
 def main(folder: Path, scratch: Path, seconds: float, numbers: Sequence[int]) -> int:
-    """Ask, look, print; the exit status says whether every request was treated well."""
+    """Measure and print; the exit status is 1 if a limit was exceeded."""
     install()
     files = [scratch / f"{number}.jpg" for number in range(PHOTOS)]
-    for file, path in zip(files, evenly(folder), strict=False):
+    for file, path in zip(files, in_turns(folder), strict=False):
         file.write_bytes(photo(path))
-    port, fine = servers.free_port(), True
+    port, passed = servers.free_port(), True
     job = {
         "host": "127.0.0.1", "port": port, "keep_alive": True, "seconds": seconds,
-        "asks": [{"path": "/api/v1/predictions/", "type": "image/jpeg", "body": str(file)}
-                 for file in files],
+        "requests": [{"path": "/api/v1/predictions/", "type": "image/jpeg", "body": str(file)}
+                     for file in files],
     }  # fmt: skip
-    with servers.web_server_at(port) as pid:
+    with servers.web_server(port) as (_, pid):
         # A connection each, so that every process is asked.
-        servers.ask(job | {"clients": CALM, "keep_alive": False})
-        calm = servers.resident(pid)
-        print(f"{calm:.0f} MiB after {CALM} clients (load {servers.load()})")
+        servers.send_requests(job | {"clients": FEW, "keep_alive": False})
+        before = processes.tree_memory(pid)
+        print(f"{before:.0f} MiB after {FEW} clients (load {processes.load_average()})")
         for number in numbers:
-            pause = 0 if number == RUDE else RETRY_AFTER_SECONDS
-            with watching(pid) as memory:
-                found = servers.ask(job | {"clients": number, "pause": pause})
-            fine &= report(number, pause, found, max(memory) - calm)
-    return 0 if fine else 1
+            pause = 0 if number == WITHOUT_PAUSE else RETRY_AFTER_SECONDS
+            with memory_of(pid) as memory:
+                measured = servers.send_requests(job | {"clients": number, "pause": pause})
+            passed &= report(number, pause, measured, max(memory) - before)
+    return 0 if passed else 1
 
 
 def photo(path: Path) -> bytes:
-    """A photograph of SIDE pixels squared with BYTES, give or take a little."""
-    with Image.open(io.BytesIO(from_a_phone(path, (SIDE, SIDE)))) as image:
+    """Return a photograph of SIDE × SIDE pixels as a JPEG file of BYTES bytes."""
+    with Image.open(io.BytesIO(phone_photo(path, (SIDE, SIDE)))) as image:
         for quality in itertools.count(95, -1):
-            out = io.BytesIO()
-            image.save(out, "JPEG", quality=quality)
-            if out.tell() <= BYTES:
-                # Zero bytes behind the end of the picture, which nobody decodes, make up the rest.
-                return out.getvalue() + bytes(BYTES - out.tell())
+            if len(data := jpeg(image, quality)) <= BYTES:
+                # Zeros after the end of the picture are not decoded.
+                return data + bytes(BYTES - len(data))
 
 
 @contextmanager
-def watching(pid: int) -> Iterator[list[float]]:
-    """Notes the memory of a server's processes while the block runs; a list of MiB.
+def memory_of(pid: int) -> Iterator[list[float]]:
+    """Read the memory of a server's processes while the block runs; yields the list of MiB.
 
-    Raises at the end of the block what looking raised.
+    Raises at the end of the block what reading raised.
     """
-    seen, over = [], threading.Event()
+    readings, over = [], threading.Event()
 
-    def look() -> None:
-        while True:
-            seen.append(servers.resident(pid))
-            if over.wait(LOOK):
-                return
+    def sample() -> None:
+        readings.append(processes.tree_memory(pid))
+        while not over.wait(SAMPLE_SECONDS):
+            readings.append(processes.tree_memory(pid))
 
     with ThreadPoolExecutor(1) as pool:
-        looking = pool.submit(look)
+        sampling = pool.submit(sample)
         try:
-            yield seen
+            yield readings
         finally:
             over.set()
-    looking.result()
+    sampling.result()
 
 
-def report(clients: int, pause: float, found: dict, growth: float) -> bool:
-    """Print what became of the requests; whether all are as they should be, and any was answered.
+def report(clients: int, pause: float, measured: dict, growth: float) -> bool:
+    """Print what became of the requests; returns whether all limits were kept.
 
     `pause`: seconds that a refused client waited; `growth`: of the memory, in MiB.
     """
-    answers = found["answers"]
-    took = {
-        200: sorted(end - began for status, began, _, end in answers if status == 200),
-        503: sorted(end - sent for status, _, sent, end in answers if status == 503),
+    answers = measured["answers"]
+    seconds = {
+        200: [end - began for status, began, _, end in answers if status == 200],
+        503: [end - sent for status, _, sent, end in answers if status == 503],
     }
-    others = Counter(status for status, *_ in answers if status not in took)
-    late = sum(each > ANSWERED for each in took[200]), sum(each > REFUSED for each in took[503])
+    others = Counter(status for status, *_ in answers if status not in seconds)
     waits = f"wait {pause:g} s" if pause else "ask again at once"
     print(f"{clients} clients, who {waits} when refused: "
-          f"{len(took[200]) / found['wall']:.1f} answered a second, "
-          f"{len(took[503])} of {len(answers)} requests refused")  # fmt: skip
-    for status, words, limit in ((200, "answered", ANSWERED), (503, "refused", REFUSED)):
-        if times := took[status]:
-            print(f"  {words}: median {1000 * times[len(times) // 2]:.0f} ms, slowest "
-                  f"{1000 * times[-1]:.0f} ms, limit {1000 * limit:.0f}")  # fmt: skip
-    print(f"  too late: {late[0]} answers, {late[1]} refusals; anything else: {dict(others)}")
+          f"{len(seconds[200]) / measured['wall']:.1f} answered a second, "
+          f"{len(seconds[503])} of {len(answers)} requests refused")  # fmt: skip
+    late = 0
+    limits = (200, "answered", ANSWER_SECONDS), (503, "refused", REFUSAL_SECONDS)
+    for status, label, limit in limits:
+        exceeded = sum(each > limit for each in seconds[status])
+        late += exceeded
+        spent = summary([1000 * each for each in seconds[status]])
+        print(f"  {label}, ms: {spent}; {exceeded} took more than {1000 * limit:.0f}")
+    print(f"  any other status: {dict(others)}")
     print(f"  memory grew by {growth:.0f} MiB at most, limit {GROWTH}")
-    return bool(took[200]) and not any(late) and not others and growth <= GROWTH
+    return bool(seconds[200]) and not late and not others and growth <= GROWTH
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(OPTIONS.photos, SCRATCH, OPTIONS.seconds,
-                      [int(each) for each in OPTIONS.clients.split(",")]))  # fmt: skip
-    finally:
-        shutil.rmtree(SCRATCH)
+    numbers = [int(each) for each in OPTIONS.clients.split(",")]
+    sys.exit(main(OPTIONS.photos, SCRATCH, OPTIONS.seconds, numbers))

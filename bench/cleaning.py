@@ -3,29 +3,27 @@
     .venv/bin/python -m bench.cleaning --photos FOLDER --weights FILE --out FOLDER
     .venv/bin/python -m bench.cleaning … --version FOLDER
 
-`--photos`: a folder with a `manifest.csv` (path, class, group, source, sha256). Which two types are
-confused most is measured first, on the labels as they are. Then, by a fixed seed, labels are
-flipped, copies and non-shoes are added (`bench.planted_faults`), and every way is asked what is wrong:
-looking through pretrained weights, and with `--version` also through a version trained on the
-faulted labels alone. For that training the first run leaves `faulted-5/faulted.csv` in `--out`:
+`--photos`: a folder with a `manifest.csv` (path, class, group, source, sha256). First it measures
+which two types are confused most, on the labels as they are. Then, by a fixed seed, labels are
+flipped, copies and non-shoes are added (`bench.planted_faults`), and every method looks for faults:
+in the features of pretrained weights, and with `--version` also in those of a version trained on
+the faulted labels alone. For that training the first run writes `faulted-5/faulted.csv` to `--out`:
 
     manage import_images OUT/faulted-5/faulted.csv
     manage snapshot faulted
     manage train --snapshot faulted --recipe quick-look --wait …
 
 Precision is the share of what is flagged that was planted, so faults which the photographs had
-before count against everybody; contact sheets of what was flagged and not planted let a person
-judge. A way without a threshold is cut at as many as there are faults. What was seen of the
-photographs is kept in `--out` and used again.
+before count against every method; contact sheets of what was flagged and not planted let a person
+judge. A method without a threshold is cut at as many as there are faults. The features of the
+photographs are kept in `--out` for the next run.
 """
 
 import argparse
 import hashlib
 import json
-import os
 import random
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from pathlib import Path
 
@@ -34,7 +32,7 @@ import numpy as np
 from PIL import Image
 
 from bench import baseline_cleaners, contact_sheet, planted_faults
-from bench.ground_truth import Truth, table
+from bench.ground_truth import GroundTruth, table
 from classifier.assess import features, label_issues
 from classifier.assess.features import FeatureArrays
 from classifier.assess.find_issues import FoundIssues, find_issues
@@ -43,8 +41,9 @@ from classifier.assess.projection import principal_components
 from classifier.inference.embedding import Embedder
 from classifier.inference.model import Model
 from curation import splits
+from shoeproject.parallel import map_in_threads
 
-SMALLEST = 100  # pixels of the shorter side; decides no reason that is measured here
+SMALLEST = 100  # pixels of the shorter side; affects no reason that is measured here
 SHOWN = 60  # cells of a contact sheet
 
 
@@ -56,7 +55,7 @@ def main() -> None:
     add("--weights", type=Path, required=True, help="pretrained weights of a resnet34")
     add("--out", type=Path, required=True, help="folder for what is made on the way, and results")
     add("--version", type=Path, help="folder of a version trained on the faulted labels")
-    add("--eyes", default="pretrained,trained", help="one of them, or both")
+    add("--networks", default="pretrained,trained", help="one of them, or both")
     add("--size", type=int, default=128, help="pixels, of the pretrained network")
     add("--seed", type=int, default=5)
     add("--shoes", type=int, help="plant in so many of them, drawn at random; else in all")
@@ -74,20 +73,20 @@ def main() -> None:
     print(f"planted: {planted_faults.counts(photos)}; confused most: {' and '.join(confused)}")
     trained = Embedder.of_model(Model.load(options.version)) if options.version else None
     bench = Bench(photos, options.out, options.seed, trained)
-    if "pretrained" in options.eyes.split(","):
+    networks = options.networks.split(",")
+    if "pretrained" in networks:
         bench.measure("pretrained", pretrained)
-    if "trained" in options.eyes.split(",") and trained:
+    if "trained" in networks and trained:
         bench.measure("trained", trained)
-    file = options.out / "results.json"  # keeps what an earlier run said about other eyes
+    file = options.out / "results.json"  # keeps the results of earlier runs with other networks
     known = json.loads(file.read_text()) if file.exists() else {}
     file.write_text(json.dumps(known | bench.results, indent=1) + "\n")
 
 
 def pretrained_embedder(options) -> Embedder:
-    """The weights as a graph, made by the first run."""
+    """Return the pretrained network as a graph, which the first run exports."""
     folder = options.out / f"embedder-{options.size}-{options.weights.stem}"
     if not folder.exists():
-        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shoeproject.settings")
         django.setup()
         from classifier.training import embedder_export, start_weights  # torch, the first time
 
@@ -96,17 +95,17 @@ def pretrained_embedder(options) -> Embedder:
     return Embedder.load(folder)
 
 
-def look(photos: list[planted_faults.Photo], embedder: Embedder, out: Path) -> FeatureArrays:
-    """What is seen of the photographs; each is looked at once, `out` keeps what was seen."""
-    file, keys = out / f"sights-{embedder.digest[:16]}.npz", out / f"sights-{embedder.digest[:16]}"
+def features_of(photos: list[planted_faults.Photo], embedder: Embedder, out: Path) -> FeatureArrays:
+    """Return the features of photographs; `out` keeps them for the next call."""
+    name = f"features-{embedder.digest[:16]}"
+    file, keys = out / f"{name}.npz", out / name
     known = keys.read_text().split("\n") if keys.exists() else []
     parts = [FeatureArrays.from_bytes(file.read_bytes())] if known else []
     new = [photo for photo in photos if photo.key not in set(known)]
     if new:
-        print(f"looking at {len(new)} photographs", flush=True)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            seen = list(pool.map(lambda p: features.compute(p.path.read_bytes(), embedder), new))
-        parts.append(features.stack(seen, embedder))
+        print(f"computing the features of {len(new)} photographs", flush=True)
+        work = map_in_threads(lambda p: features.compute(p.path.read_bytes(), embedder), new)
+        parts.append(features.stack(list(work), embedder))
         known += [photo.key for photo in new]
     place = {key: row for row, key in enumerate(known)}
     rows = [place[photo.key] for photo in photos]
@@ -121,14 +120,12 @@ def look(photos: list[planted_faults.Photo], embedder: Embedder, out: Path) -> F
 def most_confused(
     file: Path, shoes: list[planted_faults.Photo], embedder: Embedder
 ) -> tuple[str, str]:
-    """The two types that regressions confuse most, out of sample, before anything is planted."""
+    """Return the two types that a regression confuses most, out of sample, before planting."""
     if not file.exists():
-        seen = look(shoes, embedder, file.parent)
-        classes = sorted({photo.label for photo in shoes})
-        given = np.array([classes.index(photo.label) for photo in shoes])
-        groups = np.unique([p.group or p.key for p in shoes], return_inverse=True)[1]
+        arrays = features_of(shoes, embedder, file.parent)
+        classes, given, groups = labels_of(shoes)
         scores = label_issues.score_labels(
-            principal_components(seen.embedding, 256), given, groups, len(classes)
+            principal_components(arrays.embedding, 256), given, groups, len(classes)
         )
         wrong = np.flatnonzero(scores.best != given)
         pairs = Counter(tuple(sorted((classes[given[i]], classes[scores.best[i]]))) for i in wrong)
@@ -138,8 +135,15 @@ def most_confused(
     return tuple(pairs[0][0])
 
 
+def labels_of(photos: list[planted_faults.Photo]) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Return the classes, and for each photograph the numbers of its class and of its group."""
+    classes, given = np.unique([photo.label for photo in photos], return_inverse=True)
+    groups = np.unique([photo.group or photo.key for photo in photos], return_inverse=True)[1]
+    return classes.tolist(), given, groups
+
+
 class Bench:
-    """The faulted photographs, and all that is asked about them.
+    """The faulted photographs, and what each method finds in them.
 
     `trained`: a version trained on their labels, if there is one.
     """
@@ -152,56 +156,56 @@ class Bench:
         trained: Embedder | None = None,
     ):
         self.photos, self.out, self.seed, self.trained = photos, out, seed, trained
-        self.classes = sorted({photo.label for photo in photos})
-        self.given = np.array([self.classes.index(photo.label) for photo in photos])
+        self.classes, self.given, self.groups = labels_of(photos)
         self.splits = np.array([splits.split_of(split_key(p)).value for p in photos])
-        self.truth = Truth(photos, self.splits)
+        self.ground_truth = GroundTruth(photos, self.splits)
         self.results: dict = {}
         self._same_hashes = baseline_cleaners.same_hashes([photo.path for photo in photos])
 
-    def measure(self, eyes: str, embedder: Embedder) -> None:
-        """All ways, looking through one embedder: tables printed, sheets drawn."""
-        seen = look(self.photos, embedder, self.out)
-        found = find_issues(self.images(seen, embedder), SMALLEST)
-        answers = self.ours(found)
-        features = np.asarray(seen.embedding, np.float32)
-        print(f"\n## {eyes}: {embedder.name}", flush=True)
+    def measure(self, network: str, embedder: Embedder) -> None:
+        """Run all methods on the features of one embedder; prints tables, draws sheets."""
+        arrays = features_of(self.photos, embedder, self.out)
+        found = find_issues(self.images(arrays, embedder), SMALLEST)
+        rankings = self.ours(found)
+        embeddings = np.asarray(arrays.embedding, np.float32)
+        print(f"\n## {network}: {embedder.name}", flush=True)
         if self.trained:
             by_loss = baseline_cleaners.by_loss(self.probabilities(self.trained), self.given)
             for queue in ("labels", "copies", "outliers"):
-                answers[queue].append(by_loss)
-        groups = np.unique([p.group or p.key for p in self.photos], return_inverse=True)[1]
-        plain = baseline_cleaners.out_of_sample(features, self.given, groups, len(self.classes))
-        answers["labels"] += [
+                rankings[queue].append(by_loss)
+        plain = baseline_cleaners.out_of_sample(
+            embeddings, self.given, self.groups, len(self.classes)
+        )
+        rankings["labels"] += [
             baseline_cleaners.label_issues(self.given, plain, "cleanlab, plain regression"),
             baseline_cleaners.label_issues(
                 self.given, found.label_scores.probabilities, "cleanlab, our probabilities"
             ),
         ]
-        answers["outliers"].append(baseline_cleaners.outliers(features))
-        alike = [baseline_cleaners.near_duplicates(features), self._same_hashes]
-        answers["copies"] += alike
-        answers["leakage"] += [baseline_cleaners.across(answer, self.splits) for answer in alike]
-        self.results[eyes] = {}
-        for queue, given in answers.items():
-            rows = [self.truth.row(queue, answer) for answer in given]
-            self.results[eyes][queue] = rows
+        rankings["outliers"].append(baseline_cleaners.outliers(embeddings))
+        alike = [baseline_cleaners.near_duplicates(embeddings), self._same_hashes]
+        rankings["copies"] += alike
+        rankings["leakage"] += [baseline_cleaners.across(ranking, self.splits) for ranking in alike]
+        self.results[network] = {}
+        for queue, given in rankings.items():
+            rows = [self.ground_truth.row(queue, ranking) for ranking in given]
+            self.results[network][queue] = rows
             print(f"\n### {queue}\n\n{table(rows)}", flush=True)
-        self.suggestions(eyes, found)
-        self.unplanted(eyes, answers, found)
+        self.suggestions(network, found)
+        self.unplanted(network, rankings, found)
 
     def probabilities(self, version: Embedder) -> np.ndarray:
-        """(n, classes) as the trained network has them, before its temperature."""
-        said = np.asarray(look(self.photos, version, self.out).own, np.float64)
-        said **= version.temperature
-        said /= said.sum(1, keepdims=True)
-        said = np.column_stack([said, np.zeros(len(said))])  # for a type it has not learnt
+        """Return (n, classes) of the trained network without its temperature."""
+        own = np.asarray(features_of(self.photos, version, self.out).own, np.float64)
+        own **= version.temperature
+        own /= own.sum(1, keepdims=True)
+        own = np.column_stack([own, np.zeros(len(own))])  # for a type it has not learnt
         slugs = list(version.classes)
-        return said[:, [slugs.index(s) if s in slugs else len(slugs) for s in self.classes]]
+        return own[:, [slugs.index(s) if s in slugs else len(slugs) for s in self.classes]]
 
-    def images(self, seen: FeatureArrays, embedder: Embedder) -> Images:
-        """The photographs as an assessing of an installation has them."""
-        own = np.array(seen.own, np.float32)
+    def images(self, arrays: FeatureArrays, embedder: Embedder) -> Images:
+        """Return the photographs as an assessment takes them."""
+        own = np.array(arrays.own, np.float32)
         own[self.splits == splits.Split.TRAIN] = np.nan  # what the version has learnt
         sizes = np.array([Image.open(photo.path).size for photo in self.photos])
         return Images(
@@ -213,59 +217,62 @@ class Bench:
             pixels=sizes.prod(1),
             shorter_side=sizes.min(1),
             order=np.arange(len(self.photos)),
-            embedding=seen.embedding,
-            whole=seen.whole,
-            content=seen.content,
-            quality=seen.quality,
+            embedding=arrays.embedding,
+            whole=arrays.whole,
+            content=arrays.content,
+            quality=arrays.quality,
             own=own,
             own_classes=embedder.classes,
         )
 
-    def ours(self, found: FoundIssues) -> dict[str, list[baseline_cleaners.Answer]]:
-        """What assessing says, as queues; each ordered by its findings' scores."""
+    def ours(self, found: FoundIssues) -> dict[str, list[baseline_cleaners.Ranking]]:
+        """Rank the issues that an assessment finds by their scores, for each queue."""
         place = {photo.key: i for i, photo in enumerate(self.photos)}
 
-        def answer(method: str, *reasons: str) -> baseline_cleaners.Answer:
-            said = [s for s in found.issues if s.reason in reasons]
-            said.sort(key=lambda s: -s.score)
-            items = [(s.image, place[s.other]) if s.other else s.image for s in said]
-            return baseline_cleaners.Answer(method, np.array(items, np.int64), len(items))
+        def ranking(method: str, *reasons: str) -> baseline_cleaners.Ranking:
+            issues = [issue for issue in found.issues if issue.reason in reasons]
+            issues.sort(key=lambda issue: -issue.score)
+            items = [(i.image, place[i.other]) if i.other else i.image for i in issues]
+            return baseline_cleaners.Ranking(method, np.array(items, np.int64), len(items))
 
         return {
             "labels": [
-                answer("ours: label-issue", "label-issue"),
-                answer("ours: label-issue and loss", "label-issue", "loss"),
+                ranking("ours: label-issue", "label-issue"),
+                ranking("ours: label-issue and loss", "label-issue", "loss"),
             ],
-            "copies": [answer("ours", "exact-duplicate", "near-duplicate")],
+            "copies": [ranking("ours", "exact-duplicate", "near-duplicate")],
             "outliers": [
-                answer("ours: not-a-shoe", "not-a-shoe"),
-                answer("ours: not-a-shoe and outlier", "not-a-shoe", "outlier"),
+                ranking("ours: not-a-shoe", "not-a-shoe"),
+                ranking("ours: not-a-shoe and outlier", "not-a-shoe", "outlier"),
             ],
-            "leakage": [answer("ours", "leakage")],
+            "leakage": [ranking("ours", "leakage")],
         }
 
-    def suggestions(self, eyes: str, found: FoundIssues) -> None:
-        """How often the suggested label of a wrong one that is flagged is the true one."""
+    def suggestions(self, network: str, found: FoundIssues) -> None:
+        """Print how often the label suggested for a flagged wrong one is the true one."""
         rows = {}
         for fault in ("flip", "confused"):
-            said = [s for s in found.issues if s.reason == "label-issue"]
-            said = [s for s in said if self.photos[s.image].fault == fault]
-            right = sum(s.suggested == self.photos[s.image].true_label for s in said)
-            rows[fault] = right / max(1, len(said))
-        self.results[eyes]["suggestions"] = rows
+            issues = [(issue.suggested, photo) for issue in found.issues
+                      if issue.reason == "label-issue"
+                      and (photo := self.photos[issue.image]).fault == fault]  # fmt: skip
+            right = sum(suggested == photo.true_label for suggested, photo in issues)
+            rows[fault] = right / max(1, len(issues))
+        self.results[network]["suggestions"] = rows
         print("\nsuggested is true:", {name: f"{share:.1%}" for name, share in rows.items()})
 
     def unplanted(
-        self, eyes: str, answers: dict[str, list[baseline_cleaners.Answer]], found
+        self, network: str, rankings: dict[str, list[baseline_cleaners.Ranking]], found
     ) -> None:
-        """Contact sheets of what was flagged and not planted, drawn at random from all of it; for
-        copies also how many are views of one group or the same pixels, for every way."""
+        """Draw contact sheets of a random sample of what was flagged and not planted.
+
+        For copies, print also how many are views of one group, or the same pixels.
+        """
         dice = random.Random(self.seed)
-        suggested = {s.image: s.suggested for s in found.issues if s.reason == "label-issue"}
+        suggested = {i.image: i.suggested for i in found.issues if i.reason == "label-issue"}
         for queue, columns in (("labels", 10), ("copies", 6), ("outliers", 10)):
-            ours = answers[queue][1 if queue == "outliers" else 0]  # all of ours
+            ours = rankings[queue][1 if queue == "outliers" else 0]  # all of ours
             items = ours.ranked[: ours.flagged]
-            wrong = items[~self.truth.right(queue, items)]
+            wrong = items[~self.ground_truth.right(queue, items)]
             rows = []
             for item in dice.sample(wrong.tolist(), min(SHOWN, len(wrong))):
                 members = item if queue == "copies" else [item]
@@ -274,18 +281,18 @@ class Bench:
                 if queue == "labels":
                     caption += f"\n{suggested[item]}"
                 rows.append(([photo.path for photo in photos], f"{len(rows) + 1} {caption}"))
-            contact_sheet.draw(rows, self.out / f"{eyes}-{queue}.png", columns)
-            print(f"\n{eyes}-{queue}.png: {len(rows)} of {len(wrong)} flagged and not planted")
-        kinds = self.results[eyes]["unplanted copies"] = {}
-        for answer in answers["copies"]:
-            if answer.ranked.ndim == 2:
-                kinds[answer.method] = self._kinds(answer.ranked[: answer.flagged])
+            contact_sheet.draw(rows, self.out / f"{network}-{queue}.png", columns)
+            print(f"\n{network}-{queue}.png: {len(rows)} of {len(wrong)} flagged and not planted")
+        kinds = self.results[network]["unplanted copies"] = {}
+        for ranking in rankings["copies"]:
+            if ranking.ranked.ndim == 2:
+                kinds[ranking.method] = self._kinds(ranking.ranked[: ranking.flagged])
         print("unplanted pairs:", json.dumps(kinds))
 
     def _kinds(self, pairs: np.ndarray) -> dict[str, int]:
-        """What the pairs are that were not planted."""
+        """Count the pairs that were not planted by kind."""
         kinds = {"same group": 0, "same pixels": 0, "neither": 0}
-        for a, b in pairs[~self.truth.right("copies", pairs)].tolist():
+        for a, b in pairs[~self.ground_truth.right("copies", pairs)].tolist():
             first, second = self.photos[a], self.photos[b]
             if pixels(first.path) == pixels(second.path):
                 kinds["same pixels"] += 1
@@ -297,14 +304,14 @@ class Bench:
 
 
 def split_key(photo: planted_faults.Photo) -> str:
-    """What importing makes of a photograph; a copy has a name for a key."""
+    """Return the split key that an import gives a photograph."""
     if photo.group or not photo.original:
         return photo.group or photo.key
     return hashlib.sha256(photo.path.read_bytes()).hexdigest()
 
 
 def pixels(path: Path) -> tuple:
-    """Size and digest of a decoded picture."""
+    """Return size and digest of a decoded picture."""
     with Image.open(path) as opened:
         image = opened.convert("RGB")
     return image.size, hashlib.sha256(image.tobytes()).hexdigest()

@@ -1,24 +1,24 @@
-"""How fast does the web come in, in how much memory, and what does a killed worker change?
+"""How fast are images collected, in how much memory, and does a killed worker lose any?
 
     .venv/bin/python -m bench.collect --var /tmp/collect
     DATABASE_URL=postgres://postgres@127.0.0.1:5498/bench REDIS_URL=redis://127.0.0.1:6399/0 \\
         .venv/bin/python -m bench.collect --var /tmp/collect-pg
 
 Makes a web of distinct drawn pictures (640×480 JPEG of 80 kB; with --photos real ones) in the
-folder named, and serves it and the search from one process: 127.0.0.1 to 127.0.0.40, HTTP/1.1 kept
+folder given, and serves it and the search from one process: 127.0.0.1 to 127.0.0.40, HTTP/1.1 kept
 open. For 200 images of a type the search has 280 results: 220 good ones, 4 good ones that take a
 second, 12 exact copies elsewhere, 12 recompressed or scaled copies, 12 answers 404, 8 web pages, 8
-too small, 4 passed on to 0.0.0.0. No picture belongs to two types. Then, one after the other:
+too small, 4 redirected to 0.0.0.0. No picture belongs to two types. Then, one after the other:
 
 1. fastai's `download_images` on the results that lead to as many images, all types in one call,
    then its `verify_images`, with --workers threads and with as many as both of our processes have.
-2. An installation of its own, run as `make run` runs it (two worker processes, --workers downloads
-   each): `manage.py collect` for all types, from the first start to the last end in the rows.
-3. fastai again; the mean of both counts, so that what else the machine does counts for both.
+2. A new installation, run as `make run` runs it (two worker processes, --workers downloads each):
+   `manage.py collect` for all types, from the first start to the last end in the rows.
+3. fastai again; the mean of both is compared, so that other load on the machine affects both sides.
 4. A second installation in which the pool's processes (2nd time: the whole worker) get SIGKILL
-   --kill times on the way; the (type, sha256) of its images must be those of the first.
+   --kill times; the (type, sha256) of its images must be those of the first.
 
-fastai writes the bytes as they come, and verifying opens each file at an eighth of its size. The
+fastai writes the bytes as they arrive, and verifying opens each file at an eighth of its size. The
 collector searches, downloads to a temporary file within limits, decodes in full, turns upright,
 encodes anew, hashes (sha256 twice, perceptual hash, mean colour), looks for copies, writes the file
 and waits for the disk, and writes the row, one transaction an image. MB is the largest resident
@@ -37,8 +37,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bench import web
-from bench.servers import cpu_seconds
+from bench import picture_server
+from bench.processes import cpu_seconds
 
 ROOT = Path(__file__).resolve().parent.parent
 PROCESSES = 2
@@ -46,24 +46,26 @@ NAMES = ("undisturbed", "killed")
 
 
 def main(options: argparse.Namespace) -> int:
-    """Measure and print; the exit status says whether the sets are as they should be."""
+    """Measure and print; the exit status is 1 if a set of images is not as expected."""
     known = json.loads((ROOT / "curation/taxonomy/types.json").read_text())["types"]
     slugs = [each["slug"] for each in known][: options.types]
     began = time.perf_counter()
-    index = web.make(options.var / "web", slugs, options.images, options.photos)
+    index = picture_server.make(options.var / "web", slugs, options.images, options.photos)
     print(f"web ready after {time.perf_counter() - began:.0f} s", flush=True)
-    needed = {slug: web.needed(index["types"][slug], options.images) for slug in slugs}
+    needed = {slug: picture_server.needed(index["types"][slug], options.images) for slug in slugs}
     expected = {(slug, digest) for slug, (_, taken) in needed.items() for digest in taken}
     with serving(options.var / "web") as server:
         addresses = [
-            web.address(entry, server["port"]) for each, _ in needed.values() for entry in each
+            picture_server.address(entry, server["port"])
+            for each, _ in needed.values()
+            for entry in each
         ]
         load, numbers = os.getloadavg()[0], (options.workers, PROCESSES * options.workers)
-        rivals = [fastai(options.var, number, addresses) for number in numbers]
+        others = [fastai(options.var, number, addresses) for number in numbers]
         whole = collect(options, server, slugs, NAMES[0], 0)
-        rivals += [fastai(options.var, number, addresses) for number in numbers]
+        others += [fastai(options.var, number, addresses) for number in numbers]
         load = f"{load:.1f} before, {os.getloadavg()[0]:.1f} after"
-        compare(whole, rivals, load, options)
+        compare(whole, others, load, options)
         good = check("the undisturbed run against what the web holds", whole, expected)
         if options.kill:
             killed = collect(options, server, slugs, NAMES[1], options.kill)
@@ -76,8 +78,8 @@ def main(options: argparse.Namespace) -> int:
 
 @contextmanager
 def serving(folder: Path):
-    """The web and the search, in a process of their own: where they listen."""
-    command = [sys.executable, "-m", "bench.web", str(folder)]
+    """Serve the web and the search from another process; yields their ports and its pid."""
+    command = [sys.executable, "-m", "bench.picture_server", str(folder)]
     with subprocess.Popen(
         command, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as server:
@@ -86,16 +88,16 @@ def serving(folder: Path):
 
 
 def fastai(var: Path, workers: int, addresses: list[str]) -> dict:
-    """fastai on these addresses, in a process of its own."""
-    command = [sys.executable, "-m", "bench.rival_downloads", str(var / "fastai"), str(workers)]
+    """Let fastai download these addresses in another process; returns what it took."""
+    command = [sys.executable, "-m", "bench.fastai_downloads", str(var / "fastai"), str(workers)]
     done = subprocess.run(
         command, cwd=ROOT, check=True, text=True, input="\n".join(addresses), stdout=subprocess.PIPE
     )
-    return json.loads(done.stdout.splitlines()[-1]) | {"workers": workers}
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def collect(options, server: dict, slugs: list[str], name: str, kill: int) -> dict:
-    """One installation from nothing, in processes of its own."""
+    """Collect in a new installation; returns what was collected and what it took."""
     var = options.var / name
     shutil.rmtree(var, ignore_errors=True)
     environment = os.environ | {
@@ -107,18 +109,18 @@ def collect(options, server: dict, slugs: list[str], name: str, kill: int) -> di
     }  # fmt: skip
     if url := os.environ.get("DATABASE_URL"):
         environment["DATABASE_URL"] = fresh_database(url, name)
-    command = [sys.executable, "-m", "bench.installation", *slugs]
+    command = [sys.executable, "-m", "bench.collecting_installation", *slugs]
     command += ["--count", str(options.images), "--kill", str(kill)]
     served = cpu_seconds(server["pid"])
     done = subprocess.run(
         command, cwd=ROOT, env=environment, check=True, text=True, stdout=subprocess.PIPE
     )
-    found = json.loads(done.stdout.splitlines()[-1])
-    return found | {"served": cpu_seconds(server["pid"]) - served}
+    collected = json.loads(done.stdout.splitlines()[-1])
+    return collected | {"served": cpu_seconds(server["pid"]) - served}
 
 
 def fresh_database(url: str, name: str) -> str:
-    """The URL of an empty database of the same server, named after the one in `url`."""
+    """Make an empty database, named after the one in `url`; returns its URL."""
     import psycopg
 
     base = urlsplit(url).path.lstrip("/")
@@ -128,12 +130,12 @@ def fresh_database(url: str, name: str) -> str:
     return url.replace(f"/{base}", f"/{base}_{name}")
 
 
-def compare(whole: dict, rivals: list[dict], load: str, options) -> None:
-    """Print the table; "ours" is our speed as a multiple of the line's."""
+def compare(whole: dict, others: list[dict], load: str, options) -> None:
+    """Print the table; its column "ours" is our speed as a multiple of the line's."""
     images = len(whole["images"])
     rows = []
-    for workers in dict.fromkeys(each["workers"] for each in rivals):
-        runs = [each for each in rivals if each["workers"] == workers]
+    for workers in dict.fromkeys(each["workers"] for each in others):
+        runs = [each for each in others if each["workers"] == workers]
         mean = {key: sum(each[key] for each in runs) / len(runs) for key in runs[0]}
         both = mean["downloading"] + mean["verifying"]
         rows += [
@@ -142,30 +144,30 @@ def compare(whole: dict, rivals: list[dict], load: str, options) -> None:
             (f"fastai {workers}: and verify_images",
              mean["files"] - mean["failed"], both, mean["cpu_verified"], mean["peak"]),
         ]  # fmt: skip
-    words = f"collected, {PROCESSES} processes × {options.workers}"
-    rows.append((words, images, whole["seconds"], whole["cpu"], whole["peak"]))
+    label = f"collected, {PROCESSES} processes × {options.workers}"
+    rows.append((label, images, whole["seconds"], whole["cpu"], whole["peak"]))
     heads = ("", "files", "s", "a second", "ours", "CPU ms each", "MB")
     print("\n{:34s}{:>7s}{:>7s}{:>10s}{:>7s}{:>13s}{:>6s}".format(*heads))
-    for words, files, seconds, cpu, peak in rows:
+    for label, files, seconds, cpu, peak in rows:
         ratio = images / whole["seconds"] * seconds / files
         print(
-            f"{words:34s}{files:7.0f}{seconds:7.1f}{files / seconds:10.1f}{ratio:6.2f}×"
+            f"{label:34s}{files:7.0f}{seconds:7.1f}{files / seconds:10.1f}{ratio:6.2f}×"
             f"{1000 * cpu / files:13.1f}{peak:6.0f}"
         )
     print(
         f"\nload {load} on {os.cpu_count()} cores; while it collected, the server took "
         f"{whole['served']:.0f} s of processor time and the workers {whole['cpu']:.0f} s"
     )
-    print(f"results: {', '.join(f'{n} {words}' for words, n in whole['outcomes'].items())}")
+    print(f"results: {', '.join(f'{n} {outcome}' for outcome, n in whole['outcomes'].items())}")
 
 
-def check(what: str, run: dict, expected: set) -> bool:
-    """Print and return whether a run has exactly the images expected, each with its file."""
+def check(title: str, run: dict, expected: set) -> bool:
+    """Print and return whether a run has exactly the expected images, each with its file."""
     got = {tuple(pair) for pair in run["images"]}
     lacks, extra = len(expected - got), len(got - expected)
     good = got == expected and run["files"] == len(got) and set(run["states"]) == {"done"}
     print(
-        f"{what}: {'the same' if good else 'NOT the same'} ({len(got)} images, {run['files']} "
+        f"{title}: {'the same' if good else 'NOT the same'} ({len(got)} images, {run['files']} "
         f"files, {lacks} missing, {extra} more; collections: {run['states']})",
         flush=True,
     )

@@ -2,27 +2,23 @@
 
     .venv/bin/python -m bench.decisions --var FOLDER --images 500
 
-`--var`: an installation on SQLite whose images were assessed. It is not touched: its database is
+`--var`: an installation on SQLite whose images were assessed. It is not changed: its database is
 copied to a scratch folder twice, pictures and models are linked, thumbnails start empty. Each copy
-gets a gunicorn server as `make run` starts it and a real Chromium that signs a curator in.
+gets a gunicorn server as `make run` starts it and a real Chromium in which a curator signs in.
 
-First the worst images are decided on in the queue by keyboard alone, doing what each card says:
-Enter for another label, the copies compared, Delete for what is no shoe, k for the rest, sometimes
-“/” and a name, a range, “z” for a second thought. Then the same decisions are made on the admin's
-list: tick, action, Go; a tenth of them one by one, the others in the list's best way, those that
-are the same on a page together by somebody who knows beforehand which they are. In the end the
-database has to hold every decision.
+First the first images of the queue are decided on by keyboard alone, as each card suggests: Enter
+for another label, copies compared, Delete for what is no shoe, k for the rest, sometimes “/” and a
+name, a range, “z” to undo. Then the same decisions are made on the admin's list: tick, action, Go;
+a tenth of them one by one, the others in the way that is best for the list, equal decisions of a
+page together. In the end the database has to hold every decision.
 
-Seconds are the page's, from a key or click until it takes the next one: looking takes `--pause`
-seconds per decision and is not counted.
+Seconds run from a key or click until the page accepts the next one; `--pause` seconds of looking
+per decision are not counted.
 """
 # ruff: noqa: E402 - settings read the folder, so it has to be known before Django is set up
 
 import argparse
-import os
-import shutil
 import sqlite3
-import statistics
 import sys
 from collections import Counter
 from contextlib import contextmanager
@@ -30,18 +26,18 @@ from pathlib import Path
 
 import django
 
-from bench.scratch import make_scratch
+from bench import chromium
+from bench.scratch_installation import make_scratch
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--var", type=Path, required=True, help="folder of the installation")
     parser.add_argument("--images", type=int, default=500, help="how many to decide on")
     parser.add_argument("--pause", type=float, default=0.3, help="seconds a person looks")
-    parser.add_argument("--chromium", default=os.environ.get("CHROMIUM", shutil.which("chromium")))
+    chromium.add_option(parser)
     OPTIONS = parser.parse_args()
-    SCRATCH = make_scratch("decisions", DJANGO_ALLOW_ASYNC_UNSAFE="1")
+    SCRATCH = make_scratch("decisions")
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shoeproject.settings")
 django.setup()
 
 from django.contrib.auth.models import Group, User
@@ -49,68 +45,65 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.models import Max
 from django.urls import reverse
-from playwright.sync_api import sync_playwright
 
-from bench import servers
-from bench.hands import WATCH, Changelist, Decision, Ledger, Queue
+from bench import processes, servers
+from bench.decision_drivers import NOTE_TIMES, ChangeListDriver, Decision, QueueDriver, Record
+from bench.timing import summary
 from curation.models import Review, ShoeImage
-from tests.browsing import ARGUMENTS
 
 NAME, PASSWORD = "decisions-bench", "a-bench-of-decisions"
 ALONE_EVERY = 10
 
 
-def main(var: Path, scratch: Path, images: int, pause: float, chromium: str) -> None:
+def main(var: Path, scratch: Path, images: int, pause: float, browser_path: str) -> None:
     """Decide twice, check, print."""
     for folder in (scratch / "media", scratch / "static"):
         folder.mkdir()
     (scratch / "media" / "images").symlink_to((var / "media" / "images").resolve())
     (scratch / "models").symlink_to((var / "models").resolve())
     call_command("collectstatic", verbosity=0, interactive=False)
-    print(f"{images} images, load {servers.load()}")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+    print(f"{images} images, load {processes.load_average()}")
+    with chromium.launched(browser_path) as browser:
         with _curator(var, scratch, browser) as (page, address, before):
             page.goto(address + reverse("admin:curation_queue"))
             page.wait_for_selector("html.scripted .card:focus")
-            ledger = Queue(page, pause).decide(images)
+            queue = QueueDriver(page, pause).decide(images)
             page.wait_for_function(
                 "!Object.keys(localStorage).some((key) => key.startsWith('queue-unsent'))"
             )
             answers = page.evaluate("answers")
-            lost = _lost(ledger)
+            lost = _lost(queue)
             decisions = _decisions(before)
-            counted = Counter(Review.objects.filter(pk__gt=before).values_list("action", flat=True))
-        _print_queue(ledger, answers)
-        print(
-            f"  in the database: {dict(counted)}; lost: {lost or 'nothing'}; load {servers.load()}"
-        )
+            actions = Counter(Review.objects.filter(pk__gt=before).values_list("action", flat=True))
+        _print_queue(queue, answers)
+        print(f"  in the database: {dict(actions)}; lost: {lost or 'nothing'}")
         with _curator(var, scratch, browser) as (page, address, before):
-            hands, alone = Changelist(page, address), decisions[::ALONE_EVERY]
-            single = hands.decide(alone, together=False)
-            of_single = servers.load()
-            rest = [each for each in decisions if each not in alone]
-            listed = hands.decide(rest, together=True)
+            driver, first = ChangeListDriver(page, address), decisions[::ALONE_EVERY]
+            alone = driver.decide(first, together=False)
+            rest = [each for each in decisions if each not in first]
+            together = driver.decide(rest, together=True)
             made = Review.objects.filter(pk__gt=before).count()
-        _print(f"Admin's list, one by one (every {ALONE_EVERY}th decision)", single)
-        print(f"  load {of_single}")
-        _print("Admin's list, the same decisions of a page together (the others)", listed)
-        print(f"  in the database: {made} of {len(decisions)} decisions; load {servers.load()}")
-        browser.close()
-    for what, number in (("keys or clicks", _inputs), ("seconds of page", _seconds)):
-        ratios = " and ".join(f"{number(each) / number(ledger):.2f}" for each in (single, listed))
-        print(f"{what} per image, the list's to the queue's: {ratios} to 1")
+        _print(f"Admin's list, one by one (every {ALONE_EVERY}th decision)", alone)
+        _print("Admin's list, equal decisions of a page together (the others)", together)
+        print(f"  in the database: {made} of {len(decisions)} decisions")
+    for title, number in (("keys or clicks", _inputs), ("seconds of page", _seconds)):
+        ratios = " and ".join(f"{number(each) / number(queue):.2f}" for each in (alone, together))
+        print(f"{title} per image, the list's to the queue's: {ratios} to 1")
+    print(f"load {processes.load_average()}")
     if lost or made != len(decisions):
         sys.exit("Decisions are missing.")
 
 
 @contextmanager
 def _curator(var: Path, scratch: Path, browser):
-    """A fresh copy behind a server, a curator signed in: page, address, newest decision's key."""
+    """Serve a fresh copy of the database, with a curator signed in.
+
+    Yields the page, the site's address, and the primary key of the newest decision so far.
+    """
     connection.close()
-    for left in scratch.glob("db.sqlite3*"):
-        left.unlink()
-    # The database's own copying: what its journal holds comes along.
+    for file in scratch.glob("db.sqlite3*"):
+        file.unlink()
+    # SQLite's own backup includes what is still in the journal.
     with sqlite3.connect(var / "db.sqlite3") as source:
         with sqlite3.connect(scratch / "db.sqlite3") as target:
             source.backup(target)
@@ -118,10 +111,10 @@ def _curator(var: Path, scratch: Path, browser):
     user = User.objects.create_user(NAME, password=PASSWORD, is_staff=True)
     user.groups.set(Group.objects.filter(name="Curator"))
     before = Review.objects.aggregate(newest=Max("pk"))["newest"] or 0
-    with servers.web_server() as address:
+    with servers.web_server() as (address, _):
         context = browser.new_context(viewport={"width": 1280, "height": 800})
         page = context.new_page()
-        page.add_init_script(WATCH)
+        page.add_init_script(NOTE_TIMES)
         page.goto(address + reverse("admin:login"))
         page.keyboard.type(NAME)
         page.keyboard.press("Tab")
@@ -132,11 +125,11 @@ def _curator(var: Path, scratch: Path, browser):
         context.close()
 
 
-def _lost(ledger: Ledger) -> list[str]:
-    """Decisions that the database does not show as they were made."""
-    rows = {i.pk: i for i in ShoeImage.objects.filter(pk__in=ledger.expected).select_related()}
+def _lost(record: Record) -> list[str]:
+    """Describe the decisions that the database does not hold as they were made."""
+    rows = {i.pk: i for i in ShoeImage.objects.filter(pk__in=record.expected).select_related()}
     lost = []
-    for pk, (state, label) in ledger.expected.items():
+    for pk, (state, label) in record.expected.items():
         row = rows[pk]
         if row.state != state or (label and row.label.name != label):
             lost.append(f"{pk}: {state} {label}, but {row.state} {row.label}")
@@ -144,7 +137,7 @@ def _lost(ledger: Ledger) -> list[str]:
 
 
 def _decisions(before: int) -> list[Decision]:
-    """The last decision on each image, in the order in which they were made."""
+    """Return the last decision on each image, in the order in which they were made."""
     decided = {}
     for row in Review.objects.filter(pk__gt=before).order_by("pk"):
         if row.action == "undo":
@@ -155,48 +148,34 @@ def _decisions(before: int) -> list[Decision]:
     return list(decided.values())
 
 
-def _print_queue(ledger: Ledger, answers: list[dict]) -> None:
-    _print("Queue", ledger)
-    print(f"  kinds: {dict(Counter(act.kind for act in ledger.acts))}")
-    confirmed = []
-    for act in ledger.acts:
-        after = [a["at"] for a in answers if a["at"] >= act.at and set(act.images) & set(a["ids"])]
-        if act.images and after:
-            confirmed.append((after[0] - act.at) / 1000)
-    _spread("until the server has confirmed", confirmed)
-    turned = [act.seconds for act in ledger.acts if act.turned]
-    if turned:
-        _spread(f"{len(turned)} next pages, waiting included", turned)
+def _print_queue(record: Record, answers: list[dict]) -> None:
+    _print("Queue", record)
+    print(f"  kinds: {dict(Counter(step.kind for step in record.steps))}")
+    waits = []
+    for step in record.steps:
+        after = [each["at"] for each in answers
+                 if each["at"] >= step.at and set(step.images) & set(each["ids"])]  # fmt: skip
+        waits += [(at - step.at) / 1000 for at in after[:1]]
+    print(f"  seconds until the server has confirmed: {summary(waits, 3)}")
+    new_pages = [step.seconds for step in record.steps if step.new_page]
+    print(f"  seconds until the next page, waiting included: {summary(new_pages, 3)}")
 
 
-def _print(name: str, ledger: Ledger) -> None:
-    print(f"{name}: {ledger.images} images, {_inputs(ledger):.2f} keys or clicks per image")
-    # An act on several images counts for each of them, with its share.
-    shares = [
-        act.seconds / len(act.images) for act in ledger.acts for _ in act.images if act.images
-    ]
-    _spread("seconds of page per image", shares)
-    _spread("seconds of page per act", [act.seconds for act in ledger.acts])
+def _print(name: str, record: Record) -> None:
+    print(f"{name}: {record.images} images, {_inputs(record):.2f} keys or clicks per image")
+    # A step on several images counts once for each of them, with its share of the time.
+    shares = [step.seconds / len(step.images) for step in record.steps for _ in step.images]
+    print(f"  seconds of page per image: {summary(shares, 3)}")
+    print(f"  seconds of page per step: {summary([step.seconds for step in record.steps], 3)}")
 
 
-def _spread(words: str, values: list[float]) -> None:
-    cut = statistics.quantiles(values, n=20)[-1] if len(values) > 1 else values[0]
-    print(
-        f"  {words}: mean {statistics.mean(values):.3f}, median {statistics.median(values):.3f}, "
-        f"95th percentile {cut:.3f} ({len(values)})"
-    )
+def _inputs(record: Record) -> float:
+    return sum(step.inputs for step in record.steps) / record.images
 
 
-def _inputs(ledger: Ledger) -> float:
-    return sum(act.inputs for act in ledger.acts) / ledger.images
-
-
-def _seconds(ledger: Ledger) -> float:
-    return sum(act.seconds for act in ledger.acts) / ledger.images
+def _seconds(record: Record) -> float:
+    return sum(step.seconds for step in record.steps) / record.images
 
 
 if __name__ == "__main__":
-    try:
-        main(OPTIONS.var, SCRATCH, OPTIONS.images, OPTIONS.pause, OPTIONS.chromium)
-    finally:
-        shutil.rmtree(SCRATCH)
+    main(OPTIONS.var, SCRATCH, OPTIONS.images, OPTIONS.pause, OPTIONS.chromium)

@@ -1,8 +1,8 @@
-"""The rival of `bench.serve`: a Gradio app around fastai's `learn.predict`, as notebooks make it.
+"""Serve fastai's `learn.predict` in a Gradio app, for `bench.serve` to compare with.
 
     PYTHON bench/gradio_app.py LEARNER.pkl PORT
 
-PYTHON: one that has gradio and fastai; see there.
+PYTHON needs gradio and fastai; see `bench.serve`.
 """
 
 import sys
@@ -17,7 +17,7 @@ learn = load_learner(sys.argv[1])
 
 
 def recognise(image):
-    """Every class with its probability, which `gr.Label` sorts."""
+    """Return every class with its probability; `gr.Label` sorts them."""
     _, _, probabilities = learn.predict(image)
     return dict(zip(learn.dls.vocab, map(float, probabilities), strict=True))
 

@@ -1,4 +1,4 @@
-"""Photographs of a folder, drawn always alike, and made as large as a phone takes them."""
+"""Choose photographs of a folder, always the same ones, and enlarge them to a phone's size."""
 
 import io
 import itertools
@@ -12,36 +12,34 @@ from PIL import Image
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 PIXELS, QUALITY = 12_000_000, 92
-GRAIN = 7.0  # standard deviation, of 255: a file then weighs what a phone's does, some 3 MB
-
-
-def below(folder: Path) -> list[Path]:
-    """The photographs in `folder` and all its folders, sorted."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+GRAIN = 7.0  # standard deviation, of 255: a file then has the 3 MB of a phone's
 
 
 def sample(folder: Path, count: int) -> list[Path]:
-    """So many of the photographs below `folder`, or all where there are fewer."""
-    found = below(folder)
-    return random.Random(1).sample(found, min(count, len(found)))
+    """Choose photographs below `folder` at random: `count`, or all if there are fewer."""
+    paths = _below(folder)
+    return random.Random(1).sample(paths, min(count, len(paths)))
 
 
-def evenly(folder: Path) -> Iterator[Path]:
-    """The photographs below `folder`, in turns from each of its folders."""
-    found = below(folder)
-    random.Random(1).shuffle(found)
-    classes = {}
-    for path in found:
-        classes.setdefault(path.parent, []).append(path)
-    rounds = itertools.zip_longest(*(classes[name] for name in sorted(classes)))
+def in_turns(folder: Path) -> Iterator[Path]:
+    """Yield the photographs below `folder` in random order, in turns from each of its folders."""
+    by_folder, paths = {}, _below(folder)
+    random.Random(1).shuffle(paths)
+    for path in paths:
+        by_folder.setdefault(path.parent, []).append(path)
+    rounds = itertools.zip_longest(*(by_folder[name] for name in sorted(by_folder)))
     return filter(None, itertools.chain.from_iterable(rounds))
 
 
-def from_a_phone(path: Path, size: tuple[int, int] | None = None, grain: float = GRAIN) -> bytes:
-    """A photograph as a JPEG of `size` (width, height), or of about `PIXELS` where there is none.
+def _below(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
 
-    `grain`: standard deviation of the noise in brightness, of 255; a photograph always has the
-    same.
+
+def phone_photo(path: Path, size: tuple[int, int] | None = None, grain: float = GRAIN) -> bytes:
+    """Scale a photograph to `size` (width, height; by default PIXELS in all) as a JPEG.
+
+    `grain`: standard deviation, of 255, of the noise that is added to the brightness; it is the
+    same at every call.
     """
     with Image.open(path) as opened:
         image = opened.convert("RGB")
@@ -51,6 +49,11 @@ def from_a_phone(path: Path, size: tuple[int, int] | None = None, grain: float =
     large = np.asarray(image.resize(size, Image.Resampling.BICUBIC), dtype=np.float32)
     noise = np.random.default_rng(1).standard_normal((*large.shape[:2], 1), dtype=np.float32)
     pixels = np.clip(large + grain * noise + 0.5, 0, 255).astype(np.uint8)
+    return jpeg(Image.fromarray(pixels), QUALITY)
+
+
+def jpeg(image: Image.Image, quality: int) -> bytes:
+    """Encode an image."""
     out = io.BytesIO()
-    Image.fromarray(pixels).save(out, "JPEG", quality=QUALITY)
+    image.save(out, "JPEG", quality=quality)
     return out.getvalue()

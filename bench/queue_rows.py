@@ -2,21 +2,19 @@
 
     .venv/bin/python -m bench.queue_rows --images 100000 --var /tmp/queue-rows
 
-Makes a scratch installation in the folder named (SQLite, or the database that DATABASE_URL names),
-or takes the one that an earlier call left there: drawn pictures, shared by many rows each, 38
-labels, 25 sources, 500 sites, 300 collections, 8 licences, a history of decisions, an assessment of
-every image, and findings on every eighth. Then asks for the pages as a browser does, through
-Django's test client: queries, templates and middleware count, the network and the browser do not.
-Prints medians.
+Makes an installation in the folder given (SQLite, or the database of DATABASE_URL), or uses the one
+that an earlier call made there: drawn pictures, shared by many rows each, 38 labels, 25 sources,
+500 sites, 300 collections, 8 licences, a history of decisions, an assessment of every image, and
+findings on every eighth. Then requests the pages through Django's test client: queries, templates
+and middleware count, the network and the browser do not. Prints medians.
 
-Nothing is sent from anywhere else meanwhile, and the disk's cache is warm. The decisions that are
-measured stay in the installation.
+No other requests are sent meanwhile, and the disk's cache is warm. The decisions that are measured
+stay in the installation.
 """
 # ruff: noqa: E402 - settings read the folder, so it has to be known before Django is set up
 
 import argparse
 import hashlib
-import io
 import json
 import os
 import random
@@ -37,7 +35,6 @@ if __name__ == "__main__":
     OPTIONS = parser.parse_args()
     os.environ["VAR_DIR"] = str(OPTIONS.var)
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shoeproject.settings")
 django.setup()
 
 from django.contrib.auth.models import Group, User
@@ -49,8 +46,10 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from PIL import Image, ImageDraw
 
+from bench.photographs import jpeg
+from bench.timing import milliseconds
 from curation import splits
-from curation.issues import findings
+from curation.issues import findings, write
 from curation.models import (
     Assessment,
     AssessRun,
@@ -68,8 +67,8 @@ from shoeproject import sqlite_analyze
 
 PICTURES, SOURCES, DOMAINS, COLLECTIONS, PEOPLE, BATCH = 300, 25, 500, 300, 5, 2000
 LICENCES = ["unknown", "CC0", "CC BY", "CC BY-SA", "CC BY-NC", "public domain", "own", "asked"]
-# Reason → how often it is among a thousand findings.
-REASONS = {
+# Reason → its number among a thousand findings.
+FREQUENCIES = {
     "label-issue": 300, "near-duplicate": 180, "outlier": 120, "loss": 100, "uncertain": 90,
     "exact-duplicate": 60, "blurred": 50, "leakage": 40, "tiny": 25, "dark": 20, "left": 15,
 }  # fmt: skip
@@ -77,7 +76,7 @@ FINDINGS, PROPOSED, DECIDED, WRONG = 0.12, 0.2, 0.45, 0.15  # shares of images
 
 
 def main(images: int, rounds: int) -> None:
-    """Make, ask, print."""
+    """Make images, request pages, print."""
     call_command("migrate", verbosity=0)
     call_command("collectstatic", verbosity=0, interactive=False)
     if not ShoeImage.objects.exists():
@@ -88,14 +87,14 @@ def main(images: int, rounds: int) -> None:
     client = Client(SERVER_NAME="localhost")
     client.force_login(User.objects.get(username="curator0"))
     print(f"{ShoeImage.objects.count()} images, {Finding.objects.count()} findings")
-    for name, ask in questions(client):
+    for name, request in requests(client):
         try:
-            spent = [milliseconds(ask) for _ in range(rounds + 2)][2:]
+            spent = [milliseconds(request) for _ in range(rounds + 2)][2:]
         except NoReverseMatch:
             print(f"{name:44s} there is no such page")
             continue
         except StopIteration:
-            print(f"{name:44s} nothing left to ask for")
+            print(f"{name:44s} no images are left")
             continue
         print(
             f"{name:44s} {statistics.median(spent):8.1f} ms  (worst {max(spent):.1f})", flush=True
@@ -108,16 +107,16 @@ def main(images: int, rounds: int) -> None:
 # --- the pages --------------------------------------------------------------------------------
 
 
-def questions(client: Client) -> Iterator[tuple[str, Callable[[], object]]]:
-    """What is measured: a name, and what asks once."""
+def requests(client: Client) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Yield what is measured: a name, and a function that sends one request."""
 
     def get(page, *args, **query):
-        def ask():
+        def send():
             response = client.get(reverse(page, args=args), query)
             assert response.status_code == 200, (page, query, response.content[:300])
             return response.content
 
-        return ask
+        return send
 
     queue, data = "admin:curation_queue", "admin:curation_queue_data"
     slug = ShoeType.objects.filter(images__isnull=False).first().slug
@@ -138,11 +137,11 @@ def questions(client: Client) -> Iterator[tuple[str, Callable[[], object]]]:
 
 
 def decision(client: Client, number: int) -> Callable[[], object]:
-    """Something that rejects the next `number` images of the queue each time it is called."""
+    """Return a function that rejects the next `number` images of the queue at each call."""
     waiting = ShoeImage.objects.filter(state="unreviewed", priority__gt=0.001)
     keys = iter(list(waiting.order_by("priority").values_list("pk", flat=True)[:2000]))
 
-    def ask():
+    def send():
         chosen = list(islice(keys, number))
         if not chosen:
             raise StopIteration
@@ -152,14 +151,7 @@ def decision(client: Client, number: int) -> Callable[[], object]:
         assert response.status_code == 200, response.content[:300]
         return response
 
-    return ask
-
-
-def milliseconds(work: Callable[[], object]) -> float:
-    """How long one call takes."""
-    began = time.perf_counter()
-    work()
-    return 1000 * (time.perf_counter() - began)
+    return send
 
 
 # --- the installation -------------------------------------------------------------------------
@@ -186,21 +178,21 @@ def make(number: int, chance: random.Random) -> None:
     slugs = [one.slug for one in types]
     create(Assessment, (assessment(image, run, slugs, chance) for image in images))
     create(Review, history(images, types, people, chance))
-    create(Finding, said(images, run, slugs, people, chance), ignore_conflicts=True)
-    findings.publish(run)
+    create(Finding, made_findings(images, run, slugs, people, chance), ignore_conflicts=True)
+    write.publish(run)
     findings.refresh(image.pk for image in images)
     for n in range(3):
         WorkList.objects.create(name=f"To look at {n}").images.set(chance.sample(images, 200))
 
 
 def create(model, rows: Iterator, **options) -> None:
-    """Write rows, some thousands at a time."""
+    """Write rows in batches."""
     while part := list(islice(rows, BATCH)):
         model.objects.bulk_create(part, **options)
 
 
 def picture(seed: int) -> str:
-    """Draw and store a picture; its digest."""
+    """Draw and store a picture; returns its digest."""
     chance = random.Random(seed)
     image = Image.new("RGB", (256, 256), (chance.randint(200, 255),) * 3)
     draw = ImageDraw.Draw(image)
@@ -208,27 +200,26 @@ def picture(seed: int) -> str:
         x, y, colour = chance.randint(0, 200), chance.randint(0, 200), chance.randbytes(3)
         shape = draw.ellipse if chance.random() < 0.5 else draw.rectangle
         shape([x, y, x + chance.randint(20, 120), y + chance.randint(20, 120)], tuple(colour))
-    out = io.BytesIO()
-    image.save(out, "JPEG", quality=85)
-    digest = hashlib.sha256(out.getvalue()).hexdigest()
+    data = jpeg(image, 85)
+    digest = hashlib.sha256(data).hexdigest()
     name = media_name(digest)
     if not storages["media"].exists(name):
-        storages["media"].save(name, ContentFile(out.getvalue()))
+        storages["media"].save(name, ContentFile(data))
     return digest
 
 
-def some(items, chance: random.Random):
-    """One of them, the first ones far more often than the last."""
+def skewed_choice(items, chance: random.Random):
+    """Choose an item, the first ones far more often than the last."""
     return items[int(len(items) * chance.random() ** 2)]
 
 
 def row(number: int, types, pictures, collections, chance: random.Random) -> ShoeImage:
-    """An image: what it is given, where it came from, what was decided."""
+    """Return an image with a label, an origin and a state."""
     sha256 = hashlib.sha256(str(number).encode()).hexdigest()
-    source = some(range(SOURCES), chance)
+    source = skewed_choice(range(SOURCES), chance)
     group = f"source-{source}:{number // 3}" if chance.random() < 0.5 else ""
     key, bits = splits.split_key(group, sha256), int(sha256[:16], 16)
-    given, state = some(types, chance), "unreviewed"
+    given, state = skewed_choice(types, chance), "unreviewed"
     if chance.random() < DECIDED:
         state = "rejected" if chance.random() < WRONG else "confirmed"
     only_proposed = state == "unreviewed" and chance.random() < PROPOSED
@@ -237,17 +228,19 @@ def row(number: int, types, pictures, collections, chance: random.Random) -> Sho
         sha256=sha256, stored_sha256=pictures[number % len(pictures)],
         width=chance.randint(120, 900), height=chance.randint(120, 900),
         phash=f"{bits:016x}", **{f"band{n}": band for n, band in enumerate(bands(bits))},
-        group=group, source=f"source-{source}", collection=some(collections, chance),
+        group=group, source=f"source-{source}", collection=skewed_choice(collections, chance),
         query=f"{given.name} {chance.randint(0, 9)}", rank=number % 100,
-        domain=f"shop-{some(range(DOMAINS), chance)}.example", title=f"{given.name} no. {number}",
-        licence=some(LICENCES, chance), label=None if only_proposed else given,
+        domain=f"shop-{skewed_choice(range(DOMAINS), chance)}.example",
+        title=f"{given.name} no. {number}",
+        licence=skewed_choice(LICENCES, chance), label=None if only_proposed else given,
         proposed=given if only_proposed else None, state=state, split_key=key,
-        split=splits.split_of(key), suggested=(some(types, chance) if other else given).slug,
+        split=splits.split_of(key),
+        suggested=(skewed_choice(types, chance) if other else given).slug,
     )  # fmt: skip
 
 
 def assessment(image: ShoeImage, run: AssessRun, slugs, chance: random.Random) -> Assessment:
-    """What the model thinks: the suggestion first."""
+    """Return a model's probabilities for an image, the suggestion first."""
     best = 0.4 + 0.6 * chance.random()
     rest = [(slug, round((1 - best) / 2, 4)) for slug in chance.sample(slugs, 2)]
     return Assessment(
@@ -258,7 +251,7 @@ def assessment(image: ShoeImage, run: AssessRun, slugs, chance: random.Random) -
 
 
 def history(images, types, people, chance: random.Random) -> Iterator[Review]:
-    """A decision for each image that was decided on, within forty days."""
+    """Yield a decision for each image that was decided on, within forty days."""
     now = timezone.now()
     for image in images:
         if image.state == "unreviewed":
@@ -266,16 +259,18 @@ def history(images, types, people, chance: random.Random) -> Iterator[Review]:
         moved = image.state == "confirmed" and chance.random() < WRONG / 2
         action = "relabel" if moved else "reject" if image.state == "rejected" else "confirm"
         yield Review(
-            image=image, by=some(people, chance), action=action, state_from="unreviewed",
+            image=image, by=skewed_choice(people, chance), action=action, state_from="unreviewed",
             state_to=image.state, label_to_id=image.label_id,
-            label_from_id=some(types, chance).pk if moved else image.label_id,
+            label_from_id=skewed_choice(types, chance).pk if moved else image.label_id,
             at=now - timedelta(minutes=chance.randint(0, 40 * 24 * 60)),
         )  # fmt: skip
 
 
-def said(images, run: AssessRun, slugs, people, chance: random.Random) -> Iterator[Finding]:
-    """One to three findings on an eighth of the images; those of rejected ones are answered."""
-    reasons, weights = list(REASONS), list(REASONS.values())
+def made_findings(
+    images, run: AssessRun, slugs, people, chance: random.Random
+) -> Iterator[Finding]:
+    """Yield one to three findings on an eighth of the images; answered for rejected ones."""
+    reasons, weights = list(FREQUENCIES), list(FREQUENCIES.values())
     for image in images:
         if chance.random() >= FINDINGS:
             continue
@@ -289,7 +284,7 @@ def said(images, run: AssessRun, slugs, people, chance: random.Random) -> Iterat
                 finding.suggested = chance.choice(slugs)
             if image.state == "rejected":
                 finding.outcome, finding.silenced_at = "acted", timezone.now()
-                finding.silenced_by = some(people, chance)
+                finding.silenced_by = skewed_choice(people, chance)
             elif image.state == "confirmed" and chance.random() < 0.5:
                 finding.outcome, finding.silenced_at = "kept", timezone.now()
             yield finding

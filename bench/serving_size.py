@@ -1,35 +1,33 @@
-"""What does the size that a model serves at cost, and what does it bring?
+"""How do accuracy and time per photograph depend on the size that a model is served at?
 
     .venv/bin/python -m bench.serving_size VERSION SNAPSHOT --sizes 128,160,192,224 --out sizes.json
 
 Exports the network of a stored version (a number, the start of a digest, or “active”) once per
 size, as a training would: the snapshot's train and valid pictures calibrate int8, decide between it
 and fp32, and fit the thresholds; the weights, kept as float16 in the version, are the same for all
-sizes, and nothing is trained. Each export is judged on the valid pictures, which are there to
-choose a size by, and on the snapshot's test pictures, from bytes to prediction. A network does best
-near the size it was trained at, so this is no verdict on training at another one.
+sizes, and nothing is trained. Each export is evaluated on the valid pictures, which may choose a
+size, and on the snapshot's test pictures, from bytes to prediction. A network does best near the
+size it was trained at, so the result does not tell how training at another size would do.
 
 Milliseconds: medians over test pictures enlarged to 1200 pixels and encoded as JPEG, in one thread,
-the sizes taking turns at every picture. “from bytes” is what a photograph costs (checks, decoding,
-scaling, network), “network” the graph alone on a prepared picture. Let nothing else run meanwhile.
+the sizes taking turns at every picture. “from bytes” is all that a photograph takes (checks,
+decoding, scaling, network), “network” the graph alone on a prepared picture. Run nothing else
+meanwhile.
 """
 # ruff: noqa: E402 - Django has to be set up before the modules that know its models
 
 import argparse
 import json
-import os
 import random
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
 import django
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shoeproject.settings")
 django.setup()
 
 from classifier.training import torchvision_shim  # noqa: F401
@@ -41,13 +39,14 @@ from fastai.vision.learner import create_timm_model, create_vision_model, defaul
 from PIL import Image
 from torch import nn
 
+from bench.snapshot_items import items_of
+from bench.timing import milliseconds
 from classifier.evaluation.metrics import measure
 from classifier.inference.card import WEIGHTS
 from classifier.inference.classify import predict
 from classifier.inference.model import Model
 from classifier.inference.preprocess import Preprocess, to_array
 from classifier.inference.thresholds import ClassInfo
-from classifier.jobs import picture_files
 from classifier.recipes import Recipe
 from classifier.registry import lookup, stored
 from classifier.training.data_loaders import Item
@@ -57,9 +56,10 @@ from classifier.training.start_weights import RESNETS, load_body, load_linear, l
 from curation import ingest
 from curation.images import decode, encode
 from curation.models.image import media_name
-from curation.snapshots import freeze
+from curation.snapshots import freeze, manifest
+from shoeproject.parallel import map_in_threads
 
-SIDE, TIMED, WARM = 1200, 200, 5  # pixels and number of the timed pictures; those before them
+SIDE, TIMED, WARM_UP = 1200, 200, 5  # pixels and number of timed pictures; of those before
 COLUMNS = [
     ("size", "size", "{}"),
     ("precision", "precision", "{}"),
@@ -74,7 +74,7 @@ COLUMNS = [
 
 
 def main() -> None:
-    """Export, judge, time, print, write."""
+    """Export, evaluate, time, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("version", help="a number, the start of a digest, or “active”")
     parser.add_argument("snapshot", help="name of a snapshot of this installation (see VAR_DIR)")
@@ -84,17 +84,17 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="JSON file to write")
     options = parser.parse_args()
     version = lookup.find(options.version)
-    lines = list(freeze.read(freeze.find(options.snapshot)))
+    lines = list(manifest.read(freeze.find(options.snapshot)))
     card, folder = version.card, stored.fetch(version)
     tests = [line for line in lines if line.split == "test"]
     sizes = [int(size) for size in options.sizes.split(",")]
     print(f"{version}, served at {card['preprocess']['size']} px; {len(tests)} test pictures")
     with tempfile.TemporaryDirectory(prefix="bench-serving-size-") as scratch:
-        items = items_of(lines, card, options.valid)
+        items = items_of(chosen_lines(lines, card, options.valid))
         models = export_sizes(card, folder / WEIGHTS, items, sizes, Path(scratch))
         rows = [row(size, models[size], tests) for size in sizes]
-        some = random.Random(options.seed).sample(tests, min(TIMED, len(tests)))
-        photos = [enlarged(stored_bytes(line)) for line in some]
+        timed = random.Random(options.seed).sample(tests, min(TIMED, len(tests)))
+        photos = [enlarged(picture(line)) for line in timed]
         for result, (total, network) in zip(rows, times(models, photos), strict=True):
             result["milliseconds"], result["network_milliseconds"] = total, network
     print_table(rows)
@@ -102,24 +102,24 @@ def main() -> None:
         options.out.write_text(json.dumps(rows, indent=1) + "\n")
 
 
-def items_of(lines, card: dict, valid: int) -> list[Item]:
-    """The train and at most `valid` of the valid pictures of the classes that the version learnt.
+def chosen_lines(lines, card: dict, valid: int) -> list:
+    """Choose the train lines and at most `valid` valid lines of the version's classes.
 
-    Every n-th of them: a manifest is sorted by digest, so that is as good as drawn.
+    Every n-th of the valid ones: a manifest is sorted by digest, so that is a random sample.
     """
     learnt = {info["slug"] for info in card["classes"]}
     train, others = (
         [line for line in lines if line.split == split and line.label in learnt]
         for split in ("train", "valid")
     )
-    used = train + others[:: max(1, -(-len(others) // valid))]
-    paths = picture_files.fetch([line.stored_sha256 for line in used], lambda done: None)
-    return [Item(paths[ln.stored_sha256], ln.label, ln.split, ln.sha256, ln.scene) for ln in used]
+    return train + others[:: max(1, -(-len(others) // valid))]
 
 
 def recipe_of(card: dict, size: int) -> Recipe:
-    """The recipe on a card, with another size; fields that it lacks or that are gone are filled
-    with, or left to, today's defaults."""
+    """Return the recipe on a card with another size.
+
+    Missing fields get today's defaults; fields that no longer exist are left out.
+    """
     known = {field.name for field in fields(Recipe)}
     kept = {k: v for k, v in (card["training"].get("recipe") or {}).items() if k in known}
     facts = {"arch": card["arch"], "head": card["head"], "size": size, "sizes": []}
@@ -127,9 +127,9 @@ def recipe_of(card: dict, size: int) -> Recipe:
 
 
 def network(card: dict, file: Path) -> nn.Module:
-    """The torch network (body, head) of a version, from its weights.safetensors.
+    """Build the torch network (body, head) of a version from its weights.safetensors.
 
-    SystemExit for another head than the linear one. Raises WeightsDoNotFit.
+    Raises SystemExit for another head than the linear one, and WeightsDoNotFit.
     """
     if card["head"] != "linear":
         raise SystemExit(f"This version has the head “{card['head']}”; only linear ones are read.")
@@ -151,7 +151,7 @@ def network(card: dict, file: Path) -> nn.Module:
 def export_sizes(
     card: dict, file: Path, items: Sequence[Item], sizes: Sequence[int], scratch: Path
 ) -> dict[int, Model]:
-    """{size: the version's network, exported for it and loaded as serving does}."""
+    """Export the version's network for each size and load it as serving does; by size."""
     model = network(card, file)
     classes = [ClassInfo(**info) for info in card["classes"]]
     models = {}
@@ -165,13 +165,12 @@ def export_sizes(
 
 
 def row(size: int, model: Model, tests) -> dict:
-    """How good a model is on test lines; `judged` is None without types that can be judged."""
+    """Evaluate a model on test lines; `judged` is None if no type has enough of them."""
     limits = ingest.limits()
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        predictions = list(pool.map(lambda line: predict(stored_bytes(line), model, limits), tests))
+    predictions = list(map_in_threads(lambda line: predict(picture(line), model, limits), tests))
     metrics = measure(tests, predictions, model.classes)
     street = metrics["per_scene"].get("street")
-    print(f"{size} px judged: {metrics['accuracy']:.1%}", flush=True)
+    print(f"{size} px evaluated: {metrics['accuracy']:.1%}", flush=True)
     return {
         "size": size,
         "precision": model.card["precision"],
@@ -184,18 +183,18 @@ def row(size: int, model: Model, tests) -> dict:
 
 
 def agreement(card: dict) -> float:
-    """Share of valid pictures whose first answer int8 leaves as it is, at best."""
+    """Return the largest share of valid pictures to which an int8 graph gives fp32's answer."""
     return max(v["top1"] for k, v in card["agreement"].items() if k.startswith("int8"))
 
 
-def stored_bytes(line) -> bytes:
-    """A picture of the snapshot as it is stored."""
+def picture(line) -> bytes:
+    """Read a picture of the snapshot."""
     with storages["media"].open(media_name(line.stored_sha256)) as file:
         return file.read()
 
 
 def enlarged(data: bytes) -> bytes:
-    """The picture with a longer side of SIDE pixels, as a JPEG of quality 95."""
+    """Scale a picture to a longer side of SIDE pixels, as a JPEG of quality 95."""
     image = decode(data).image
     scale = SIDE / max(image.size)
     size = [max(1, round(side * scale)) for side in image.size]
@@ -203,33 +202,26 @@ def enlarged(data: bytes) -> bytes:
 
 
 def times(models: dict[int, Model], photos: Sequence[bytes]) -> list[tuple[float, float]]:
-    """Median milliseconds (from bytes, network alone) of every model, in turns."""
+    """Return the median milliseconds (from bytes, network alone) of every model, in turns."""
     limits, spent = ingest.limits(), {size: ([], []) for size in models}
-    for number, data in enumerate([*photos[:WARM], *photos]):
+    for number, data in enumerate([*photos[:WARM_UP], *photos]):
         order = list(models)
-        first = number % len(order)  # who comes first finds other things in the processor's cache
+        first = number % len(order)  # the first one finds other data in the processor's cache
         for size in order[first:] + order[:first]:
             model = models[size]
             image = decode(data, limits, at_least=size).image
             batch = to_array(image, model.preprocess)[None]
-            # Named by their values: the lambdas are called before the loop goes on.
+            # The lambdas are called before the loop goes on.
             whole = milliseconds(lambda: predict(data, model, limits))  # noqa: B023
             alone = milliseconds(lambda: model.run(batch))  # noqa: B023
-            if number >= len(photos[:WARM]):
+            if number >= len(photos[:WARM_UP]):
                 spent[size][0].append(whole)
                 spent[size][1].append(alone)
     return [tuple(map(statistics.median, pair)) for pair in spent.values()]
 
 
-def milliseconds(work: Callable[[], object]) -> float:
-    """How long one call takes."""
-    began = time.perf_counter()
-    work()
-    return 1000 * (time.perf_counter() - began)
-
-
 def print_table(rows: Sequence[dict]) -> None:
-    """A line per size."""
+    """Print a line for each size."""
     print("  ".join(title for _, title, _ in COLUMNS))
     for result in rows:
         cells = []

@@ -2,22 +2,22 @@
 
     .venv/bin/python -m bench.train SNAPSHOT --weights FILE --images 600 --out train.json
 
-The plain side is what a tutorial writes: `RandomResizedCrop(224, min_scale=0.5)`, `aug_transforms`,
+The plain script is as in a tutorial: `RandomResizedCrop(224, min_scale=0.5)`, `aug_transforms`,
 batches of 8, `vision_learner(resnet34)` with fastai's head, `fine_tune(5)`, four `fine_tune(2)`;
-fp32, contiguous. The other is `build_learner` and `train` with a recipe. Both see the same stored
-pictures, start from the same weights where the recipe's network is a resnet34 (heads are random),
-and use the recipe's number of torch threads and the processor alone.
+fp32, contiguous. The other side is `build_learner` and `train` with a recipe. Both get the same
+stored pictures, start from the same weights if the recipe's network is a resnet34 (heads are
+random), and use the recipe's number of torch threads on the CPU.
 
 speed: training steps of both learners in turns, all layers trained, on fixed random batches: the
 network, the loss and the optimiser (fastai's Adam, which is AdamW); no pictures are loaded.
-accuracy: the plain script trains to its end and is judged on test pictures, squeezed and cropped as
-fastai does it; then the recipe, after every epoch (the fp32 network, pictures prepared as for
-serving). It has reached the plain script after the first epoch where the 95 % interval of the
-paired difference (bootstrap over groups) begins at -3 points or above; the interval knows neither
-that test pictures chose the epoch, nor of other seeds. One-cycle schedules are best at their end.
-Clock: seconds in training batches, with loading pictures and starting loader processes; the
-recipe's also with decoding all pictures beforehand and writing checkpoints. Validation and judging
-count on neither side. Ctrl-C prints what there is.
+accuracy: the plain script trains to its end and is evaluated on test pictures, squeezed and cropped
+as fastai does it; then the recipe, after every epoch (the fp32 network, pictures prepared as for
+serving). It has reached the plain script after the first epoch for which the 95 % interval of the
+paired difference (bootstrap over groups) begins at -3 points or above; the interval does not
+account for the choice of the epoch by test pictures, nor for other seeds. One-cycle schedules are
+best at their end. Clock: seconds in training batches, with loading pictures and starting loader
+processes; the recipe's also with decoding all pictures beforehand and writing checkpoints.
+Validation and evaluation count on neither side. Ctrl-C prints the results so far.
 """
 # ruff: noqa: E402 - Django has to be set up before the modules that know its models
 
@@ -25,7 +25,6 @@ import argparse
 import copy
 import json
 import math
-import os
 import random
 import tempfile
 import time
@@ -37,7 +36,6 @@ from typing import NamedTuple
 
 import django
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shoeproject.settings")
 django.setup()
 
 from classifier.training import torchvision_shim  # noqa: F401
@@ -48,22 +46,23 @@ import torch
 from django.conf import settings
 from fastai.vision import all as fastai
 
+from bench.snapshot_items import items_of
 from classifier import recipes
 from classifier.inference.preprocess import open_photo, to_array
-from classifier.jobs import decoded_pictures, picture_files
+from classifier.jobs import decoded_pictures
 from classifier.jobs.checkpoints import LocalCheckpoints
 from classifier.training import loop, mixed_precision, start_weights
 from classifier.training.data_loaders import Item, decode_request, seed_everything
 from classifier.training.learner import build_learner
-from curation.snapshots import freeze
+from curation.snapshots import freeze, manifest
 
-LEAST, MOST = 10, 2000  # training pictures of a label, where there is room; of all
+LEAST, MOST = 10, 2000  # training pictures: of a label, if possible; of all
 PLAIN_BATCH, MARGIN, RESAMPLES, TURNS = 8, -0.03, 2000, 3
 CPU = torch.device("cpu")
 
 
-class Drawn(NamedTuple):
-    """Pictures: train and valid `items`; `tests`, with the group and class number of each."""
+class Pictures(NamedTuple):
+    """Train and valid `items`; `tests`, with the group and class number of each."""
 
     items: list[Item]
     tests: list[Item]
@@ -73,13 +72,13 @@ class Drawn(NamedTuple):
 
 
 class Clock(fastai.Callback):
-    """Sums up the seconds of training; `tell(clock)` is called after every epoch."""
+    """Sums up the seconds of training; calls `report(clock)` after every epoch."""
 
     order = 200  # after all others
 
-    def __init__(self, tell=lambda clock: None, seconds: float = 0.0):
+    def __init__(self, report=lambda clock: None, seconds: float = 0.0):
         super().__init__()
-        self.tell, self.seconds = tell, seconds
+        self.report, self.seconds = report, seconds
 
     def _go(self) -> None:
         self.seconds -= time.perf_counter()
@@ -89,7 +88,7 @@ class Clock(fastai.Callback):
 
     def _end(self) -> None:
         self._stop()
-        self.tell(self)
+        self.report(self)
 
     before_train = after_validate = _go  # checkpoints are written between validation and the end
     after_train, after_epoch = _stop, _end
@@ -103,16 +102,16 @@ def main() -> None:
     starts = [start_weights.load_start(*way, options.weights) for way in ways]
     starts = [replace(start, classes=()) for start in starts]  # heads start anew
     print("start weights:", *(start.described for start in starts))
-    drawn = draw(options)
-    result = {"snapshot": options.snapshot, "seed": options.seed, "test": len(drawn.tests)}
+    pictures = choose(options)
+    result = {"snapshot": options.snapshot, "seed": options.seed, "test": len(pictures.tests)}
     result |= {"recipe": options.recipe.as_json(), "started_from": [s.described for s in starts]}
     try:
         if "speed" in options.parts:
-            speed(options, drawn, starts, result.setdefault("speed", []))
+            speed(options, pictures, starts, result.setdefault("speed", []))
         if "accuracy" in options.parts:
-            compare(options, drawn, starts, result)
+            compare(options, pictures, starts, result)
     except KeyboardInterrupt:
-        print("\nstopped; this is what there is:")
+        print("\nstopped; the results so far:")
     finally:
         for name in ("reached", "last") if "last" in result else ():
             print(f"{name}: {in_words(result[name]) if name in result else 'no'}")
@@ -121,7 +120,7 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    """The command line, its `recipe` being one already."""
+    """Parse the command line; `recipe` becomes a Recipe."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     add = parser.add_argument
     add("snapshot", help="name of a snapshot of this installation (see VAR_DIR)")
@@ -145,9 +144,9 @@ def arguments() -> argparse.Namespace:
     return options
 
 
-def draw(options) -> Drawn:
-    """The same pictures for the same options."""
-    lines, dice = list(freeze.read(freeze.find(options.snapshot))), random.Random(options.seed)
+def choose(options) -> Pictures:
+    """Choose the pictures; the same ones for the same options."""
+    lines, dice = list(manifest.read(freeze.find(options.snapshot))), random.Random(options.seed)
     chosen = stratified([ln for ln in lines if ln.split == "train"], options.images, dice)
     classes = sorted({line.label for line in chosen})
     valid = [line for line in lines if line.split == "valid" and line.label in classes]
@@ -160,15 +159,14 @@ def draw(options) -> Drawn:
         if len(tests) + len(by_group[group]) <= options.test:
             tests += by_group[group]
     used, groups = chosen + tests, [line.group or line.sha256 for line in tests]
-    paths = picture_files.fetch([line.stored_sha256 for line in used], lambda done: None)
-    items = [Item(paths[ln.stored_sha256], ln.label, ln.split, ln.sha256, ln.scene) for ln in used]
+    items = items_of(used)
     targets = np.array([classes.index(line.label) for line in tests])
     print("pictures:", dict(Counter(ln.split for ln in used)), "test groups:", len(set(groups)))
-    return Drawn(items[: len(chosen)], items[len(chosen) :], groups, targets, classes)
+    return Pictures(items[: len(chosen)], items[len(chosen) :], groups, targets, classes)
 
 
 def stratified(lines: list, limit: int, dice: random.Random) -> list:
-    """At most `limit` lines: the same share of every label, but LEAST of each before that."""
+    """Choose at most `limit` lines: LEAST of each label first, then the same share of each."""
     sizes, ranks, ranked = Counter(line.label for line in lines), defaultdict(count), []
     for line in dice.sample(lines, len(lines)):
         rank = next(ranks[line.label])
@@ -176,12 +174,12 @@ def stratified(lines: list, limit: int, dice: random.Random) -> list:
     return [line for _, line in sorted(ranked, key=lambda pair: pair[0])[:limit]]
 
 
-def plain_learner(options, drawn: Drawn, start) -> fastai.Learner:
-    """The classic script, up to its `fine_tune`; with `pretrained=True` it normalises by itself."""
+def plain_learner(options, pictures: Pictures, start) -> fastai.Learner:
+    """Run the plain script up to its `fine_tune`; `pretrained=True` would normalise as here."""
     seed_everything(options.seed)
     normalize = fastai.Normalize.from_stats(start.mean, start.std, cuda=False)
     dls = fastai.ImageDataLoaders.from_df(
-        fastai.pd.DataFrame([(i.path, i.label, i.split == "valid") for i in drawn.items]),
+        fastai.pd.DataFrame([(i.path, i.label, i.split == "valid") for i in pictures.items]),
         path="/",  # the pictures' paths are absolute
         valid_col=2,
         item_tfms=fastai.RandomResizedCrop(options.plain_size, min_scale=0.5),
@@ -194,16 +192,16 @@ def plain_learner(options, drawn: Drawn, start) -> fastai.Learner:
     return learner
 
 
-def speed(options, drawn: Drawn, starts, rows: list) -> None:
-    """One row per size: images a second of both sides, and their ratio."""
+def speed(options, pictures: Pictures, starts, rows: list) -> None:
+    """Add a row for each size: images a second of both sides, and their ratio."""
     recipe, computing = options.recipe, mixed_precision.choose(options.recipe.precision, CPU)
-    ours = build_learner(drawn.items, drawn.classes, recipe, starts[1], options.seed, CPU)
-    sides = {"plain": (plain_learner(options, drawn, starts[0]), PLAIN_BATCH, [])}
+    ours = build_learner(pictures.items, pictures.classes, recipe, starts[1], options.seed, CPU)
+    sides = {"plain": (plain_learner(options, pictures, starts[0]), PLAIN_BATCH, [])}
     sides["ours"] = (ours, recipe.batch_size, [mixed_precision.Compute(computing, recipe.layout)])
     images = 2 * math.lcm(PLAIN_BATCH, recipe.batch_size)
     for size in map(int, options.size.split(",")):
         shown = torch.randn(images, 3, size, size)
-        labels = torch.randint(len(drawn.classes), (images,))
+        labels = torch.randint(len(pictures.classes), (images,))
         seconds = dict.fromkeys(sides, 0.0)
         for turn in range(TURNS + 1):
             for name, (learner, batch, callbacks) in sides.items():
@@ -220,37 +218,37 @@ def speed(options, drawn: Drawn, starts, rows: list) -> None:
         print(line.format(**rows[-1]), flush=True)
 
 
-def train_plain(options, drawn: Drawn, start, rows: list) -> np.ndarray:
-    """Train the classic script; which test pictures it is right about at its end."""
+def train_plain(options, pictures: Pictures, start, rows: list) -> np.ndarray:
+    """Train the plain script to its end; returns which test pictures it names right (bool)."""
 
-    def tell(clock: Clock) -> None:
+    def report(clock: Clock) -> None:
         rows.append({"seconds": clock.seconds, "valid": float(clock.recorder.values[-1][-1])})
         line = "plain: epoch {}, {seconds:.0f} s, valid accuracy {valid:.1%}"
         print(line.format(len(rows), **rows[-1]), flush=True)
 
-    learner, clock = plain_learner(options, drawn, start), Clock(tell)
+    learner, clock = plain_learner(options, pictures, start), Clock(report)
     with learner.no_bar(), learner.no_logging():
         for epochs in options.rounds.split(","):
             learner.fine_tune(int(epochs), cbs=clock)
-        tests = fastai.pd.DataFrame([(item.path,) for item in drawn.tests])
+        tests = fastai.pd.DataFrame([(item.path,) for item in pictures.tests])
         probabilities, _ = learner.get_preds(dl=learner.dls.test_dl(tests))
-    right = probabilities.argmax(1).numpy() == drawn.targets
+    right = probabilities.argmax(1).numpy() == pictures.targets
     rows[-1]["test"] = right.mean()
     print(f"plain: {rows[-1]['seconds']:.0f} s, test accuracy {right.mean():.1%}", flush=True)
     return right
 
 
-def compare(options, drawn: Drawn, starts, result: dict) -> None:
-    """Both trainings, one after the other; `result` is filled as they go."""
+def compare(options, pictures: Pictures, starts, result: dict) -> None:
+    """Run both trainings, one after the other; fills `result` as they go."""
     plain, epochs = result.setdefault("plain", []), result.setdefault("epochs", [])
-    right = train_plain(options, drawn, starts[0], plain)
+    right = train_plain(options, pictures, starts[0], plain)
     recipe, seed, spent = options.recipe, options.seed, plain[-1]["seconds"]
 
     def on_epoch(epoch: loop.EpochResult) -> None:
         clock.after_train()
-        mine = answers(learner.model, drawn.tests, learner.preprocess) == drawn.targets
-        interval = paired_interval(right, mine, drawn.groups, seed)
-        row = {"epoch": len(epochs) + 1, "seconds": clock.seconds, "accuracy": mine.mean()}
+        correct = answers(learner.model, pictures.tests, learner.preprocess) == pictures.targets
+        interval = paired_interval(right, correct, pictures.groups, seed)
+        row = {"epoch": len(epochs) + 1, "seconds": clock.seconds, "accuracy": correct.mean()}
         row |= {"plain_seconds": spent, "plain_accuracy": right.mean(), "interval": interval}
         result["last"] = row | {"ratio": spent / clock.seconds}
         epochs.append(result["last"])
@@ -260,35 +258,37 @@ def compare(options, drawn: Drawn, starts, result: dict) -> None:
         clock.before_train()
 
     with tempfile.TemporaryDirectory(prefix="bench-train-") as scratch:
-        began, items = time.perf_counter(), drawn.items
+        began, items = time.perf_counter(), pictures.items
         sides = [decode_request(item.path, item.split, recipe) for item in items]
-        kept = decoded_pictures.decode_all(sides, Path(scratch, "decoded"), settings.TRAIN_DECODED_BYTES)
+        kept = decoded_pictures.decode_all(
+            sides, Path(scratch, "decoded"), settings.TRAIN_DECODED_BYTES
+        )
         clock, place = Clock(seconds=time.perf_counter() - began), Path(scratch, "checkpoints")
-        learner = build_learner(items, drawn.classes, recipe, starts[1], seed, CPU, None, kept)
+        learner = build_learner(items, pictures.classes, recipe, starts[1], seed, CPU, None, kept)
         learner.add_cb(clock)
         loop.train(learner, recipe, seed, LocalCheckpoints(place), on_epoch=on_epoch)
 
 
 def answers(model: torch.nn.Module, tests: list[Item], spec) -> np.ndarray:
-    """Class numbers that a copy of the network gives to pictures prepared as for serving."""
-    model, found = copy.deepcopy(model).eval(), []
+    """Return the class numbers that a copy of the network gives, with pictures as for serving."""
+    model, numbers = copy.deepcopy(model).eval(), []
     for i in range(0, len(tests), 32):
         arrays = [to_array(open_photo(item.path, spec.size), spec) for item in tests[i : i + 32]]
         with torch.no_grad():
-            found += model(torch.from_numpy(np.stack(arrays))).argmax(1).tolist()
-    return np.array(found)
+            numbers += model(torch.from_numpy(np.stack(arrays))).argmax(1).tolist()
+    return np.array(numbers)
 
 
 def paired_interval(plain, ours, groups: list[str], seed: int) -> list[float]:
-    """95 % interval of the difference in accuracy, groups being drawn anew RESAMPLES times."""
+    """Return the 95 % interval of the difference in accuracy, by bootstrap over groups."""
     _, where = np.unique(groups, return_inverse=True)
     images, gains = np.bincount(where), np.bincount(where, ours.astype(float) - plain)
-    drawn = np.random.default_rng(seed).integers(len(images), size=(RESAMPLES, len(images)))
-    return np.quantile(gains[drawn].sum(1) / images[drawn].sum(1), (0.025, 0.975)).tolist()
+    samples = np.random.default_rng(seed).integers(len(images), size=(RESAMPLES, len(images)))
+    return np.quantile(gains[samples].sum(1) / images[samples].sum(1), (0.025, 0.975)).tolist()
 
 
 def in_words(row: dict) -> str:
-    """An epoch of the recipe."""
+    """Describe an epoch of the recipe."""
     gain = row["accuracy"] - row["plain_accuracy"]
     gain, low, high = (100 * share for share in (gain, *row["interval"]))
     return (

@@ -3,8 +3,8 @@
     .venv/bin/python -m bench.training_speed --size 128
 
 Forward, loss, backward and optimiser step of a resnet34 on fixed random batches, all layers
-trained, without loading or augmenting pictures. Every line is measured in turns with the baseline
-(fp32, contiguous), so that both meet the same minute. Prints images a second and the ratio.
+trained, without loading or augmenting pictures. All variants take turns, so that other load affects
+them alike. Prints images a second, and the ratio to the first one (fp32, contiguous).
 """
 
 import argparse
@@ -16,7 +16,7 @@ from classifier.training import torchvision_shim  # noqa: F401
 import torch
 from torchvision.models import resnet34
 
-WAYS = [("fp32", "contiguous"), ("fp32", "channels-last"), ("bf16", "channels-last")]
+VARIANTS = [("fp32", "contiguous"), ("fp32", "channels-last"), ("bf16", "channels-last")]
 ROUNDS, STEPS = 3, 3
 
 
@@ -28,25 +28,25 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    steps = {way: step(*way, options.size, options.batch) for way in WAYS}
+    steps = {variant: step(*variant, options.size, options.batch) for variant in VARIANTS}
     for run in steps.values():
         run()
-    seconds = dict.fromkeys(WAYS, 0.0)
+    seconds = dict.fromkeys(VARIANTS, 0.0)
     for _ in range(ROUNDS):
-        for way, run in steps.items():
+        for variant, run in steps.items():
             began = time.perf_counter()
             for _ in range(STEPS):
                 run()
-            seconds[way] += time.perf_counter() - began
+            seconds[variant] += time.perf_counter() - began
     images = ROUNDS * STEPS * options.batch
     print(f"resnet34, {options.size} px, batches of {options.batch}, {options.threads} threads")
-    for way in WAYS:
-        ratio = seconds[WAYS[0]] / seconds[way]
-        print(f"  {' '.join(way):20s} {images / seconds[way]:6.1f} images/s  × {ratio:.2f}")
+    for variant in VARIANTS:
+        ratio = seconds[VARIANTS[0]] / seconds[variant]
+        print(f"  {' '.join(variant):20s} {images / seconds[variant]:6.1f} images/s  × {ratio:.2f}")
 
 
 def step(precision: str, layout: str, size: int, batch: int):
-    """A function that makes one training step."""
+    """Return a function that makes one training step."""
     torch.manual_seed(1)
     model = resnet34(num_classes=36).train()
     pictures, labels = torch.rand(batch, 3, size, size), torch.randint(36, (batch,))

@@ -1,37 +1,35 @@
-"""The least that answering takes: decode, scale, run the network, in a loop, without a server.
+"""Decode, scale and run the network in a loop, without a server: the least that answering takes.
 
-    VAR_DIR=... .venv/bin/python -m bench.bare SECONDS PHOTO...
+    VAR_DIR=... .venv/bin/python -m bench.inference_loop SECONDS PHOTO...
 
-For `bench.serve`, which starts one for each core. Says “ready”, begins at a line of input, and
-prints one line of JSON: how many pictures, in how many seconds, and milliseconds of processor time
-per picture for decoding and scaling, and for the network.
+`bench.serve` starts one for each core. Prints “ready”, waits for a line of input, then runs for so
+many seconds and prints one line of JSON: `done` pictures, in how many `seconds`, and milliseconds
+of processor time per picture for `decoding` and scaling, and for the `network`.
 """
 
 import json
-import os
 import sys
 import time
 from pathlib import Path
 
 import django
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shoeproject.settings")
 django.setup()
 
 from classifier.inference.preprocess import to_array  # noqa: E402
-from classifier.registry import store  # noqa: E402
+from classifier.registry import serving  # noqa: E402
 from curation import ingest  # noqa: E402
 from curation.images import decode  # noqa: E402
 
 
 def main(seconds: float, files: list[str]) -> dict:
     """Loop over the photographs for so many seconds."""
-    model = store.active().model
-    limits, least = ingest.limits(), model.preprocess.size
+    model = serving.active().model
+    limits, size = ingest.limits(), model.preprocess.size
     photos = [Path(file).read_bytes() for file in files]
 
     def array(data: bytes):
-        return to_array(decode(data, limits, at_least=least).image, model.preprocess)[None]
+        return to_array(decode(data, limits, at_least=size).image, model.preprocess)[None]
 
     for data in photos:
         model.run(array(data))
@@ -46,8 +44,8 @@ def main(seconds: float, files: list[str]) -> dict:
         decoding += second - first
         network += time.thread_time() - second
         done += 1
-    per = 1000 / done
-    return {"done": done, "seconds": passed, "decoding": decoding * per, "network": network * per}
+    each = 1000 / done
+    return {"done": done, "seconds": passed, "decoding": decoding * each, "network": network * each}
 
 
 if __name__ == "__main__":

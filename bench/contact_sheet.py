@@ -1,4 +1,4 @@
-"""Contact sheets, for a person to judge what no file says."""
+"""Draw contact sheets, by which a person judges findings."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,9 +9,9 @@ CELL, LINE, GAP = 120, 13, 10  # pixels
 
 
 def draw(rows: Sequence[tuple[Sequence[Path], str]], file: Path, columns: int) -> None:
-    """Draw cells, each of one photograph or more side by side over a caption, to a PNG file.
+    """Draw each row's photographs side by side over its caption, in cells of a PNG file.
 
-    Captions break at line feeds. All cells are as wide as the widest.
+    Captions may have several lines. All cells are as wide as the widest.
     """
     wide = CELL * max((len(paths) for paths, _ in rows), default=1) + GAP
     lines = max((caption.count("\n") + 1 for _, caption in rows), default=1)

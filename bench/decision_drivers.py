@@ -1,7 +1,7 @@
-"""Hands of `bench.decisions`: a person at the queue's keyboard, and one at the admin's own list.
+"""Drive the queue by keyboard, and the admin's change list by mouse, for `bench.decisions`.
 
-Both see only what their page shows. Times are taken inside the page, so that what drives the
-browser does not count: from a key or a click until the page would take the next one.
+Both drivers read only what their page shows. Times are taken inside the page, so that the driving
+of the browser does not count: from a key or a click until the page accepts the next one.
 """
 
 import itertools
@@ -18,10 +18,10 @@ from curation.issues.reasons import BY_SLUG
 UNUSABLE = {BY_SLUG[slug].words for slug in ("not-a-shoe", "almost-empty", "odd-shape")}
 OTHER_LABEL_EVERY, UNDO_EVERY, RANGE_FROM, RANGE_MOST = 15, 40, 3, 12
 TYPED = 4  # letters of another label's name
-PER_PAGE = 50  # rows of the admin's list
+PER_PAGE = 50  # rows of the change list
 
-# Notes when a key went down and when which decision had its answer.
-WATCH = """
+# Notes when a key went down, and when each decision was answered by the server.
+NOTE_TIMES = """
 addEventListener("keydown", () => (window.pressedAt = performance.now()), true);
 window.answers = [];
 const plain = window.fetch;
@@ -34,7 +34,7 @@ window.fetch = async (address, options) => {
   return answer;
 };
 """
-# Waits, frame by frame, until the page is ready; says for how long that was since the last key.
+# Waits, frame by frame, until the page is ready; returns the seconds since the last key.
 READY = """
 (what) => new Promise((done) => {
   const open = (selector) => document.querySelector(selector)?.open;
@@ -56,8 +56,8 @@ READY = """
   requestAnimationFrame(look);
 })
 """
-# The card in focus and those behind it, as they read.
-SEEN = """
+# Reads the card in focus and those after it.
+READ_CARDS = """
 () => {
   const all = [...document.querySelectorAll("#grid .card")];
   const at = all.indexOf(document.activeElement.closest(".card"));
@@ -77,7 +77,7 @@ SEEN = """
   return at < 0 ? [] : all.slice(at).map(read);
 }
 """
-COPIES = """
+READ_COPIES = """
 () => [...document.querySelectorAll("#compare td img")].map((img) => ({
   id: Number(img.src.match(/([0-9]+)[/]picture/)[1]),
   stays: img.parentElement.classList.contains("proposed"),
@@ -89,56 +89,55 @@ Decision = tuple[int, str, int | None]  # image, action, primary key of the labe
 
 
 @dataclass
-class Act:
-    """One act of a person: its kind, the images it decided on, inputs, seconds the page took, the
-    page's clock when its last key went down, and whether a new page came."""
+class Step:
+    """One step of the driver, which decides on one or several images at once."""
 
     kind: str
     images: list[int]
-    inputs: int
-    seconds: float
-    at: float = 0
-    turned: bool = False
+    inputs: int  # keys or clicks
+    seconds: float  # until the page accepted the next input
+    at: float = 0  # the page's clock when the last key went down, in milliseconds
+    new_page: bool = False
 
 
 @dataclass
-class Ledger:
-    """What was done, and what the database should say of each image: (state, label or None)."""
+class Record:
+    """All steps, and what the database should hold of each image: (state, label or None)."""
 
-    acts: list[Act] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
     expected: dict[int, tuple] = field(default_factory=dict)
-    undone: int = 0
 
     @property
     def images(self) -> int:
-        """How many images were decided on."""
-        return sum(len(act.images) for act in self.acts)
+        """Number of images decided on."""
+        return sum(len(step.images) for step in self.steps)
 
 
-class Queue:
-    """A person who decides by keyboard on what the queue shows first."""
+class QueueDriver:
+    """Decides by keyboard on the images that the queue shows first, `pause` seconds for each."""
 
     def __init__(self, page, pause: float):
-        self.page, self.pause, self.ledger = page, pause, Ledger()
+        self.page, self.pause, self.record = page, pause, Record()
         self.inputs, self.seconds, self.at = 0, 0.0, 0.0
 
-    def decide(self, images: int) -> Ledger:
-        """Go on until so many images are decided on, or nothing is left."""
+    def decide(self, images: int) -> Record:
+        """Decide on so many images, or on all there are."""
         labelled = 0
-        while self.ledger.images < images and (seen := self.page.evaluate(SEEN)):
-            card, self.inputs, self.seconds = seen[0], 0, 0.0
+        while self.record.images < images and (cards := self.page.evaluate(READ_CARDS)):
+            card, self.inputs, self.seconds = cards[0], 0, 0.0
             kind = _kind(card)
             labelled += kind == "accept"
             if kind == "accept" and labelled % OTHER_LABEL_EVERY == 0:
                 kind = "relabel"
-            before = {each["id"] for each in seen}
-            act = Act(kind, *getattr(self, f"_{kind}")(card, seen), self.inputs, self.seconds)
-            act.at, act.turned = self.at, not before & self._shown()
-            self.ledger.acts.append(act)
-            time.sleep(self.pause)  # a person looks at the next picture
-            if len(self.ledger.acts) % UNDO_EVERY == 0:
+            before = {each["id"] for each in cards}
+            decided = getattr(self, f"_{kind}")(card, cards)
+            step = Step(kind, decided, self.inputs, self.seconds, self.at)
+            step.new_page = not before & {each["id"] for each in self.page.evaluate(READ_CARDS)}
+            self.record.steps.append(step)
+            time.sleep(self.pause)
+            if len(self.record.steps) % UNDO_EVERY == 0:
                 self._undo()
-        return self.ledger
+        return self.record
 
     def _press(self, key: str, until: str = "card") -> None:
         self.page.keyboard.press(key)
@@ -146,15 +145,12 @@ class Queue:
         self.inputs, self.at = self.inputs + 1, ready["at"]
         self.seconds += ready["took"]
 
-    def _shown(self) -> set[int]:
-        return {each["id"] for each in self.page.evaluate(SEEN)}
+    def _expect(self, images, state, label=None) -> list[int]:
+        self.record.expected.update(dict.fromkeys(images, (state, label)))
+        return list(images)
 
-    def _expect(self, images, state, label=None) -> tuple[list[int]]:
-        self.ledger.expected.update(dict.fromkeys(images, (state, label)))
-        return (list(images),)
-
-    def _accept(self, card, seen):
-        alike = list(itertools.takewhile(lambda other: _like(card, other), seen))[:RANGE_MOST]
+    def _accept(self, card, cards):
+        alike = list(itertools.takewhile(lambda other: _like(card, other), cards))[:RANGE_MOST]
         if len(alike) < RANGE_FROM:
             alike = [card]
         for _ in alike[1:]:
@@ -162,7 +158,7 @@ class Queue:
         self._press("Enter")
         return self._expect([each["id"] for each in alike], "confirmed", _name(card["suggested"]))
 
-    def _relabel(self, card, seen):
+    def _relabel(self, card, cards):
         self._press("/", "labels")
         names = self.page.locator("#label-list li span:first-child").all_inner_texts()
         name = next(n for n in names if n not in (card["given"], _name(card["suggested"])))
@@ -172,32 +168,30 @@ class Queue:
         self._press("Enter")
         return self._expect([card["id"]], "confirmed", taken)
 
-    def _keep(self, card, seen):
+    def _keep(self, card, cards):
         self._press("k")
         return self._expect([card["id"]], "confirmed", card["given"])
 
-    def _reject(self, card, seen):
+    def _reject(self, card, cards):
         self._press("Delete")
         return self._expect([card["id"]], "rejected")
 
-    def _copies(self, card, seen):
+    def _copies(self, card, cards):
         self._press("Enter" if card["copies"][0] else "p", "copies")
-        found = self.page.evaluate(COPIES)
-        if not self.page.locator("#compare[open]").count():  # settled meanwhile
-            return self._keep(card, seen)
+        copies = self.page.evaluate(READ_COPIES)
+        if not self.page.locator("#compare[open]").count():  # the copy was decided on meanwhile
+            return self._keep(card, cards)
         self._press("Enter")
-        going = [each["id"] for each in found if not each["stays"]]
-        return self._expect(going, "rejected")
+        return self._expect([each["id"] for each in copies if not each["stays"]], "rejected")
 
     def _undo(self) -> None:
-        """A second thought: take the last act back; what comes to the front is decided on anew."""
+        """Undo the last step; its images come first again and are decided on anew."""
         self.inputs, self.seconds = 0, 0.0
         self._press("z", "undone")
-        last = self.ledger.acts.pop()
-        self.ledger.undone += 1
+        last = self.record.steps.pop()
         for image in last.images:
-            self.ledger.expected.pop(image, None)
-        self.ledger.acts.append(Act("undo", [], last.inputs + 1, last.seconds + self.seconds))
+            self.record.expected.pop(image, None)
+        self.record.steps.append(Step("undo", [], last.inputs + 1, last.seconds + self.seconds))
 
 
 def _kind(card: dict) -> str:
@@ -205,11 +199,8 @@ def _kind(card: dict) -> str:
         return "copies"
     if UNUSABLE & set(card["reasons"]):
         return "reject"
-    return "accept" if card["suggested"] and _doubted(card) else "keep"
-
-
-def _doubted(card: dict) -> bool:
-    return BY_SLUG["label-issue"].words in card["reasons"]
+    doubted = BY_SLUG["label-issue"].words in card["reasons"]
+    return "accept" if card["suggested"] and doubted else "keep"
 
 
 def _like(card: dict, other: dict) -> bool:
@@ -220,35 +211,43 @@ def _like(card: dict, other: dict) -> bool:
     )
 
 
-class Changelist:
-    """A person who does the same on the admin's list: tick, choose an action, Go.
+def _name(text: str) -> str:
+    """Return a suggestion without its probability."""
+    return re.sub(r"\s*(over )?\d+\s%$", "", text)
 
-    Friendly to the list: just the images in question are on its pages, in order, and the person
-    knows already what is wrong with each.
+
+class ChangeListDriver:
+    """Makes the same decisions on the admin's change list: tick, choose an action, Go.
+
+    This favours the list: its pages hold just the images in question, in order, and what is wrong
+    with each is known already.
     """
 
     def __init__(self, page, address: str):
         self.page, self.list = page, address + reverse("admin:curation_shoeimage_changelist")
 
-    def decide(self, decisions: list[Decision], together: bool) -> Ledger:
-        """Make these decisions, page by page; `together`: those of a page that are the same in one
-        go, however far apart they are. Else one after the other."""
-        ledger = Ledger()
+    def decide(self, decisions: list[Decision], together: bool) -> Record:
+        """Make these decisions page by page.
+
+        `together`: equal ones of a page in one step, however far apart they are; else one by one.
+        """
+        record = Record()
         for at in range(0, len(decisions), PER_PAGE):
             page = decisions[at : at + PER_PAGE]
             query = urlencode({"id__in": ",".join(str(image) for image, _, _ in page)})
             self.page.goto(f"{self.list}?{query}", wait_until="domcontentloaded")
-            opened = self._took()
+            opening = self._load_seconds()
             groups = defaultdict(list)
-            for image, *what in page:
-                groups[(*what, None if together else image)].append(image)
+            for image, *decision in page:
+                groups[(*decision, None if together else image)].append(image)
             for (action, label, _), images in groups.items():
-                act = Act(action, images, *self._go(action, label, images))
-                act.seconds, opened = act.seconds + opened, 0.0
-                ledger.acts.append(act)
-        return ledger
+                inputs = self._submit(action, label, images)
+                record.steps.append(Step(action, images, inputs, self._load_seconds() + opening))
+                opening = 0.0
+        return record
 
-    def _go(self, action, label, images) -> tuple[int, float]:
+    def _submit(self, action, label, images) -> int:
+        """Apply an action to images; returns the number of clicks."""
         for image in images:
             self.page.locator(f'input.action-select[value="{image}"]').check()
         self.page.locator("select[name=action]").select_option(f"{action}_images")
@@ -257,13 +256,8 @@ class Changelist:
         with self.page.expect_navigation(wait_until="domcontentloaded"):
             self.page.locator(".actions button[name=index]").click()
         # A drop-down takes two: open it, choose.
-        return len(images) + 2 + (2 if label else 0) + 1, self._took()
+        return len(images) + 2 + (2 if label else 0) + 1
 
-    def _took(self) -> float:
+    def _load_seconds(self) -> float:
         entry = "performance.getEntriesByType('navigation')[0]"
         return self.page.evaluate(f"{entry}.domInteractive") / 1000
-
-
-def _name(text: str) -> str:
-    """A suggestion without its probability."""
-    return re.sub(r"\s*(over )?\d+\s%$", "", text)

@@ -1,9 +1,9 @@
-"""What was planted, and how much of it an answer contains."""
+"""Compare what a method finds with the faults that were planted."""
 
 import numpy as np
 
-from bench.faults import ALTERATIONS, NOT_A_SHOE, Photo
-from bench.rivals import Answer
+from bench.baseline_cleaners import Ranking
+from bench.planted_faults import ALTERATIONS, NOT_A_SHOE, Photo
 from classifier.assess import near_duplicates
 
 FIRST = 100
@@ -11,7 +11,7 @@ WRONG_LABELS = ("flip", "confused")
 Pair = tuple[int, int]
 
 
-class Truth:
+class GroundTruth:
     """The planted faults of photographs. `splits`: (n,) names of their splits."""
 
     def __init__(self, photos: list[Photo], splits: np.ndarray):
@@ -28,10 +28,10 @@ class Truth:
         }
 
     def right(self, queue: str, items: np.ndarray) -> np.ndarray:
-        """Which of the images, or pairs, were planted.
+        """Return which of the images, or pairs, were planted.
 
-        In the queue of labels a non-shoe is right too, as every label is wrong for it. Where a way
-        names an image and no partner, either of a planted pair is right.
+        In the queue of labels a non-shoe is right too, as every label is wrong for it. Where a
+        method names an image and no partner, either of a planted pair is right.
         """
         if queue == "labels":
             return np.isin(self.fault[items], (*WRONG_LABELS, NOT_A_SHOE))
@@ -42,10 +42,10 @@ class Truth:
             return np.isin(items, np.array(list(planted)))
         return np.array([pair in planted for pair in _sorted(items)], bool)
 
-    def row(self, queue: str, answer: Answer) -> dict:
-        """One line of a queue's table: numbers, and shares from 0 to 1.
+    def row(self, queue: str, ranking: Ranking) -> dict:
+        """Return one line of a queue's table: numbers, and shares from 0 to 1.
 
-        A way without a threshold is cut at as many as there are faults.
+        A ranking without a threshold is cut at as many as there are faults.
         """
         wanted, of = {
             "labels": (np.isin(self.fault, WRONG_LABELS), np.isin(self.fault, WRONG_LABELS).sum()),
@@ -53,36 +53,35 @@ class Truth:
             "copies": (None, len(self.copies)),
             "leakage": (None, len(self.leaks)),
         }[queue]
-        said = answer.ranked[: of if answer.flagged is None else answer.flagged]
-        right = self.right(queue, said)
-        found = right if wanted is None else wanted[said]
-        if wanted is None and said.ndim == 1:
-            found = np.isin(list(self.copies), said).any(1)  # pairs of which either is named
+        flagged = ranking.ranked[: of if ranking.flagged is None else ranking.flagged]
+        right = self.right(queue, flagged)
+        found = right if wanted is None else wanted[flagged]
+        if wanted is None and flagged.ndim == 1:
+            found = np.isin(list(self.copies), flagged).any(1)  # pairs of which either is named
         row = {
-            "method": answer.method,
-            "flagged": len(said),
-            "threshold": answer.flagged is not None,
+            "method": ranking.method,
+            "flagged": len(flagged),
+            "threshold": ranking.flagged is not None,
             "precision": _share(right),
             "recall": float(found.sum() / of),
-            "first 100": _share(self.right(queue, answer.ranked[:FIRST])),
+            "first 100": _share(self.right(queue, ranking.ranked[:FIRST])),
         }
         if queue == "labels":
             for fault in WRONG_LABELS:
-                row[f"recall, {fault}"] = (self.fault[said] == fault).sum() / (
+                row[f"recall, {fault}"] = (self.fault[flagged] == fault).sum() / (
                     self.fault == fault
                 ).sum()
         elif queue == "copies":
-            row |= self._by_alteration(said)
+            row |= self._by_alteration(flagged)
         return row
 
-    def _by_alteration(self, said: np.ndarray) -> dict:
-        """Recall by how a copy was altered, and of pairs in one set, joined directly or over
-        others."""
-        if said.ndim == 1:
-            found, together = {p for p in self.copies if np.isin(p, said).any()}, {}
+    def _by_alteration(self, flagged: np.ndarray) -> dict:
+        """Return recall of copies by alteration, and of those in one set with their original."""
+        if flagged.ndim == 1:
+            found, together = {p for p in self.copies if np.isin(p, flagged).any()}, {}
         else:
-            found = set(_sorted(said))
-            sets = near_duplicates.groups(said, len(self.fault))
+            found = set(_sorted(flagged))
+            sets = near_duplicates.groups(flagged, len(self.fault))
             together = {i: number for number, members in enumerate(sets) for i in members}
         joined = [together.get(a, -1) == together.get(b, -2) for a, b in self.copies]
         row = {"in one set": float(np.mean(joined)) if together else None}
@@ -93,7 +92,7 @@ class Truth:
 
 
 def table(rows: list[dict]) -> str:
-    """Lines of Markdown."""
+    """Format rows as a table in Markdown."""
     names = [name for name in rows[0] if name != "threshold"]
     lines = ["| " + " | ".join(names) + " |", "|---" * len(names) + "|"]
     for row in rows:

@@ -1,6 +1,8 @@
-"""fastai's side of `bench.collect`: addresses on standard input, one line of JSON on output.
+"""Download and verify with fastai, for `bench.collect`.
 
-.venv/bin/python -m bench.rival_downloads FOLDER WORKERS < addresses
+    .venv/bin/python -m bench.fastai_downloads FOLDER WORKERS < addresses
+
+Prints one line of JSON: numbers of files, seconds, processor time, largest memory.
 """
 
 import json
@@ -25,11 +27,10 @@ if __name__ == "__main__":
     failed = verify_images(files)
     verified = time.perf_counter()
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    verifying = children.ru_utime + children.ru_stime
     megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     shutil.rmtree(folder)
     print(json.dumps({
-        "asked": len(addresses), "files": len(files), "failed": len(failed), "peak": megabytes,
+        "workers": workers, "files": len(files), "failed": len(failed), "peak": megabytes,
         "downloading": downloaded - began, "verifying": verified - downloaded,
-        "cpu": cpu, "cpu_verified": cpu + verifying,
+        "cpu": cpu, "cpu_verified": cpu + children.ru_utime + children.ru_stime,
     }))  # fmt: skip

@@ -1,7 +1,4 @@
-"""What others say is wrong: fastai's way, cleanlab and cleanvision, each with its defaults.
-
-An `Answer` is what any of them, or this project, says about one kind of fault.
-"""
+"""Find faults with fastai's cleaner, cleanlab and cleanvision, each with its defaults."""
 
 import contextlib
 import io
@@ -23,68 +20,70 @@ FOLDS = 5
 
 
 @dataclass(frozen=True)
-class Answer:
-    """`ranked`: image numbers (m,), or pairs of them (m, 2), worst first; `flagged`: how many of
-    them, from the first, are over the way's own threshold; None where it has none."""
+class Ranking:
+    """The images, or pairs of images, that a method finds faulty in one way."""
 
     method: str
-    ranked: np.ndarray
-    flagged: int | None
+    ranked: np.ndarray  # image numbers (m,), or pairs of them (m, 2), worst first
+    flagged: int | None  # how many, from the first, exceed the method's threshold; None without one
 
 
 class _NoDatalab:
-    """What Datalab's issue managers ask of a Datalab, which needs the library `datasets`."""
+    """Stands in for a Datalab, which needs the library `datasets`, in its issue managers."""
 
     labels = None
 
     def get_info(self, name: str) -> dict:
-        """Nothing has been computed before."""
+        """Return nothing: nothing has been computed before."""
         return {}
 
 
-def by_loss(probabilities, labels) -> Answer:
-    """fastai's ImageClassifierCleaner: all images, the highest loss first; there is no threshold.
+def by_loss(probabilities, labels) -> Ranking:
+    """Rank as fastai's ImageClassifierCleaner: all images, highest loss first, no threshold.
 
     The widget shows one class of one split at a time; here they are one list. `probabilities`:
     (n, classes) of the model trained on these labels, those of its own training pictures included.
     """
     own = probabilities[np.arange(len(labels)), labels]
-    return Answer("sorted by loss (fastai)", np.argsort(own, kind="stable"), None)
+    return Ranking("sorted by loss (fastai)", np.argsort(own, kind="stable"), None)
 
 
 def out_of_sample(features, labels, groups, classes: int) -> np.ndarray:
-    """Probabilities (n, classes) of the regression of cleanlab's tutorials, by group."""
-    found = np.zeros((len(labels), classes))
+    """Return out-of-sample probabilities (n, classes) of a regression, as in cleanlab's tutorials.
+
+    The folds keep groups together.
+    """
+    probabilities = np.zeros((len(labels), classes))
     cut = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a type with fewer groups than folds
         for learn, test in cut.split(features, labels, groups):
             fitted = LogisticRegression(max_iter=400).fit(features[learn], labels[learn])
-            found[np.ix_(test, fitted.classes_)] = fitted.predict_proba(features[test])
-    return found
+            probabilities[np.ix_(test, fitted.classes_)] = fitted.predict_proba(features[test])
+    return probabilities
 
 
-def label_issues(labels, probabilities, method: str) -> Answer:
-    """cleanlab's label issues by its default filter, ranked by its default quality score."""
+def label_issues(labels, probabilities, method: str) -> Ranking:
+    """Find cleanlab's label issues by its default filter, ranked by its default quality score."""
     proper = np.maximum(probabilities.astype(np.float64), 1e-6)
     proper /= proper.sum(1, keepdims=True)
     flagged = find_label_issues(labels, proper)
     quality = get_label_quality_scores(labels, proper)
     # What is flagged comes first, as in cleanlab's own lists.
-    return Answer(method, np.lexsort((quality, ~flagged)), int(flagged.sum()))
+    return Ranking(method, np.lexsort((quality, ~flagged)), int(flagged.sum()))
 
 
-def outliers(features) -> Answer:
-    """cleanlab's OutOfDistribution on features, with Datalab's threshold."""
+def outliers(features) -> Ranking:
+    """Find outliers with cleanlab's OutOfDistribution and Datalab's threshold."""
     score = OutOfDistribution().fit_score(features=features, verbose=False)
     manager = OutlierIssueManager(_NoDatalab())
     manager.find_issues(features=features)
     flagged = manager.issues["is_outlier_issue"].to_numpy()
-    return Answer("cleanlab", np.lexsort((score, ~flagged)), int(flagged.sum()))
+    return Ranking("cleanlab", np.lexsort((score, ~flagged)), int(flagged.sum()))
 
 
-def near_duplicates(features) -> Answer:
-    """Datalab's near duplicates: each with what it is near to, the nearest first."""
+def near_duplicates(features) -> Ranking:
+    """Find Datalab's near duplicates, as pairs, the nearest first."""
     manager = NearDuplicateIssueManager(_NoDatalab())
     manager.find_issues(features=features)
     unit = features / np.linalg.norm(features, axis=1, keepdims=True)
@@ -94,12 +93,14 @@ def near_duplicates(features) -> Answer:
         for j in near
     }
     ranked = sorted(pairs, key=lambda pair: -float(unit[pair[0]] @ unit[pair[1]]))
-    return Answer("cleanlab (Datalab)", _as_pairs(ranked), len(ranked))
+    return Ranking("cleanlab (Datalab)", _as_pairs(ranked), len(ranked))
 
 
-def same_hashes(paths: list[Path]) -> Answer:
-    """cleanvision's exact and near duplicates: of each of its sets the first with every other,
-    exact ones before near ones, then the smaller sets, as its scores have it."""
+def same_hashes(paths: list[Path]) -> Ranking:
+    """Find cleanvision's exact and near duplicates, as pairs of a set's first image and each other.
+
+    Exact ones come before near ones, then the smaller sets, as in its scores.
+    """
     numbers = {str(path): i for i, path in enumerate(paths)}
     lab = Imagelab(filepaths=list(numbers), verbose=False)
     quiet = io.StringIO()
@@ -110,14 +111,14 @@ def same_hashes(paths: list[Path]) -> Answer:
         for members in sorted(lab.info[kind]["sets"], key=len):
             first, *others = sorted(numbers[str(path)] for path in members)
             pairs += [(first, other) for other in others]
-    return Answer("cleanvision", _as_pairs(pairs), len(pairs))
+    return Ranking("cleanvision", _as_pairs(pairs), len(pairs))
 
 
-def across(answer: Answer, splits: np.ndarray) -> Answer:
-    """The pairs of an answer whose two are in different splits."""
-    pairs = answer.ranked[: answer.flagged]
+def across(ranking: Ranking, splits: np.ndarray) -> Ranking:
+    """Keep the flagged pairs whose images are in different splits."""
+    pairs = ranking.ranked[: ranking.flagged]
     pairs = pairs[splits[pairs[:, 0]] != splits[pairs[:, 1]]]
-    return Answer(f"{answer.method}, pairs across splits", pairs, len(pairs))
+    return Ranking(f"{ranking.method}, pairs across splits", pairs, len(pairs))
 
 
 def _as_pairs(pairs) -> np.ndarray:

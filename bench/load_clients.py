@@ -1,14 +1,14 @@
-"""Clients that ask an HTTP server as fast as it answers, and note what each answer took.
+"""Send requests to an HTTP server as fast as it answers, and record how long each answer took.
 
-    python -m bench.load < job.json
+    python -m bench.load_clients < job.json
 
-One process of its own, so that what it costs is not counted as the server's. The job is JSON:
-`host`, `port`, `clients`, `seconds` (or `requests`, whichever comes first), `keep_alive`, `pause`
-(seconds that a client waits after a 503), and `asks`: a list of `path`, `type` (the content type)
-and `body` (a file), which the clients send in turn. The answer is one line of JSON: `wall` and
-`cpu` (seconds), and for each request `answers`: [status, when it began, when its last byte was
-handed to the kernel, when the answer was whole], in seconds since the start; status 0 for a
-connection that broke.
+It is a process of its own, so that its processor time is not counted as the server's. The job is
+JSON: `host`, `port`, `clients`, `seconds` (or `most` requests, whichever comes first),
+`keep_alive`, `pause` (seconds that a client waits after a 503), and `requests`: a list of `path`,
+`type` (the content type) and `body` (a file), which the clients send in turn. The result is one
+line of JSON: `wall` and `cpu` (seconds), and for each request `answers`: [status, when it began,
+when its last byte was handed to the kernel, when the answer was complete], in seconds since the
+start; status 0 for a connection that broke.
 """
 
 import asyncio
@@ -18,29 +18,28 @@ import sys
 import time
 from pathlib import Path
 
-# Seconds from one client's first request to the next one's. Whoever comes in the same millisecond
-# is taken by the server's process that wakes first, and stays with it.
-APART = 0.02
+# Seconds from one client's first request to the next one's. Connections of the same millisecond
+# would all be taken by the server's process that wakes first, and stay with it.
+STAGGER_SECONDS = 0.02
 
 
 class Client:
     """One client: a request after the other, over one connection while that lasts."""
 
-    def __init__(self, job: dict, asks, began: float):
-        self.job, self.asks, self.began = job, asks, began
+    def __init__(self, job: dict, requests, began: float):
+        self.job, self.requests, self.began = job, requests, began
         self.answers: list[tuple] = []
         self.stream = None
 
-    async def run(self, left, late: float) -> None:
-        """Ask until the time or the requests are used up."""
-        await asyncio.sleep(late)
-        while self._now() < self.job["seconds"] and next(left, None) is not None:
-            ask = next(self.asks)
+    async def run(self, tickets, delay: float) -> None:
+        """Send until the time or the tickets (one for each request) are used up."""
+        await asyncio.sleep(delay)
+        while self._now() < self.job["seconds"] and next(tickets, None) is not None:
             status, first = 0, self._now()
             sent = first
             try:
                 reader, writer = self.stream or await self._connect()
-                writer.write(ask)
+                writer.write(next(self.requests))
                 await writer.drain()
                 sent = self._now()
                 status, last = await self._answer(reader)
@@ -68,7 +67,7 @@ class Client:
         self.stream = None
 
     async def _answer(self, reader) -> tuple[int, bool]:
-        """(status, whether the connection ends with it)."""
+        """Read an answer; returns its status, and whether the server closes the connection."""
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
         status = int(head.split(b" ", 2)[1])
         if b"\r\ntransfer-encoding: chunked" in head:
@@ -81,8 +80,8 @@ class Client:
         return status, b"\r\nconnection: close" in head
 
 
-def request(job: dict, path: str, kind: str, body: bytes) -> bytes:
-    """A POST as it goes over the wire."""
+def encoded(job: dict, path: str, kind: str, body: bytes) -> bytes:
+    """Encode a POST request as it is sent."""
     head = (
         f"POST {path} HTTP/1.1\r\nHost: {job['host']}:{job['port']}\r\nContent-Type: {kind}\r\n"
         f"Content-Length: {len(body)}\r\nAccept: application/json\r\n"
@@ -92,18 +91,19 @@ def request(job: dict, path: str, kind: str, body: bytes) -> bytes:
 
 
 async def run(job: dict) -> dict:
-    """Send the job's requests; see the module."""
-    asks = [
-        request(job, ask["path"], ask["type"], Path(ask["body"]).read_bytes())
-        for ask in job["asks"]
+    """Send the requests of a job; returns the result that the module describes."""
+    requests = [
+        encoded(job, each["path"], each["type"], Path(each["body"]).read_bytes())
+        for each in job["requests"]
     ]
-    left = iter(range(job.get("requests") or sys.maxsize))
+    tickets = iter(range(job.get("most") or sys.maxsize))
     cpu, began = time.process_time(), time.perf_counter()
     # Each begins with another photo, so that not all send the same at once.
-    firsts = [n % len(asks) for n in range(job["clients"])]
-    turns = [itertools.cycle(asks[first:] + asks[:first]) for first in firsts]
+    firsts = [n % len(requests) for n in range(job["clients"])]
+    turns = [itertools.cycle(requests[first:] + requests[:first]) for first in firsts]
     clients = [Client(job, turn, began) for turn in turns]
-    await asyncio.gather(*(client.run(left, n * APART) for n, client in enumerate(clients)))
+    runs = (client.run(tickets, n * STAGGER_SECONDS) for n, client in enumerate(clients))
+    await asyncio.gather(*runs)
     return {
         "wall": time.perf_counter() - began,
         "cpu": time.process_time() - cpu,

@@ -1,4 +1,4 @@
-"""The network of the model that comes with the project in other clothes, for `bench.serve`."""
+"""Export the starter's network at another size, and as a fastai Learner, for `bench.serve`."""
 
 import hashlib
 import tempfile
@@ -17,19 +17,19 @@ from fastai.vision.data import ImageBlock
 from PIL import Image
 
 from bench.serving_size import network, recipe_of
-from classifier.inference.classify import WEIGHTS
+from classifier.inference.card import WEIGHTS
 from classifier.inference.preprocess import Preprocess
 from classifier.inference.thresholds import ClassInfo
 from classifier.models import ModelVersion
-from classifier.registry import starter, store
+from classifier.registry import starter, stored
 from classifier.training.data_loaders import Item
 from classifier.training.export import export_version
 
 
 def register_at(size: int, scratch: Path) -> ModelVersion:
-    """The starter exported for another size, as a version.
+    """Register the starter exported for another size as a version.
 
-    Drawn pictures calibrate int8: it is as fast as the real one, and not to be believed.
+    Pictures of noise calibrate int8: its speed is the real one's, its answers are not.
     """
     version = ModelVersion.objects.get(active=True)
     card = version.card
@@ -39,9 +39,9 @@ def register_at(size: int, scratch: Path) -> ModelVersion:
         Item(path, info.slug, split, hashlib.sha256(str(path).encode()).hexdigest())
         for info in classes
         for split in ("train", "valid")
-        for path in [drawn(scratch / info.slug, split)]
+        for path in [noise(scratch / info.slug, split)]
     ]
-    model = network(card, store.fetch(version) / WEIGHTS)
+    model = network(card, stored.fetch(version) / WEIGHTS)
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made) / "version"
         export_version(model, classes, recipe_of(card, size), spec, items, card["training"], folder)
@@ -49,8 +49,10 @@ def register_at(size: int, scratch: Path) -> ModelVersion:
 
 
 def export_learner(size: int | None, scratch: Path) -> Path:
-    """A fastai Learner with the starter's weights in a file, for `load_learner`; at the starter's
-    own size where none is given."""
+    """Write a fastai Learner with the starter's weights, for `load_learner`; returns its path.
+
+    `size`: the starter's own by default.
+    """
     version = ModelVersion.objects.get(active=True)
     card = version.card
     spec = Preprocess.from_json(card["preprocess"])
@@ -63,17 +65,17 @@ def export_learner(size: int | None, scratch: Path) -> Path:
         item_tfms=Resize(size, ResizeMethod.Pad, pad_mode=PadMode.Zeros),
         batch_tfms=Normalize.from_stats(spec.mean, spec.std),
     )
-    pictures = [drawn(scratch / slugs[0], split) for split in ("train", "valid")]
+    pictures = [noise(scratch / slugs[0], split) for split in ("train", "valid")]
     loaders = block.dataloaders(pictures, bs=1, num_workers=0)
-    model = network(card, store.fetch(version) / WEIGHTS)
+    model = network(card, stored.fetch(version) / WEIGHTS)
     learner = Learner(loaders, model, loss_func=CrossEntropyLossFlat())
     file = scratch / f"learner-{size}.pkl"
     learner.export(file)
     return file
 
 
-def drawn(folder: Path, name: str) -> Path:
-    """A picture of noise in a folder."""
+def noise(folder: Path, name: str) -> Path:
+    """Write a picture of noise to a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.png"
     Image.effect_noise((64, 64), 80).convert("RGB").save(path)

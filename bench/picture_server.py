@@ -1,10 +1,10 @@
-"""A web of pictures for `bench.collect`: makes it once, and serves it and the search from memory.
+"""Serve pictures and a search for them from memory, for `bench.collect`.
 
-    .venv/bin/python -m bench.web FOLDER   serves until its standard input ends
+    .venv/bin/python -m bench.picture_server FOLDER   serves until its standard input ends
 
-`make` writes answers.bin, whole HTTP answers one behind the other, and index.json, which says where
-each lies and what it is. The server is one thread that sends bytes as they lie; a line on standard
-output says where it and the search engines listen.
+`make` writes answers.bin, which holds whole HTTP answers one after the other, and index.json, with
+the position and kind of each. The server is one thread that sends these bytes; it prints one line
+of JSON: the port, and where the search engines listen.
 """
 
 import argparse
@@ -16,12 +16,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench import pictures
+from bench import drawn_pictures
 from tests.engines import Engines, Result
 
 HOSTS = 40  # 127.0.0.1 and so on
 SLOW_SECONDS = 1.0
-# Of each 200 pictures asked for: results that are good, good but slow, and what else there is.
+# Results for each 200 pictures wanted: good ones, and of the other kinds.
 GOOD, MIXTURE = 220, {
     "slow": 4, "copy": 12, "near": 12, "missing": 12, "html": 8, "small": 8, "inside": 4,
 }  # fmt: skip
@@ -29,32 +29,32 @@ PAGE = b"<!DOCTYPE html><title>Shop</title>" + b"<p>This picture is for our cust
 
 
 def make(folder: Path, slugs: list[str], count: int, photos: Path | None) -> dict:
-    """The index of the web in a folder, made where it is missing or is another one.
+    """Make the pictures in a folder unless it holds them already; returns the index.
 
-    `count`: pictures that will be asked for of each type. `photos`: a folder of JPEG files to use
-    in place of drawn ones.
+    `count`: pictures wanted of each type. `photos`: a folder of JPEG files to use in place of
+    drawings.
     """
-    asked = {"slugs": slugs, "count": count, "photos": str(photos or "")}
-    index = folder / "index.json"
-    if index.exists() and (known := json.loads(index.read_text()))["asked"] == asked:
-        return known
+    options = {"slugs": slugs, "count": count, "photos": str(photos or "")}
+    file = folder / "index.json"
+    if file.exists() and (index := json.loads(file.read_text()))["options"] == options:
+        return index
     folder.mkdir(parents=True, exist_ok=True)
     each = {kind: max(1, count * number // 200) for kind, number in MIXTURE.items()}
     good = count * GOOD // 200 + each["slow"]
-    supply = pictures.distinct(photos)
+    supply = drawn_pictures.distinct(photos)
     types = {}
     with open(folder / "answers.bin", "wb") as out:
         for number, slug in enumerate(slugs):
             own = [next(supply) for _ in range(good)]
-            results = pictures.results(number, own, each)
+            results = drawn_pictures.results(number, own, each)
             types[slug] = [_entry(out, number, *result) for result in enumerate(results)]
-    known = {"asked": asked, "types": types}
-    index.write_text(json.dumps(known))
-    return known
+    index = {"options": options, "types": types}
+    file.write_text(json.dumps(index))
+    return index
 
 
-def _entry(out, number: int, rank: int, result: pictures.Result) -> dict:
-    """Write one answer; the entry of the index that tells of it."""
+def _entry(out, number: int, rank: int, result: drawn_pictures.Result) -> dict:
+    """Write one answer; returns its entry in the index."""
     status, kind, body = "200 OK", "image/jpeg", result.data
     if result.kind == "missing":
         status, kind, body = "404 Not Found", "text/html", b"<p>It is gone.</p>"
@@ -71,34 +71,34 @@ def _entry(out, number: int, rank: int, result: pictures.Result) -> dict:
 
 
 def needed(entries: list[dict], count: int) -> tuple[list[dict], set[str]]:
-    """(the results up to the one with which `count` pictures are in, the sha256 of those)."""
-    seen, taken = set(), set()
+    """Return the results up to the one that completes `count` pictures, and these' sha256."""
+    numbers, taken = set(), set()
     for rank, entry in enumerate(entries, 1):
-        if entry["kind"] in pictures.TAKEN and entry["of"] not in seen:
-            seen.add(entry["of"])
+        if entry["kind"] in drawn_pictures.TAKEN and entry["of"] not in numbers:
+            numbers.add(entry["of"])
             taken.add(entry["sha256"])
         if len(taken) == count:
             return entries[:rank], taken
-    raise ValueError("the web has too few pictures")
+    raise ValueError("there are too few pictures")
 
 
 def address(entry: dict, port: int) -> str:
-    """Where a result's file is."""
+    """Return the address of a result's file."""
     return f"http://{entry['host']}:{port}{entry['path']}"
 
 
-class Answering(asyncio.Protocol):
+class PictureProtocol(asyncio.Protocol):
     """One connection: HTTP/1.1, kept open, requests one after the other."""
 
     def __init__(self, answers: dict[bytes, tuple[bytes | memoryview, float]]):
         self.answers, self.unread = answers, b""
 
     def connection_made(self, transport):
-        """Called by asyncio."""
+        """Keep the transport."""
         self.transport = transport
 
     def data_received(self, data):
-        """Called by asyncio."""
+        """Answer each complete request."""
         *heads, self.unread = (self.unread + data).split(b"\r\n\r\n")
         for head in heads:
             answer, wait = self.answers[head.split(b" ", 2)[1]]
@@ -115,12 +115,12 @@ class Answering(asyncio.Protocol):
 
 
 def _answers(folder: Path, index: dict, port: int) -> Iterator[tuple[bytes, tuple]]:
-    """(path, (answer, seconds to wait before it)) of everything there is."""
+    """Yield (path, (answer, seconds to wait before it)) of everything that is served."""
     everything = memoryview((folder / "answers.bin").read_bytes())
     for entry in (entry for entries in index["types"].values() for entry in entries):
         answer, path = everything[entry["start"] : entry["end"]], entry["path"]
         if entry["kind"] == "inside":
-            # This machine by another name, which is no public address either.
+            # A redirect to another private address, of this machine.
             path = path.replace("/", "/inside/", 1)
             there = f"http://0.0.0.0:{port}{path}"
             moved = f"HTTP/1.1 302 Found\r\nLocation: {there}\r\nContent-Length: 0\r\n\r\n"
@@ -131,11 +131,11 @@ def _answers(folder: Path, index: dict, port: int) -> Iterator[tuple[bytes, tupl
 async def serve(folder: Path) -> None:
     """Serve until standard input ends."""
     index = json.loads((folder / "index.json").read_text())
-    door = socket.create_server(("0.0.0.0", 0), backlog=1024)
-    door.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 512 * 1024)  # a whole answer at once
-    port = door.getsockname()[1]
+    listener = socket.create_server(("0.0.0.0", 0), backlog=1024)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 512 * 1024)  # a whole answer at once
+    port = listener.getsockname()[1]
     answers = dict(_answers(folder, index, port))
-    found = {
+    results = {
         slug: [
             Result(address(entry, port), f"https://shop-{entry['host'][8:]}.example{entry['path']}",
                    f"{slug} {rank}", 640, 480)
@@ -144,10 +144,10 @@ async def serve(folder: Path) -> None:
         for slug, entries in index["types"].items()
     }  # fmt: skip
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Answering(answers), sock=door)
-    with Engines(found=lambda engine, query: found.get(query, ())) as engines:
-        where = {"port": port, "proxy": engines.proxy, "ca_file": engines.ca_file}
-        print(json.dumps(where), flush=True)
+    server = await loop.create_server(lambda: PictureProtocol(answers), sock=listener)
+    with Engines(found=lambda engine, query: results.get(query, ())) as engines:
+        facts = {"port": port, "proxy": engines.proxy, "ca_file": engines.ca_file}
+        print(json.dumps(facts), flush=True)
         await loop.run_in_executor(None, sys.stdin.read)
     server.close()
 

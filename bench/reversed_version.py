@@ -1,4 +1,4 @@
-"""A second version beside the model that comes with the project, which answers otherwise."""
+"""Register a version that answers otherwise than the model that comes with the project."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ from classifier.registry import starter
 
 
 def register_reversed() -> ModelVersion:
-    """The starter with its last layer reversed, as another version."""
+    """Register the starter with its last layer reversed as another version."""
     card = json.loads((starter.FOLDER / CARD).read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -36,7 +36,7 @@ def register_reversed() -> ModelVersion:
 
 
 def reversed_head(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The graph with its logits in reverse order: class i has those of class n − 1 − i."""
+    """Reverse the graph's logits: class i gets those of class n − 1 − i."""
     last = next(node for node in model.graph.node if "logits" in node.output)
     for tensor in model.graph.initializer:
         if tensor.name in last.input:

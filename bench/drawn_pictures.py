@@ -1,4 +1,4 @@
-"""Pictures for `bench.web`: drawn ones with the weight of photographs, none like another."""
+"""Draw distinct pictures that are as large as photographs, and search results that hold them."""
 
 import io
 import random
@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from bench.photographs import jpeg
 from curation.similarity.perceptual_hash import colour_distance, distance, mean_colour, phash
 
 SIZE = (640, 480)
-APART = 12  # bits in which the hashes of two pictures differ at least
-COPY_BITS, COPY_COLOUR = 4, 2.0  # what the collector takes for a copy
+MIN_DISTANCE = 12  # bits in which the hashes of two pictures differ at least
+COPY_BITS, COPY_COLOUR = 4, 2.0  # at most; what the collector takes for a copy
 TAKEN = ("good", "slow", "copy", "near")  # kinds of results whose picture may come in
 CHUNK = 64
 
@@ -31,10 +32,10 @@ class Result:
 
 
 def distinct(photos: Path | None) -> Iterator[bytes]:
-    """JPEG files no two of which are so alike that a copy of one could pass for the other."""
+    """Yield JPEG files, no two so alike that a copy of one could be taken for the other."""
     hashes = np.empty(0, dtype=np.uint64)
     for data, value in _photographs(photos) if photos else _drawings():
-        if np.bitwise_count(hashes ^ np.uint64(value)).min(initial=64) > APART:
+        if np.bitwise_count(hashes ^ np.uint64(value)).min(initial=64) > MIN_DISTANCE:
             hashes = np.append(hashes, np.uint64(value))
             yield data
     raise SystemExit(f"{photos} has only {len(hashes)} distinct photographs: use fewer --types")
@@ -54,7 +55,7 @@ def _drawings() -> Iterator[tuple[bytes, int]]:
 
 
 def draw(number: int) -> tuple[bytes, int]:
-    """(JPEG, hash): coloured shapes on a ground, under the grain that a camera would leave."""
+    """Draw coloured shapes with a camera's grain; returns (JPEG, perceptual hash)."""
     chance = random.Random(number)
     width, height = SIZE
     shade = lambda: tuple(chance.randrange(20, 236) for _ in range(3))  # noqa: E731
@@ -69,12 +70,12 @@ def draw(number: int) -> tuple[bytes, int]:
     field = grain[top : top + height, left : left + width, None] * chance.uniform(0.6, 1.4)
     pixels = np.clip(np.asarray(image, dtype=np.int16) + field.astype(np.int16), 0, 255)
     image = Image.fromarray(pixels.astype(np.uint8))
-    return _jpeg(image, 85), phash(image)
+    return jpeg(image, 85), phash(image)
 
 
 @cache
 def _grain() -> np.ndarray:
-    """A field of noise, coarse and fine, from which each picture takes another piece."""
+    """Return a field of coarse and fine noise, of which each picture takes a part."""
     chance = np.random.default_rng(3)
     fine = chance.normal(0, 5, (1200, 1600))
     coarse = Image.fromarray(chance.normal(0, 14, (400, 534)).astype(np.float32))
@@ -82,7 +83,7 @@ def _grain() -> np.ndarray:
 
 
 def results(seed: int, own: list[bytes], each: dict[str, int]) -> list[Result]:
-    """A type's results in a fixed order: `own` pictures, and of each kind so many others."""
+    """Return a type's results in a fixed order: `own` pictures, and so many of `each` kind."""
     chance = random.Random(seed)
     numbers = chance.sample(range(len(own)), len(own))
     take = lambda kind: [numbers.pop() for _ in range(each[kind])]  # noqa: E731
@@ -103,7 +104,7 @@ def results(seed: int, own: list[bytes], each: dict[str, int]) -> list[Result]:
 
 
 def _copy(data: bytes, number: int) -> bytes | None:
-    """The same picture recompressed, or scaled too; None where that comes out too unlike it."""
+    """Recompress a picture and maybe scale it; None if that is no longer taken for a copy."""
     made = _scaled(data, (1, 0.75, 0.6)[number % 3], 70)
     before, after = (Image.open(io.BytesIO(each)).convert("RGB") for each in (data, made))
     bits = distance(phash(before), phash(after))
@@ -113,10 +114,4 @@ def _copy(data: bytes, number: int) -> bytes | None:
 
 def _scaled(data: bytes, by: float, quality: int) -> bytes:
     image = Image.open(io.BytesIO(data)).convert("RGB")
-    return _jpeg(image.resize([round(side * by) for side in image.size]), quality)
-
-
-def _jpeg(image: Image.Image, quality: int) -> bytes:
-    out = io.BytesIO()
-    image.save(out, "JPEG", quality=quality)
-    return out.getvalue()
+    return jpeg(image.resize([round(side * by) for side in image.size]), quality)

@@ -1,17 +1,18 @@
-"""Faults put into a set of photographs on purpose, so that what finds them can be measured.
+"""Plant known faults in a set of photographs, to measure how well they are found.
 
-Everything follows from the seed: which labels are flipped, which photographs are copied and how.
+The seed determines which labels are flipped, and which photographs are copied and how.
 """
 
 import csv
-import io
 import random
 import shutil
-from collections import defaultdict
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image, ImageOps
+
+from bench.photographs import jpeg
 
 ALTERATIONS = ("crop", "resize", "recompress", "mirror", "border")
 NOT_A_SHOE = "not-a-shoe"
@@ -19,24 +20,20 @@ NOT_A_SHOE = "not-a-shoe"
 
 @dataclass(frozen=True)
 class Photo:
-    """A photograph of the faulted set.
-
-    `label`: as given, maybe wrong; `fault`: "" for none, "flip", "confused", "not-a-shoe", or the
-    name of the alteration of a copy, whose original's key is `original`.
-    """
+    """A photograph of the set, with its planted fault if it has one."""
 
     key: str
     path: Path
-    label: str
+    label: str  # as given; wrong if it was flipped
     true_label: str
     group: str
     source: str
-    fault: str = ""
-    original: str = ""
+    fault: str = ""  # or "flip", "confused", "not-a-shoe", or how a copy was altered
+    original: str = ""  # of a copy: the original's key
 
 
 def read(folder: Path) -> tuple[list[Photo], list[Photo]]:
-    """The shoes and the non-shoes that a folder's `manifest.csv` lists, in its order."""
+    """Read the shoes and the non-shoes that a folder's `manifest.csv` lists, in its order."""
     shoes, others = [], []
     with open(folder / "manifest.csv", newline="", encoding="utf-8") as lines:
         for row in csv.DictReader(lines):
@@ -53,10 +50,11 @@ def read(folder: Path) -> tuple[list[Photo], list[Photo]]:
 def plant(
     shoes: list[Photo], others: list[Photo], confused: tuple[str, str], out: Path, seed: int = 5
 ) -> list[Photo]:
-    """Shoes with 10 % of labels flipped at random, 5 % flipped between the two `confused` types
-    (or 30 % of theirs, where that is less), then 5 % altered copies and 5 % non-shoes.
+    """Flip labels, and add altered copies and non-shoes; returns all photographs, shuffled.
 
-    Copies are written to `out`. Only photographs without another fault are copied.
+    10 % of labels are flipped at random, 5 % between the two `confused` types (but at most 30 % of
+    theirs); then 5 % altered copies and 5 % non-shoes are added. Copies are written to `out`. Only
+    photographs without another fault are copied.
     """
     chance = random.Random(seed)
     types = sorted({photo.label for photo in shoes})
@@ -86,8 +84,10 @@ def plant(
 
 
 def write(photos: list[Photo], folder: Path) -> Path:
-    """Copies of the photographs and a CSV file that `manage.py import_images` reads, with the
-    labels as given; gives back the CSV's path."""
+    """Copy the photographs and write a CSV file that `manage.py import_images` reads.
+
+    It holds the labels as given. Returns its path.
+    """
     (folder / "photos").mkdir(parents=True, exist_ok=True)
     listed = folder / "faulted.csv"
     with open(listed, "w", newline="", encoding="utf-8") as lines:
@@ -97,13 +97,13 @@ def write(photos: list[Photo], folder: Path) -> Path:
             file = folder / "photos" / photo.path.name
             if not file.exists():
                 shutil.copyfile(photo.path, file)
-            group = photo.group.removeprefix(f"{photo.source}:")  # as importing will prefix it
+            group = photo.group.removeprefix(f"{photo.source}:")  # the import adds it again
             out.writerow([file.relative_to(folder), photo.label, group, photo.source])
     return listed
 
 
 def _copy(photo: Photo, how: str, path: Path, chance: random.Random) -> Photo:
-    # Drawn whether or not the file is there, so that a second run goes on alike.
+    # Made even if the file exists, so that a second run draws the same random numbers.
     data = _altered(photo.path, how, chance)
     if not path.exists():
         path.write_bytes(data)
@@ -131,14 +131,9 @@ def _altered(path: Path, how: str, chance: random.Random) -> bytes:
         thick = max(2, int(max(width, height) * chance.uniform(0.04, 0.15)))
         grey = chance.choice([0, 128, 255])
         image = ImageOps.expand(image, border=thick, fill=(grey, grey, grey))
-    out = io.BytesIO()
-    image.save(out, "JPEG", quality=quality)
-    return out.getvalue()
+    return jpeg(image, quality)
 
 
 def counts(photos: list[Photo]) -> dict[str, int]:
-    """How many photographs bear each fault."""
-    found = defaultdict(int)
-    for photo in photos:
-        found[photo.fault or "none"] += 1
-    return dict(found)
+    """Count the photographs by fault."""
+    return dict(Counter(photo.fault or "none" for photo in photos))

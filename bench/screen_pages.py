@@ -1,7 +1,7 @@
-"""The pages that `bench.screens` looks at: a name, and how one gets there.
+"""List the pages that `bench.screens` checks: the name of each, and a function that opens it.
 
-Each way takes a `bench.screens.Site` and leaves its window showing the page. The server runs in the
-same process, so that settings and rows may be changed for as long as a page is being opened.
+The function takes a `bench.screens.Site` and leaves its window showing the page. The server runs in
+the same process, so a function may change settings and rows while it opens a page.
 """
 
 import re
@@ -14,25 +14,25 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from classifier.models import Evaluation, ModelVersion, TrainingRun
-from classifier.registry import store
+from classifier.registry import serving
 from curation.models import AssessRun, Collection, Import, ShoeImage, ShoeType, Snapshot
 from curation.taxonomy.guide import Guide
 
-Way = Callable[[object], None]
+Opener = Callable[[object], None]
 PREDICTIONS = "**/api/v1/predictions/*"
-PATIENCE = 30_000  # milliseconds; a busy machine, or three tries of the page's own
-NO_ANSWER = "An-answer-cut-off"
+ANSWER_TIMEOUT = 30_000  # milliseconds: a busy machine, or the page's three attempts
+INVALID_ANSWER_ID = "An-answer-cut-off"
 
 
-def all_pages(photos: dict[str, Path]) -> dict[str, Way]:
-    """Name → way. `photos`: verdict → a photograph that gets it."""
+def all_pages(photos: dict[str, Path]) -> dict[str, Opener]:
+    """Return all pages by name. `photos`: verdict → a photograph that gets it."""
     answers = {f"answer-{verdict}": _answered(verdict) for verdict in photos}
     answers |= {f"explained-{verdict}": _explained(verdict) for verdict in photos}
     with_type = WITH_TYPE if "type" in photos else {}
     return START | answers | with_type | errors() | guide() | OTHERS | admin()
 
 
-def _at(path: str) -> Way:
+def _at(path: str) -> Opener:
     return lambda site: site.open(path)
 
 
@@ -41,7 +41,7 @@ def _at(path: str) -> Way:
 
 def _choose(site, *files) -> None:
     site.page.set_input_files("#gallery", list(files))
-    expect(site.page.locator(".answer.waiting")).to_have_count(0, timeout=PATIENCE)
+    expect(site.page.locator(".answer.waiting")).to_have_count(0, timeout=ANSWER_TIMEOUT)
 
 
 def _pdf() -> Path:
@@ -50,27 +50,27 @@ def _pdf() -> Path:
     return path
 
 
-def _answered(verdict: str) -> Way:
-    def way(site):
+def _answered(verdict: str) -> Opener:
+    def open_page(site):
         site.open()
         _choose(site, site.photos[verdict])
         site.page.locator(f'[data-verdict="{verdict}"]').wait_for()
 
-    return way
+    return open_page
 
 
-def _explained(verdict: str) -> Way:
-    def way(site):
+def _explained(verdict: str) -> Opener:
+    def open_page(site):
         _answered(verdict)(site)
         site.page.get_by_text("Why this answer?").click()
         site.page.locator(".explained").wait_for()
-        # Pictures further down come when they are looked at.
+        # Pictures further down are loaded when they are scrolled into view.
         for picture in site.page.locator(".examples img").all():
             picture.scroll_into_view_if_needed()
         site.page.wait_for_load_state("networkidle")
         site.page.evaluate("scrollTo(0, 0)")
 
-    return way
+    return open_page
 
 
 def _feedback_open(site) -> None:
@@ -79,10 +79,10 @@ def _feedback_open(site) -> None:
     site.page.get_by_label("Give the photo too.").check()
 
 
-def _say_no(site, what: str) -> None:
-    # The tick lies over the word, as in the page itself.
+def _say_no(site, name: str) -> None:
+    # force: the drawn tick covers the radio button.
     site.page.get_by_role("radio", name="No").check(force=True)
-    site.page.get_by_label("What is it?").fill(what)
+    site.page.get_by_label("What is it?").fill(name)
 
 
 def _feedback_refused(site) -> None:
@@ -129,7 +129,7 @@ def _shared_expired(site) -> None:
 
 
 def _without_script(site) -> None:
-    # Not switched off: then nothing could be looked at from within the page, either.
+    # JavaScript stays on, because the checks of `bench.screens` run in the page.
     site.page.route(re.compile(r"/static/site/.*\.js"), lambda route: route.abort())
     site.open()
 
@@ -162,11 +162,11 @@ WITH_TYPE = {
 }
 
 
-# --- what can go wrong ------------------------------------------------------------------------
+# --- errors -----------------------------------------------------------------------------------
 
 
-def errors() -> dict[str, Way]:
-    """Pages of things that did not work."""
+def errors() -> dict[str, Opener]:
+    """Return the pages that show an error."""
     return {
         "error-no-picture": _without_script_no_picture,
         "error-not-a-picture": lambda site: _choose(site.open(), _pdf()),
@@ -174,7 +174,7 @@ def errors() -> dict[str, Way]:
         "error-unreachable": _unreachable,
         "no-model": _no_model("/"),
         "no-model-guide": _no_model("/guide/"),
-        "shared-unknown": _at(reverse("past-answer", args=[NO_ANSWER])),
+        "shared-unknown": _at(reverse("past-answer", args=[INVALID_ANSWER_ID])),
         "not-found": _at("/guide/spaceships/"),
     }
 
@@ -193,8 +193,8 @@ def _unreachable(site) -> None:
     site.page.locator(".failed").wait_for()
 
 
-def _no_model(path: str) -> Way:
-    def way(site):
+def _no_model(path: str) -> Opener:
+    def open_page(site):
         active = ModelVersion.objects.filter(active=True)
         keys = list(active.values_list("pk", flat=True))
         active.update(active=False)
@@ -203,17 +203,17 @@ def _no_model(path: str) -> Way:
         finally:
             ModelVersion.objects.filter(pk__in=keys).update(active=True)
 
-    return way
+    return open_page
 
 
 # --- the guide and the rest -------------------------------------------------------------------
 
 
-def guide() -> dict[str, Way]:
-    """The guide's pages."""
-    rows, learnt = Guide().types(), {each.slug for each in store.active().model.classes}
+def guide() -> dict[str, Opener]:
+    """Return the guide's pages."""
+    rows, learnt = Guide().types(), {each.slug for each in serving.active().model.classes}
     known = next(row for row in rows if row.slug in learnt)
-    ways = {
+    pages = {
         "guide": _at("/guide/"),
         "guide-opened": _guide_opened,
         "guide-found": _at("/guide/?q=boot"),
@@ -223,8 +223,8 @@ def guide() -> dict[str, Way]:
     }
     unknown = next((row for row in rows if row.slug not in learnt), None)
     if unknown:
-        ways["guide-type-not-learnt"] = _at(reverse("guide-type", args=[unknown.slug]))
-    return ways
+        pages["guide-type-not-learnt"] = _at(reverse("guide-type", args=[unknown.slug]))
+    return pages
 
 
 def _guide_opened(site) -> None:
@@ -256,36 +256,36 @@ OTHERS = {
 # --- the admin --------------------------------------------------------------------------------
 
 
-def admin() -> dict[str, Way]:
-    """The admin's pages that have templates of the project, or show its own rows."""
+def admin() -> dict[str, Opener]:
+    """Return the admin's pages that have templates of the project or show its rows."""
     names = ["index", "curation_queue", "curation_board", "curation_agreement", "curation_undo"]
     names += ["curation_undo_span", "curation_import_upload", "curation_bulk", "curation_purge"]
     names += ["curation_snapshot_compare"]
-    ways = {f"admin-{name.removeprefix('curation_')}": _admin(name) for name in names}
+    pages = {f"admin-{name.removeprefix('curation_')}": _admin(name) for name in names}
     for model in (ShoeImage, Import, Collection, Snapshot, ShoeType, AssessRun, TrainingRun,
                   ModelVersion, Evaluation):  # fmt: skip
         kind = f"{model._meta.app_label}_{model._meta.model_name}"
-        ways[f"admin-{model._meta.model_name}-list"] = _admin(f"{kind}_changelist")
+        pages[f"admin-{model._meta.model_name}-list"] = _admin(f"{kind}_changelist")
         row = model.objects.order_by("pk").first()
         if row:
-            ways[f"admin-{model._meta.model_name}"] = _admin(f"{kind}_change", row.pk)
+            pages[f"admin-{model._meta.model_name}"] = _admin(f"{kind}_change", row.pk)
     for name in ("curation_collection_add", "classifier_trainingrun_add"):
-        ways[f"admin-{name.split('_', 1)[1]}".replace("_", "-")] = _admin(name)
-    ways["admin-feedback-list"] = _admin("classifier_feedback_changelist")
-    ways["admin-token-list"] = _admin("classifier_accesstoken_changelist")
-    ways["admin-token-add"] = _admin("classifier_accesstoken_add")
-    ways["admin-token-made"] = _token_made
+        pages[f"admin-{name.split('_', 1)[1]}".replace("_", "-")] = _admin(name)
+    pages["admin-feedback-list"] = _admin("classifier_feedback_changelist")
+    pages["admin-token-list"] = _admin("classifier_accesstoken_changelist")
+    pages["admin-token-add"] = _admin("classifier_accesstoken_add")
+    pages["admin-token-made"] = _token_made
     merged = ShoeType.objects.filter(kind="type").first()
-    ways["admin-merge"] = _admin("curation_merge", merged.pk)
-    return ways
+    pages["admin-merge"] = _admin("curation_merge", merged.pk)
+    return pages
 
 
-def _admin(name: str, *args) -> Way:
-    def way(site):
+def _admin(name: str, *args) -> Opener:
+    def open_page(site):
         site.open(reverse(f"admin:{name}", args=args))
         site.page.wait_for_load_state("networkidle")
 
-    return way
+    return open_page
 
 
 def _token_made(site) -> None:
