@@ -6,22 +6,21 @@ from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
 from django.shortcuts import redirect
-from django.urls import path, reverse
+from django.urls import reverse
 from django.utils.html import format_html
 
-from curation import queue
-from curation.admin.decisions import DECIDE, let_in, page
+from curation.admin.permissions import DECIDE
 from curation.decisions import bulk
 from curation.models import Review, ShoeImage, ShoeType
+from curation.queue.filter import FACETS, Filter
+from shoeproject.admin_pages import AdminPages, admin_page, show_errors
 from shoeproject.errors import ProjectError
-from shoeproject.jobs.admin import show_error
 
 
-class Keys(forms.CharField):
-    """Primary keys of images, comma-separated."""
+class PrimaryKeysField(forms.CharField):
+    """Primary keys of images, comma-separated, as many as the installation allows."""
 
     def clean(self, value):
-        """A list of numbers, no longer than the installation allows."""
         parts = [part for part in super().clean(value).split(",") if part]
         if not all(part.isascii() and part.isdecimal() and len(part) < 18 for part in parts):
             raise ValidationError("Images are named by numbers, with commas between.")
@@ -34,7 +33,7 @@ class Keys(forms.CharField):
 
 
 class BulkForm(forms.Form):
-    """The label, and which images: a list, or the address of a view of the queue."""
+    """The label, and which images: a list, or the query string of a view of the queue."""
 
     label = forms.ModelChoiceField(
         ShoeType.objects.filter(merged_into=None), empty_label="Choose a label"
@@ -44,88 +43,78 @@ class BulkForm(forms.Form):
         required=False,
         help_text="Kept in each image's history",
     )
-    images = Keys(required=False, widget=forms.HiddenInput)
+    images = PrimaryKeysField(required=False, widget=forms.HiddenInput)
     filter = forms.CharField(required=False, widget=forms.HiddenInput)
     expected = forms.CharField(required=False)
 
     def chosen(self):
-        """The images as a queryset, and what they are in words; raises `QueueError`."""
+        """Return the images as a queryset, and what they are in words; raises `QueueError`."""
         if keys := self.fields["images"].clean(self.data.get("images", "")):
             return ShoeImage.objects.filter(pk__in=keys), f"{len(keys)} images chosen one by one"
-        chosen = queue.Filter.from_query(QueryDict(self.data.get("filter", "")))
-        return chosen.images(), filter_words(chosen)
+        chosen = Filter.from_query(QueryDict(self.data.get("filter", "")))
+        parts = [
+            f"{words}: {' or '.join(chosen.choices(name))}"
+            for name, words in FACETS.items()
+            if chosen.choices(name)
+        ]
+        parts += ["label doubtful"] * chosen.doubtful
+        return chosen.images(), "The queue, " + ("; ".join(parts) or "all that needs a look")
 
 
-def filter_words(chosen: queue.Filter) -> str:
-    """A view of the queue in words."""
-    parts = [
-        f"{words}: {' or '.join(chosen.choices(name))}"
-        for name, words in queue.FACETS.items()
-        if chosen.choices(name)
-    ]
-    parts += ["label doubtful"] * chosen.doubtful
-    return "The queue, " + ("; ".join(parts) or "all that needs a look")
-
-
-class BulkPages:
-    """Mixed into the admin of images."""
-
-    def get_urls(self):
-        """The page's address, before the admin's own."""
-        view = self.admin_site.admin_view(self.bulk_page)
-        return [path("bulk/", view, name="curation_bulk"), *super().get_urls()]
+class BulkPages(AdminPages):
+    """Mixin for the admin of images."""
 
     @admin.action(
         description="Relabel all in one go, without looking at each", permissions=["change"]
     )
     def bulk_relabel(self, request, queryset):
-        """Ask for the label, and show what it would change."""
         keys = ",".join(str(pk) for pk in queryset.order_by().values_list("pk", flat=True))
         return self._bulk(request, BulkForm({"images": keys}), ask=True)
 
+    @admin_page("bulk/", "bulk", DECIDE)
     def bulk_page(self, request):
-        """Asked with a view of the queue as its address, or sent by the page itself."""
-        let_in(request, DECIDE)
+        """Take a view of the queue as the query string (GET), or the page's own form (POST)."""
         if request.method == "POST":
-            form = BulkForm(request.POST)
-            return self._bulk(request, form, sent="do" in request.POST)
-        sent = request.GET.copy()
-        label = sent.pop("label", [None])[-1]
-        if not sent:
-            return page(self, request, "bulk_relabel", "Relabel in bulk", nothing=True)
+            return self._bulk(request, BulkForm(request.POST), confirmed="do" in request.POST)
+        query = request.GET.copy()
+        label = query.pop("label", [None])[-1]
+        if not query:
+            return self._render_bulk(request, nothing=True)
         chosen = ShoeType.objects.filter(slug=label or "", merged_into=None).first()
-        data = {"filter": sent.urlencode(), "label": chosen and chosen.pk}
+        data = {"filter": query.urlencode(), "label": chosen and chosen.pk}
         return self._bulk(request, BulkForm(data), ask=not label)
 
-    def _bulk(self, request, form, *, ask=False, sent=False):
-        """Ask, or show what would change, or change it."""
-        context = {"ask": ask}
+    def _bulk(self, request, form, *, ask=False, confirmed=False):
+        """Ask for the label, or show what would change, or, once `confirmed`, change it."""
+        context = {}
         try:
             images, words = form.chosen()
             context |= {"words": words, "number": images.count()}
             if not ask and form.is_valid():
                 label = form.cleaned_data["label"]
-                if sent:
+                if confirmed:
                     return self._relabel(request, form, images, label)
                 context["shown"] = bulk.preview(images, label)
         except ValidationError as error:
-            context |= {"error": " ".join(error.messages)}
+            context["error"] = " ".join(error.messages)
         except ProjectError as error:
-            context |= {"error": error.detail}
+            context["error"] = error.detail
         form = BulkForm(initial=form.data) if ask else form
-        return page(self, request, "bulk_relabel", "Relabel in bulk", form=form, **context)
+        return self._render_bulk(request, form=form, **context)
 
     def _relabel(self, request, form, images, label):
-        data = form.cleaned_data
         number = bulk.preview(images, label).images
-        try:
+        with show_errors(self, request):
+            data = form.cleaned_data
             bulk.relabel(images, label, request.user, data["expected"], note=data["note"])
-        except ProjectError as error:
-            show_error(self, request, error)
-            return self._bulk(request, form)
-        said = format_html(
-            '{} images are “{}” now, in one step. <a href="{}">Undo</a>',
-            number, label, reverse("admin:curation_undo"),
-        )  # fmt: skip
-        self.message_user(request, said, messages.SUCCESS)
-        return redirect("admin:curation_shoeimage_changelist")
+            message = format_html(
+                '{} images are “{}” now, in one step. <a href="{}">Undo</a>',
+                number, label, reverse("admin:curation_undo"),
+            )  # fmt: skip
+            self.message_user(request, message, messages.SUCCESS)
+            return redirect("admin:curation_shoeimage_changelist")
+        return self._bulk(request, form)
+
+    def _render_bulk(self, request, **context):
+        template = "admin/curation/bulk_relabel.html"
+        return self.render_page(request, template, "Relabel in bulk", **context)

@@ -1,4 +1,4 @@
-"""Admin pages of the guide."""
+"""Admin of the guide: categories and types."""
 
 from django import forms
 from django.contrib import admin
@@ -9,7 +9,7 @@ from curation.models import Category, ShoeType
 
 
 class LinesField(forms.CharField):
-    """A list of sentences, edited one on a line."""
+    """A list of sentences, edited as text with one on each line; empty lines are left out."""
 
     widget = forms.Textarea(attrs={"rows": 5, "cols": 90})
 
@@ -17,15 +17,12 @@ class LinesField(forms.CharField):
         super().__init__(required=False, help_text="One on a line.", **kwargs)
 
     def prepare_value(self, value):
-        """List → text."""
         return "\n".join(value) if isinstance(value, list) else value
 
     def to_python(self, value):
-        """Text → list, empty lines left out."""
         return [line.strip() for line in (value or "").splitlines() if line.strip()]
 
     def has_changed(self, initial, data):
-        """Compare the lists, not the text."""
         return self.to_python(data) != (initial or [])
 
 
@@ -41,23 +38,21 @@ class ShoeTypeForm(forms.ModelForm):
 
 @admin.register(Category)
 class CategoryAdmin(admin.ModelAdmin):
-    """Categories: rename and order them."""
+    """Categories: rename and order them. They come with the project, and models know them."""
 
     list_display = ["name", "slug", "position"]
     readonly_fields = ["slug"]
 
     def has_add_permission(self, request):
-        """Categories come with the project."""
         return False
 
     def has_delete_permission(self, request, obj=None):
-        """Models know them."""
         return False
 
 
 @admin.register(ShoeType)
 class ShoeTypeAdmin(MergePages, admin.ModelAdmin):
-    """Types: their text is the guide's."""
+    """Types, with the guide's text. One that is no longer wanted is merged, never deleted."""
 
     form = ShoeTypeForm
     list_display = ["name", "category", "kind", "slug", "image_count", "merged_into"]
@@ -79,18 +74,16 @@ class ShoeTypeAdmin(MergePages, admin.ModelAdmin):
     ]
 
     def get_readonly_fields(self, request, obj=None):
-        """A slug is chosen once."""
+        # Models and history refer to a type by its slug, so it never changes.
         return [*self.readonly_fields, "slug"] if obj else self.readonly_fields
 
     def get_queryset(self, request):
-        """With the number of images."""
         return super().get_queryset(request).annotate(image_count=Count("images"))
 
     @admin.display(description="images", ordering="image_count")
     def image_count(self, shoe_type):
-        """Images that carry this label, rejected ones too."""
+        """Return how many images have this label, rejected ones too."""
         return shoe_type.image_count
 
     def has_delete_permission(self, request, obj=None):
-        """Models and history know them; a type that is no longer wanted is merged."""
         return False

@@ -1,22 +1,23 @@
-"""Admin pages of images and of what was decided about them."""
+"""Admin of images and of the history of decisions on them."""
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
 from django.core.files.storage import storages
 from django.http import FileResponse, Http404
-from django.urls import path, reverse
+from django.urls import reverse
 from django.utils.html import format_html
 
 from curation.admin.bulk import BulkPages
-from curation.admin.decisions import PURGE, DecisionPages
-from curation.admin.image_detail import ReviewInline, StoryPages
+from curation.admin.decisions import DecisionPages
+from curation.admin.image_detail import ImageDetailPages, ReviewInline
 from curation.admin.purge import PurgePages
 from curation.admin.queue import QueuePages
-from curation.decisions import decide
+from curation.decisions import decide, undo
 from curation.models import Review, ShoeImage, ShoeType
-from shoeproject.errors import ProjectError
-from shoeproject.jobs.admin import ReadOnlyAdmin, show_error
+from shoeproject.admin_pages import ReadOnlyAdmin, admin_page, show_errors
+
+HIDDEN = {"id", "band0", "band1", "band2", "band3", "given_key", "reasons", "priority"}
 
 
 class RelabelForm(ActionForm):
@@ -27,9 +28,9 @@ class RelabelForm(ActionForm):
 
 @admin.register(ShoeImage)
 class ShoeImageAdmin(
-    StoryPages, DecisionPages, BulkPages, PurgePages, QueuePages, admin.ModelAdmin
+    ImageDetailPages, DecisionPages, BulkPages, PurgePages, QueuePages, admin.ModelAdmin
 ):
-    """Images: look, filter, decide."""
+    """Images: look, filter, decide. Label and state change by decisions only, the rest never."""
 
     action_form = RelabelForm
     change_list_template = "admin/curation/image_change_list.html"
@@ -44,41 +45,22 @@ class ShoeImageAdmin(
     list_per_page = 50
     search_fields = ["sha256", "group", "title"]
     show_full_result_count = False
+    readonly_fields = [f.name for f in ShoeImage._meta.fields if f.name not in HIDDEN]
+    fieldsets = [("Everything known", {"classes": ["collapse"], "fields": readonly_fields})]
     inlines = [ReviewInline]
 
     class Media:
         css = {"all": ["admin/job-progress.css", "admin/decisions.css"]}
 
-    def get_fieldsets(self, request, obj=None):
-        """Everything known of the image, folded; what matters is told above it."""
-        fields = self.get_readonly_fields(request, obj)
-        return [("Everything known", {"classes": ["collapse"], "fields": fields})]
-
-    def get_readonly_fields(self, request, obj=None):
-        """Label and state change by decisions only, the rest never."""
-        hidden = {"id", "band0", "band1", "band2", "band3", "given_key", "reasons", "priority"}
-        return [f.name for f in ShoeImage._meta.fields if f.name not in hidden]
-
-    def changelist_view(self, request, extra_context=None):
-        """The list, with links to the pages about decisions."""
-        may = {"may_purge": request.user.has_perm(PURGE)}
-        return super().changelist_view(request, {**(extra_context or {}), **may})
-
     def has_add_permission(self, request):
-        """Images come in by imports and collections."""
         return False
 
     def has_delete_permission(self, request, obj=None):
-        """Nothing leaves but by an explicit purge."""
         return False
 
-    def get_urls(self):
-        """The admin's addresses, and the picture's."""
-        view = self.admin_site.admin_view(self.picture_view)
-        return [path("<int:pk>/picture/", view, name="curation_picture"), *super().get_urls()]
-
+    @admin_page("<int:pk>/picture/", "picture")
     def picture_view(self, request, pk):
-        """The stored picture, for those who may see images."""
+        """Serve the stored picture to people who may see images."""
         image = self.get_object(request, pk)
         if image is None or not image.file_name or not self.has_view_permission(request, image):
             raise Http404
@@ -91,7 +73,6 @@ class ShoeImageAdmin(
 
     @admin.display(description="picture")
     def thumbnail(self, image):
-        """Small, loaded when it comes into view."""
         if not image.file_name:
             return "removed"
         return format_html(
@@ -102,23 +83,19 @@ class ShoeImageAdmin(
 
     @admin.display(description="SHA-256", ordering="sha256")
     def short(self, image):
-        """Enough digits to tell images apart."""
         return image.sha256[:12]
 
     @admin.display(ordering="shorter_side")
     def size(self, image):
-        """In pixels, as received."""
-        # Joined by no-break spaces, so that a narrow column does not stack them.
+        # No-break spaces keep a narrow column from stacking the numbers.
         return f"{image.width}\u00a0×\u00a0{image.height}"
 
     @admin.action(description="Confirm: the label is right", permissions=["change"])
     def confirm_images(self, request, queryset):
-        """Confirm what was looked at."""
         self._decide(request, decide.confirm, queryset)
 
     @admin.action(description="Relabel with the label chosen", permissions=["change"])
     def relabel_images(self, request, queryset):
-        """Give each the label chosen beside the action."""
         label = ShoeType.objects.filter(pk=request.POST.get("label") or None).first()
         if label is None:
             self.message_user(request, "Choose a label beside the action.", messages.ERROR)
@@ -127,35 +104,27 @@ class ShoeImageAdmin(
 
     @admin.action(description="Reject: of no use", permissions=["change"])
     def reject_images(self, request, queryset):
-        """Reject; they never come in again."""
         self._decide(request, decide.reject, queryset)
 
     @admin.action(description="Restore rejected images", permissions=["change"])
     def restore_images(self, request, queryset):
-        """Back to unreviewed."""
         self._decide(request, decide.restore, queryset)
 
     @admin.action(
         description="Undo the steps these images were last decided in", permissions=["change"]
     )
     def undo_last(self, request, queryset):
-        """Take back, whole, the steps that hold the newest decision on each image."""
-        try:
-            undone = decide.undo_on(queryset, request.user)
-        except ProjectError as error:
-            show_error(self, request, error)
-        else:
-            level = messages.SUCCESS if undone else messages.WARNING
-            said = f"{undone} decisions undone." if undone else "Nobody has decided on these yet."
-            self.message_user(request, said, level)
+        with show_errors(self, request):
+            if undone := undo.undo_on(queryset, request.user):
+                self.message_user(request, f"{undone} decisions undone.", messages.SUCCESS)
+            else:
+                message = "Nobody has decided on these yet."
+                self.message_user(request, message, messages.WARNING)
 
     def _decide(self, request, decision, queryset, *details):
         number = queryset.count()
-        try:
+        with show_errors(self, request):
             decision(queryset, *details, by=request.user)
-        except ProjectError as error:
-            show_error(self, request, error)
-        else:
             self.message_user(request, f"{number} decided; “Undo” takes it back.", messages.SUCCESS)
 
 

@@ -1,16 +1,14 @@
-"""Admin page that merges one type into another, and takes that back."""
+"""Admin page that merges one type into another, and undoes that."""
 
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import path
 
-from curation.admin.decisions import DECIDE, page
+from curation.admin.permissions import DECIDE
 from curation.decisions import merge
 from curation.models import ShoeType
-from shoeproject.errors import ProjectError
-from shoeproject.jobs.admin import show_error
+from shoeproject.admin_pages import AdminPages, admin_page, form_errors, show_errors, submitted
 
 
 class MergeForm(forms.Form):
@@ -28,75 +26,61 @@ class MergeForm(forms.Form):
         field.queryset = field.queryset.exclude(pk=merged.pk)
 
     def clean(self):
-        """Two types that can be merged."""
         data = super().clean()
         if not self.errors:
-            try:
-                self.shown = merge.preview(self.merged, data["into"])
-            except ProjectError as error:
-                raise forms.ValidationError(error.detail) from error
+            with form_errors():
+                self.preview = merge.preview(self.merged, data["into"])
         return data
 
 
-class MergePages:
-    """Mixed into the admin of types."""
+class MergePages(AdminPages):
+    """Mixin for the admin of types."""
 
-    change_form_template = "admin/curation/merge_change_form.html"
+    change_form_template = "admin/curation/type_change_form.html"
 
-    def get_urls(self):
-        """The page's address, before the admin's own."""
-        view = self.admin_site.admin_view(self.merge_page)
-        return [path("<int:pk>/merge/", view, name="curation_merge"), *super().get_urls()]
-
-    def change_view(self, request, object_id, form_url="", extra_context=None):
-        """The type's page, with a button."""
-        shoe_type = self.get_object(request, object_id)
+    def render_change_form(self, request, context, **kwargs):
+        shoe_type = kwargs["obj"]
         mergeable = shoe_type is not None and shoe_type.kind == ShoeType.Kind.TYPE
-        context = {**(extra_context or {}), "may_merge": mergeable and self._may_merge(request)}
-        return super().change_view(request, object_id, form_url, context)
+        context["may_merge"] = mergeable and self._may_merge(request)
+        return super().render_change_form(request, context, **kwargs)
 
     def _may_merge(self, request):
         return self.has_change_permission(request) and request.user.has_perm(DECIDE)
 
+    @admin_page("<int:pk>/merge/", "merge")
     def merge_page(self, request, pk):
-        """Choose and look (GET), merge or take back (POST)."""
+        """Choose a type and show what would change (GET); merge, or undo the merge (POST)."""
         if not self._may_merge(request):
             raise PermissionDenied
         merged = get_object_or_404(ShoeType, pk=pk)
-        sent = request.POST if request.method == "POST" else request.GET
-        form = MergeForm(merged, sent if "into" in sent else None)
         if "undo" in request.POST:
             return self._unmerge(request, merged)
-        good = form.is_bound and form.is_valid()
-        if good and request.method == "POST":
-            return self._merge(request, merged, form)
+        form = MergeForm(merged, submitted(request, "into"))
+        valid = form.is_bound and form.is_valid()
+        if valid and request.method == "POST":
+            return self._merge(request, merged, form.cleaned_data["into"])
         late = merge.preview(merged, merged.survivor()) if merged.merged_into_id else None
-        return page(
-            self, request, "merge_type", f"Merge “{merged}”", merged=merged, form=form,
-            shown=form.shown if good else None, late=late and late.labels + late.proposals,
+        return self.render_page(
+            request, "admin/curation/merge_type.html", f"Merge “{merged}”", merged=merged,
+            form=form, shown=form.preview if valid else None,
+            late=late and late.labels + late.proposals,
         )  # fmt: skip
 
-    def _merge(self, request, merged, form):
-        try:
-            done = merge.merge(merged, form.cleaned_data["into"], request.user)
-        except ProjectError as error:
-            show_error(self, request, error)
-        else:
-            said = (
+    def _merge(self, request, merged, into):
+        with show_errors(self, request):
+            done = merge.merge(merged, into, request.user)
+            message = (
                 f"“{merged}” is merged into “{done.into}”: {done.labels} images have its label, "
                 f"{done.proposals} are proposed as it."
             )
-            self.message_user(request, said, messages.SUCCESS)
+            self.message_user(request, message, messages.SUCCESS)
         return redirect("admin:curation_merge", merged.pk)
 
     def _unmerge(self, request, merged):
-        try:
+        with show_errors(self, request):
             done = merge.unmerge(merged, request.user)
-        except ProjectError as error:
-            show_error(self, request, error)
-        else:
-            said = f"The merge is undone: {len(done.images)} images are as they were."
+            message = f"The merge is undone: {len(done.images)} images are as they were."
             if done.overtaken:
-                said += f" {len(done.overtaken)} keep what was decided on them since."
-            self.message_user(request, said, messages.SUCCESS)
+                message += f" {len(done.overtaken)} keep what was decided on them since."
+            self.message_user(request, message, messages.SUCCESS)
         return redirect("admin:curation_shoetype_change", merged.pk)

@@ -1,35 +1,29 @@
-"""Admin pages of assessments, findings and work lists."""
+"""Admin of assess runs, assessments, findings and work lists."""
 
 from django.contrib import admin
 from django.urls import reverse
 from django.utils.html import format_html_join
 
 from curation.models import Assessment, AssessRun, CurrentAssessRun, Finding, WorkList
-from shoeproject.jobs.admin import JobAdmin, ReadOnlyAdmin
+from shoeproject.admin_pages import ReadOnlyAdmin
+from shoeproject.jobs.admin import JobAdmin
 
 
 @admin.register(AssessRun)
 class AssessRunAdmin(JobAdmin):
-    """Assessments: a model looks at every image."""
+    """Assess runs: a model looks at every image."""
 
     list_display = ["__str__", "state", "progress", "images", "findings", "asked_by", "created_at"]
     input_fields = ("embedding",)
     result_fields = ("model_name", "images", "found", "overlap", "took")
 
-    def save_model(self, request, obj, form, change):
-        """Queue it."""
-        obj.asked_by = request.user
-        super().save_model(request, obj, form, change)
-        obj.ring()
-
     @admin.display
     def findings(self, run):
-        """How many."""
         return sum(run.report["reasons"].values()) if run.report else "–"
 
     @admin.display(description="findings")
     def found(self, run):
-        """How many, by reason, each a way into the queue."""
+        """Return the findings of each reason, linked to the queue."""
         if not run.report:
             return "–"
         queue = reverse("admin:curation_queue")
@@ -44,7 +38,7 @@ class AssessRunAdmin(JobAdmin):
 
     @admin.display(description="types hard to tell apart")
     def overlap(self, run):
-        """The pairs with the most images in doubt."""
+        """Return the pairs of types with the most images in doubt."""
         if not run.report:
             return "–"
         if not run.report["labels_judged"]:
@@ -52,14 +46,11 @@ class AssessRunAdmin(JobAdmin):
                 "The labels could not be judged: that needs two types with images of two different "
                 "things each."
             )
-        rows = run.report["overlapping"][:10]
-        return format_html_join(
-            "", "<p>{} and {}: {} images</p>", ((a, b, number) for a, b, number in rows)
-        ) or "none"  # fmt: skip
+        pairs = run.report["overlapping"][:10]
+        return format_html_join("", "<p>{} and {}: {} images</p>", pairs) or "none"
 
     @admin.display(description="what it took")
     def took(self, run):
-        """Seconds, and what was left out."""
         if not run.report:
             return "–"
         seconds, unreadable = run.report["seconds"], run.report["unreadable"]
@@ -72,7 +63,7 @@ class AssessRunAdmin(JobAdmin):
 
 @admin.register(CurrentAssessRun)
 class CurrentAssessRunAdmin(ReadOnlyAdmin):
-    """Which assess run counts."""
+    """The assess run whose findings count."""
 
     list_display = ["run"]
 
@@ -106,7 +97,6 @@ class WorkListAdmin(admin.ModelAdmin):
     exclude = ["created_by"]
 
     def save_model(self, request, obj, form, change):
-        """Remember who made it."""
         if not change:
             obj.created_by = request.user
         super().save_model(request, obj, form, change)

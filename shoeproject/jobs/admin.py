@@ -1,16 +1,16 @@
-"""Base classes of the admin: jobs with progress, pause, resume and cancel; read-only rows."""
+"""Base class of the admin of jobs: progress, pause, resume and cancel."""
 
 from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
-from shoeproject.errors import ProjectError
+from shoeproject.admin_pages import show_errors
 from shoeproject.jobs import OPEN_STATES, TRANSITIONS, Job, State
 
 # What a person may do with a job: method of Job → the state it leads to, its name in the message.
@@ -20,24 +20,6 @@ JOB_ACTIONS = {
     "cancel": (State.CANCELLED, "cancelled"),
 }
 JOB_FIELDS = ("state", "progress", "error", "asked_by", "created_at", "started_at", "finished_at")
-
-
-def show_error(modeladmin: admin.ModelAdmin, request: HttpRequest, error: ProjectError) -> None:
-    """Show a project error as a message on the next admin page."""
-    modeladmin.message_user(request, error.detail, messages.ERROR)
-
-
-class ReadOnlyAdmin(admin.ModelAdmin):
-    """Admin of rows that the project writes and people only read."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
 
 class JobAdmin(admin.ModelAdmin):
@@ -68,6 +50,11 @@ class JobAdmin(admin.ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        obj.asked_by = request.user
+        super().save_model(request, obj, form, change)
+        obj.ring()
 
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}"
@@ -162,11 +149,9 @@ class JobAdmin(admin.ModelAdmin):
     def _apply(self, request: HttpRequest, queryset: QuerySet, action: str) -> None:
         changed = 0
         for job in queryset:
-            try:
+            with show_errors(self, request):
                 getattr(job, action)()
                 changed += 1
-            except ProjectError as error:
-                show_error(self, request, error)
         if changed:
             self.message_user(request, f"{changed} {JOB_ACTIONS[action][1]}.", messages.SUCCESS)
 

@@ -3,8 +3,9 @@
 import pytest
 from django.urls import reverse
 
-from curation.decisions import decide, merge
-from curation.issues import findings
+from curation.decisions import decide, merge, undo
+from curation.issues import findings, write
+from curation.issues.new_finding import NewFinding
 from curation.models import Assessment, AssessRun, Finding, Purge, Review, ShoeImage, ShoeType
 from curation.snapshots import freeze
 from tests.factories import row, shoe_type, stored_image
@@ -78,23 +79,23 @@ def test_the_list_links_what_a_person_may_do(client, kim, member):
     assert at("purge") in text(client.get(at("shoeimage_changelist")))
 
 
-# --- the image's own page
+# --- the change page of an image
 
 
 @pytest.fixture
-def told(images, kim):
-    """An image about which there is a lot to tell."""
+def busy_image(images, kim):
+    """An image with an assessment, findings and copies."""
     image, copy, other = images
     run = AssessRun.objects.create()
-    findings.record(
+    write.record(
         run,
         [
-            findings.Found(image.pk, "label-issue", 0.9, suggested="uggs"),
-            findings.Found(image.pk, "near-duplicate", 0.8, other=copy.sha256),
-            findings.Found(other.pk, "exact-duplicate", 1.0, other=image.sha256),
+            NewFinding(image.pk, "label-issue", 0.9, suggested="uggs"),
+            NewFinding(image.pk, "near-duplicate", 0.8, other=copy.sha256),
+            NewFinding(other.pk, "exact-duplicate", 1.0, other=image.sha256),
         ],
     )
-    findings.publish(run)
+    write.publish(run)
     Assessment.objects.create(
         run=run, image=image, top=[["uggs", 0.83], ["loafers", 0.1]], suggested="uggs"
     )
@@ -102,94 +103,94 @@ def told(images, kim):
     return image
 
 
-def test_an_image_tells_its_story(client, told, images, member):
-    decide.undo(decide.reject([told], member("Curator", name="lee")), member(name="ann"))
-    shown = text(client.get(at("shoeimage_change", told.pk)))
-    for said in (
+def test_the_page_of_an_image_shows_findings_copies_and_history(client, busy_image, images, member):
+    undo.undo_batch(decide.reject([busy_image], member("Curator", name="lee")), member(name="ann"))
+    shown = text(client.get(at("shoeimage_change", busy_image.pk)))
+    for words in (
         "Probably another type: Uggs", "A copy: cut, scaled", "83 %", "Loafers",
         "should stay instead of this one", "should go, this one stays",
         at("shoeimage_change", images[1].pk), at("shoeimage_change", images[2].pk),
         "unreviewed → rejected", "by ann", "undone: “rejected”",
     ):  # fmt: skip
-        assert said in shown, said
+        assert words in shown, words
     assert at("purge") not in shown
 
 
-def test_an_image_that_nobody_assessed_tells_that(client, images, kim):
+def test_an_image_that_nobody_assessed_says_so(client, images, kim):
     shown = text(client.get(at("shoeimage_change", images[0].pk)))
     assert "not assessed yet" in shown
     assert "Nothing." in shown
 
 
-def test_kept_on_purpose_is_a_button_that_can_be_taken_back(client, told, kim):
-    finding = Finding.objects.get(image=told, reason="label-issue")
-    client.post(at("keep", told.pk, finding.pk))
+def test_kept_on_purpose_is_a_button_that_can_be_taken_back(client, busy_image, kim):
+    finding = Finding.objects.get(image=busy_image, reason="label-issue")
+    client.post(at("keep", busy_image.pk, finding.pk))
     finding.refresh_from_db()
     assert (finding.outcome, finding.silenced_by) == ("kept", kim)
-    assert "Say it again" in text(client.get(at("shoeimage_change", told.pk)))
-    client.post(at("keep", told.pk, finding.pk), {"again": "1"})
+    assert "Say it again" in text(client.get(at("shoeimage_change", busy_image.pk)))
+    client.post(at("keep", busy_image.pk, finding.pk), {"again": "1"})
     finding.refresh_from_db()
     assert finding.silenced_at is None
-    assert client.get(at("keep", told.pk, finding.pk)).status_code == 403
+    assert client.get(at("keep", busy_image.pk, finding.pk)).status_code == 403
 
 
-def test_a_finding_that_a_decision_answered_has_no_button_of_its_own(client, told, kim):
-    decide.confirm([told], kim)
-    finding = Finding.objects.get(image=told, reason="label-issue")
-    assert "Say it again" not in text(client.get(at("shoeimage_change", told.pk)))
-    client.post(at("keep", told.pk, finding.pk), {"again": "1"})
+def test_a_finding_that_a_decision_answered_has_no_button_of_its_own(client, busy_image, kim):
+    decide.confirm([busy_image], kim)
+    finding = Finding.objects.get(image=busy_image, reason="label-issue")
+    assert "Say it again" not in text(client.get(at("shoeimage_change", busy_image.pk)))
+    client.post(at("keep", busy_image.pk, finding.pk), {"again": "1"})
     finding.refresh_from_db()
     assert finding.outcome == "kept"
 
 
-def test_the_buttons_decide_on_the_image_as_it_was_seen(client, told, kim, member):
-    page = client.get(at("shoeimage_change", told.pk))
+def test_the_buttons_decide_on_the_image_as_it_was_seen(client, busy_image, kim, member):
+    page = client.get(at("shoeimage_change", busy_image.pk))
     assert list(page.context["buttons"]) == ["confirm", "relabel", "reject", "leave"]
-    decide.confirm([told], member("Curator", name="lee"))
+    decide.confirm([busy_image], member("Curator", name="lee"))
     sent = {"action": "relabel", "label": "uggs", "seen": page.context["seen"]}
-    after = client.post(at("decide", told.pk), sent, follow=True)
+    after = client.post(at("decide", busy_image.pk), sent, follow=True)
     assert "since you opened the page" in text(after)
-    client.post(at("decide", told.pk), {**sent, "seen": after.context["seen"]})
-    told.refresh_from_db()
-    assert told.label == shoe_type("uggs")
+    client.post(at("decide", busy_image.pk), {**sent, "seen": after.context["seen"]})
+    busy_image.refresh_from_db()
+    assert busy_image.label == shoe_type("uggs")
 
 
-def test_a_decision_that_makes_no_sense_is_said(client, told, kim):
-    page = client.post(at("decide", told.pk), {"action": "leave"}, follow=True)
+def test_an_incomplete_decision_is_refused_in_words(client, busy_image, kim):
+    page = client.post(at("decide", busy_image.pk), {"action": "leave"}, follow=True)
     assert "Write a note" in text(page)
-    page = client.post(at("decide", told.pk), {"action": "relabel"}, follow=True)
+    page = client.post(at("decide", busy_image.pk), {"action": "relabel"}, follow=True)
     assert "Choose the label" in text(page)
-    assert client.post(at("decide", told.pk), {"action": "purge"}).status_code == 404
+    assert client.post(at("decide", busy_image.pk), {"action": "purge"}).status_code == 404
 
 
-def test_who_only_looks_has_no_buttons(client, told, member):
+def test_who_only_looks_has_no_buttons(client, busy_image, member):
     client.force_login(member("Trainer", name="tra"))
-    page = client.get(at("shoeimage_change", told.pk))
+    page = client.get(at("shoeimage_change", busy_image.pk))
     assert page.status_code == 200
     assert not page.context["buttons"]
     assert "Kept on purpose" not in text(page)
-    assert client.post(at("decide", told.pk), {"action": "reject"}).status_code == 403
+    assert client.post(at("decide", busy_image.pk), {"action": "reject"}).status_code == 403
     finding = Finding.objects.first()
-    assert client.post(at("keep", told.pk, finding.pk)).status_code == 403
+    assert client.post(at("keep", busy_image.pk, finding.pk)).status_code == 403
 
 
-def test_a_longer_story_takes_no_more_queries(client, told, kim, django_assert_max_num_queries):
+def test_more_history_takes_no_more_queries(client, busy_image, kim, django_assert_max_num_queries):
     def more():
         for number in range(4):
             other = stored_image(20 + number)
-            findings.say(other, "left", note="?")
+            write.add_finding(other, "left", note="?")
             Finding.objects.create(
-                image=other, reason="near-duplicate", other=told.sha256, score=0.5
+                image=other, reason="near-duplicate", other=busy_image.sha256, score=0.5
             )
         for _ in range(4):
-            decide.undo(decide.confirm([told], kim), kim)
+            undo.undo_batch(decide.confirm([busy_image], kim), kim)
 
-    client.get(at("shoeimage_change", told.pk))
+    client.get(at("shoeimage_change", busy_image.pk))
     with django_assert_max_num_queries(29):
-        client.get(at("shoeimage_change", told.pk))
+        client.get(at("shoeimage_change", busy_image.pk))
     more()
     with django_assert_max_num_queries(29):
-        client.get(at("shoeimage_change", told.pk))
+        client.get(at("shoeimage_change", busy_image.pk))
 
 
 # --- undo
@@ -244,7 +245,7 @@ def test_an_operator_undoes_what_one_person_decided(client, images, boss, member
     decide.reject(images[:1], boss)
     span = {"who": lee.pk, "since": "2020-01-01T00:00", "until": "2100-01-01T00:00"}
     page = client.get(at("undo_span"), span)
-    assert page.context["found"] == {"decisions": 3, "images": 3}
+    assert page.context["counts"] == {"decisions": 3, "images": 3}
     page = client.post(at("undo_span"), span, follow=True)
     assert "2 decisions of lee undone. 1 images stay" in text(page)
     page = client.get(at("undo_span"), {**span, "until": "2019-01-01T00:00"})
@@ -291,7 +292,7 @@ def test_what_changed_since_the_preview_is_shown_again(client, images, kim, memb
     assert not Review.objects.filter(action="relabel").exists()
 
 
-def test_bulk_relabelling_nothing_or_nonsense_is_said(client, images, kim, settings):
+def test_bulk_relabelling_nothing_or_nonsense_is_refused_in_words(client, images, kim, settings):
     assert "Choose the images first" in text(client.get(at("bulk")))
     assert "cannot be filtered" in text(client.get(at("bulk"), {"state": "lost"}))
     assert "No image is meant" in text(client.get(at("bulk"), {"given": "uggs"}))

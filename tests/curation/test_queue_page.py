@@ -1,4 +1,4 @@
-"""The queue's page, its thumbnails, and the addresses that its script asks."""
+"""The queue's page, its thumbnails, and the JSON views that its script calls."""
 
 import io
 import json
@@ -9,16 +9,18 @@ from django.core.files.storage import storages
 from django.urls import reverse
 from PIL import Image
 
-from curation import ingest, queue, thumbnails
+from curation import ingest, thumbnails
 from curation.decisions import decide
-from curation.issues import findings
+from curation.issues import write
+from curation.issues.new_finding import NewFinding
 from curation.models import AssessRun, Finding, QueueClaim, Review, ShoeImage
+from curation.queue.cards import build_cards
 from tests.factories import jpeg, row, shoe_type, stored_image
 
 pytestmark = pytest.mark.django_db
 
 PAGE = reverse("admin:curation_queue")
-ASKED = {
+METHODS = {
     "data": "GET", "facet": "GET", "labels": "GET",
     "decide": "POST", "undo": "POST", "renew": "POST", "release": "POST",
 }  # fmt: skip
@@ -47,12 +49,12 @@ def kim(client, member):
     return user
 
 
-def drawn(size) -> ShoeImage:
+def photo(size) -> ShoeImage:
     image, _ = ingest.add_image(jpeg(size=size), ingest.Origin(), label=shoe_type())
     return image
 
 
-def asked(image, **more) -> dict:
+def decision_on(image, **more) -> dict:
     return {"images": [{"id": image.pk, "seen": 0}], **more}
 
 
@@ -76,7 +78,7 @@ def test_next_page_is_a_link(client, kim, settings):
     assert client.get(PAGE + link).content.decode().count('role="option"') == 1
 
 
-def test_unknown_filter_is_told_in_words(client, kim):
+def test_unknown_filter_is_refused_in_words(client, kim):
     answer = client.get(PAGE + "?reason=ugly")
     assert answer.status_code == 400
     assert "cannot be filtered" in answer.content.decode()
@@ -100,7 +102,7 @@ def test_what_people_write_is_text_on_the_page(client, kim):
 
 def test_strangers_are_sent_to_sign_in(client):
     assert client.get(PAGE).url.startswith("/admin/login/")
-    for name, method in ASKED.items():
+    for name, method in METHODS.items():
         answer = client.generic(method, address(name))
         assert answer.status_code == 401, name
         assert answer.json()["error"]["code"] == "signed_out"
@@ -109,11 +111,11 @@ def test_strangers_are_sent_to_sign_in(client):
     assert client.get(thumb).url.startswith("/admin/login/")
 
 
-@pytest.mark.parametrize("name", ASKED)
+@pytest.mark.parametrize("name", METHODS)
 def test_staff_without_a_role_sees_and_decides_nothing(client, member, name):
     client.force_login(member())
     assert client.get(PAGE).status_code == 403
-    answer = client.generic(ASKED[name], address(name))
+    answer = client.generic(METHODS[name], address(name))
     assert answer.status_code == 403 and answer.json()["error"]["code"] == "not_allowed"
 
 
@@ -124,7 +126,7 @@ def test_who_may_only_look_claims_and_decides_nothing(client, member):
     assert 'data-do="zoom"' in text and 'data-do="reject"' not in text
     assert client.get(address("data")).json()["left"] == 1
     assert not QueueClaim.objects.exists()
-    assert send(client, "decide", asked(image, action="reject"))[0] == 403
+    assert send(client, "decide", decision_on(image, action="reject"))[0] == 403
     image.refresh_from_db()
     assert image.state == "unreviewed"
 
@@ -163,7 +165,7 @@ def test_values_of_a_facet_are_found_by_typing(client, kim):
 def test_decision_is_made_and_taken_back(client, kim):
     image = made(1, label=shoe_type("uggs"))
     client.get(PAGE)
-    status, decided = send(client, "decide", asked(image, action="relabel", label="mules"))
+    status, decided = send(client, "decide", decision_on(image, action="relabel", label="mules"))
     assert status == 200 and decided["images"] == [image.pk] and decided["overtaken"] == []
     image.refresh_from_db()
     assert (image.label.slug, image.state) == ("mules", "confirmed")
@@ -190,10 +192,10 @@ def test_image_decided_on_since_comes_back_as_it_is_now(client, kim, member):
 
 def test_leaving_needs_a_note(client, kim):
     image = made(1)
-    status, refused = send(client, "decide", asked(image, action="leave"))
+    status, refused = send(client, "decide", decision_on(image, action="leave"))
     assert status == 400 and "note" in refused["error"]["detail"]
-    assert send(client, "decide", asked(image, action="leave", note="which?"))[0] == 200
-    assert queue.cards([image.pk])[0]["reasons"][0]["note"] == "which?"
+    assert send(client, "decide", decision_on(image, action="leave", note="which?"))[0] == 200
+    assert build_cards([image.pk])[0]["reasons"][0]["note"] == "which?"
 
 
 @pytest.mark.parametrize(
@@ -214,7 +216,7 @@ def test_senseless_decision_is_refused_in_words(client, kim, body):
 
 def test_unknown_label_type_and_image_are_not_found(client, kim):
     image = made(1)
-    assert send(client, "decide", asked(image, action="relabel", label="sofas"))[0] == 404
+    assert send(client, "decide", decision_on(image, action="relabel", label="sofas"))[0] == 404
     assert client.get(address("type", "sofas")).status_code == 404
     assert client.get(address("pair", 10**9)).json()["error"]["code"] == "not_found"
 
@@ -235,8 +237,8 @@ def test_undo_of_nothing_is_refused(client, kim):
 def test_copies_are_kept_on_purpose_and_that_is_taken_back(client, kim):
     one, two = made(1, label=shoe_type()), made(2, label=shoe_type())
     run = AssessRun.objects.create(state="done")
-    findings.record(run, [findings.Found(two.pk, "near-duplicate", 0.9, other=one.sha256)])
-    findings.publish(run)
+    write.record(run, [NewFinding(two.pk, "near-duplicate", 0.9, other=one.sha256)])
+    write.publish(run)
     shown = client.get(address("pair", two.pk)).json()
     assert [card["id"] for card in shown["cards"]] == [one.pk, two.pk]
     assert shown["proposed"] == one.pk and shown["rows"][0]["name"] == "Size"
@@ -256,16 +258,16 @@ def test_claims_are_renewed_and_given_back(client, kim):
     assert send(client, "renew", {"images": "all"})[0] == 400
 
 
-def test_type_is_told_with_confirmed_examples(client, kim):
+def test_type_is_described_with_confirmed_examples(client, kim):
     image = made(1, label=shoe_type("uggs"), state="confirmed", priority=0.0)
-    told = client.get(address("type", "uggs")).json()
-    assert told["name"] == shoe_type("uggs").name and told["distinction"]
-    assert told["examples"][0]["thumb"].endswith(f"/{image.stored_sha256}.jpg")
+    described = client.get(address("type", "uggs")).json()
+    assert described["name"] == shoe_type("uggs").name and described["distinction"]
+    assert described["examples"][0]["thumb"].endswith(f"/{image.stored_sha256}.jpg")
     assert len(client.get(address("labels")).json()["labels"]) == 38
 
 
 def test_thumbnail_is_made_once_small_and_private(client, kim):
-    image = drawn((900, 600))
+    image = photo((900, 600))
     url = reverse("admin:curation_thumb", args=[image.stored_sha256])
     answer = client.get(url)
     small = Image.open(io.BytesIO(answer.content))
@@ -278,7 +280,7 @@ def test_thumbnail_is_made_once_small_and_private(client, kim):
 
 
 def test_thumbnail_of_a_small_picture_is_not_grown():
-    small = Image.open(io.BytesIO(thumbnails.thumbnail(drawn((90, 60)))))
+    small = Image.open(io.BytesIO(thumbnails.thumbnail(photo((90, 60)))))
     assert small.size == (90, 60)
 
 
@@ -327,8 +329,8 @@ def test_filtered_view_leads_to_relabelling_all_of_it(client, kim, member):
 def test_decision_is_made_by_who_made_it(client, kim, django_user_model):
     image = made(1, label=shoe_type())
     other = django_user_model.objects.create_user("somebody-else")
-    status, answer = send(client, "decide", asked(image, action="reject", by=str(other.pk)))
+    status, answer = send(client, "decide", decision_on(image, action="reject", by=str(other.pk)))
     assert status == 401 and kim.username in answer["error"]["detail"]
     assert answer["error"]["code"] == "signed_out", "kept until the right person signs in"
     assert send(client, "undo", {"batch": str(uuid.uuid4()), "by": str(other.pk)})[0] == 401
-    assert send(client, "decide", asked(image, action="reject", by=str(kim.pk)))[0] == 200
+    assert send(client, "decide", decision_on(image, action="reject", by=str(kim.pk)))[0] == 200

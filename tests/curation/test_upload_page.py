@@ -68,14 +68,14 @@ def token(client) -> str:
 
 
 def send(client, *files, follow=True, **fields):
-    asked = {"upload": token(client), "label": "", **WHAT, **fields, "files": files}
-    return client.post(reverse(PAGE), asked, follow=follow)
+    data = {"upload": token(client), "label": "", **WHAT, **fields, "files": files}
+    return client.post(reverse(PAGE), data, follow=follow)
 
 
 def part(client, upload, number, *files, names=None):
     names = [f.name for f in files] if names is None else names
-    asked = {"upload": upload, "part": number, "names": json.dumps(names), "files": files}
-    return client.post(reverse("admin:curation_import_upload_part"), asked)
+    data = {"upload": upload, "part": number, "names": json.dumps(names), "files": files}
+    return client.post(reverse("admin:curation_import_upload_part"), data)
 
 
 def perform() -> Import:
@@ -119,8 +119,8 @@ def test_pictures_that_nothing_labels_are_kept_while_somebody_says_what_they_sho
     assert "Choose what they show" in text
     assert "1 file (" in text
     upload = re.search(r'name="upload" value="([^"]+)"', text)[1]
-    asked = {"upload": upload, "label": shoe_type("uggs").pk, **WHAT}
-    curator.post(reverse(PAGE), asked)
+    data = {"upload": upload, "label": shoe_type("uggs").pk, **WHAT}
+    curator.post(reverse(PAGE), data)
     assert perform().report["added"] == 1
 
 
@@ -132,7 +132,7 @@ def test_pictures_that_nothing_labels_are_kept_while_somebody_says_what_they_sho
         ([file("a.csv", b"x"), file("b.csv", b"x")], "not several of these together"),
     ],
 )
-def test_what_cannot_be_imported_is_said(curator, files, says):
+def test_what_cannot_be_imported_is_refused_in_words(curator, files, says):
     page = send(curator, *files, label=shoe_type("uggs").pk)
     assert says in page.content.decode()
     assert Import.objects.count() == 0
@@ -147,14 +147,14 @@ def test_a_damaged_zip_fails_in_one_sentence(curator):
 
 
 def test_the_same_form_sent_twice_is_one_import(curator):
-    asked = {"upload": token(curator), "label": shoe_type("uggs").pk, **WHAT}
+    data = {"upload": token(curator), "label": shoe_type("uggs").pk, **WHAT}
     for _ in range(2):
-        answer = curator.post(reverse(PAGE), {**asked, "files": file()})
+        answer = curator.post(reverse(PAGE), {**data, "files": file()})
         assert answer.status_code == 302
     assert Import.objects.count() == 1
 
 
-def test_too_many_files_for_one_request_is_said(curator, settings):
+def test_too_many_files_for_one_request_are_refused_in_words(curator, settings):
     settings.DATA_UPLOAD_MAX_NUMBER_FILES = 2
     page = send(curator, *(file(seed=n) for n in range(3)))
     assert page.status_code == 400
@@ -184,12 +184,12 @@ def test_another_sites_form_is_refused(member, db):
     for name in ("", "_part", "_drop"):
         assert client.post(reverse(PAGE + name), {"files": file()}).status_code == 403
     page = client.get(reverse(PAGE)).content.decode()
-    asked = {
+    data = {
         "csrfmiddlewaretoken": re.search(r'csrfmiddlewaretoken" value="(\w+)"', page)[1],
         "upload": re.search(r'name="upload" value="([^"]+)"', page)[1],
         "label": shoe_type("uggs").pk, "files": file(), **WHAT,
     }  # fmt: skip
-    assert client.post(reverse(PAGE), asked).status_code == 302
+    assert client.post(reverse(PAGE), data).status_code == 302
 
 
 def test_only_those_who_may_import_see_it(client, member, db):
@@ -201,7 +201,7 @@ def test_only_those_who_may_import_see_it(client, member, db):
     assert kept() == []
 
 
-def test_the_lists_of_imports_leads_to_it(curator):
+def test_the_list_of_imports_links_to_it(curator):
     page = curator.get(reverse("admin:curation_import_changelist")).content.decode()
     assert reverse(PAGE) in page
 
@@ -259,14 +259,14 @@ def test_a_picture_that_is_too_large_is_not_kept_and_reported(curator, settings)
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "data",
     [{"part": "1"}, {"part": "x", "names": "[]"}, {"part": "1", "names": "{"},
      {"part": "0", "names": '["a.jpg"]'}, {"part": "1", "names": "[1]"},
      {"part": "1", "names": '["a","b"]'}, {"part": "1000000", "names": '["a"]'}],
 )  # fmt: skip
-def test_a_part_that_is_none_is_refused(curator, asked):
-    asked = {"upload": token(curator), "files": file(), **asked}
-    answer = curator.post(reverse("admin:curation_import_upload_part"), asked)
+def test_a_malformed_part_is_refused(curator, data):
+    data = {"upload": token(curator), "files": file(), **data}
+    answer = curator.post(reverse("admin:curation_import_upload_part"), data)
     assert (answer.status_code, "something else than files" in answer.json()["error"]) == (
         400,
         True,
@@ -308,10 +308,10 @@ def test_what_an_import_waits_for_cannot_be_dropped(curator):
     assert perform().report["added"] == 1
 
 
-# --- what nobody finished -------------------------------------------------------------------------
+# --- unfinished uploads ---------------------------------------------------------------------------
 
 
-def begun(hours_ago: float) -> str:
+def old_upload(hours_ago: float) -> str:
     upload = uploads.storage_path(f"{int(time.time() - hours_ago * 3600):010d}-{'0' * 32}")
     uploads.add_part(upload, 1, [("uggs/a.jpg", ContentFile(jpeg(1)))])
     return upload
@@ -320,8 +320,8 @@ def begun(hours_ago: float) -> str:
 @pytest.mark.django_db
 def test_abandoned_uploads_are_removed_and_others_are_not(settings):
     settings.UPLOAD_KEEP_HOURS = 24
-    begun(25)
-    young = begun(23)
+    old_upload(25)
+    young = old_upload(23)
     uploads.remove_abandoned()
     assert {name.split("/")[0] for name in kept()} == {young.split("/")[1]}
 
@@ -329,13 +329,13 @@ def test_abandoned_uploads_are_removed_and_others_are_not(settings):
 @pytest.mark.django_db
 @pytest.mark.parametrize(("state", "stays"), [("queued", True), ("paused", True), ("done", False)])
 def test_an_old_upload_that_an_import_waits_for_stays(state, stays):
-    Import.objects.create(upload=begun(100), path="x", state=state)
+    Import.objects.create(upload=old_upload(100), path="x", state=state)
     uploads.remove_abandoned()
     assert bool(kept()) == stays
 
 
 @pytest.mark.django_db
-def test_an_upload_that_is_gone_is_said(curator):
+def test_an_import_of_a_removed_upload_fails_in_words(curator):
     job = Import.objects.create(upload=uploads.storage_path(uploads.new_id()), path="x")
     jobs.perform(Import, job.pk, import_images)
     job.refresh_from_db()
@@ -360,7 +360,7 @@ def test_uploads_live_in_an_object_store_as_well(bucket, curator):  # noqa: F811
 # --- the page of an import ----------------------------------------------------------------------
 
 
-def test_the_page_tells_what_came_in_and_why_the_rest_did_not(curator):
+def test_the_page_shows_what_came_in_and_why_the_rest_did_not(curator):
     stored_image(1)
     upload = token(curator)
     files = [file(seed=1), file(seed=2), file(data=b"no picture"), file(seed=3)]
@@ -378,6 +378,6 @@ def test_the_page_tells_what_came_in_and_why_the_rest_did_not(curator):
 
 
 def test_a_path_is_needed_where_nothing_is_uploaded(curator):
-    asked = {"path": "", "licence": "CC0", "scene": "unknown", "label_map": "{}"}
-    page = curator.post(reverse("admin:curation_import_add"), asked)
+    data = {"path": "", "licence": "CC0", "scene": "unknown", "label_map": "{}"}
+    page = curator.post(reverse("admin:curation_import_add"), data)
     assert "This field is required" in page.content.decode()

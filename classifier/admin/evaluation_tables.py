@@ -1,20 +1,21 @@
-"""The figures of a version as read-only fields: the same tables wherever they come from."""
+"""The metrics of a version as read-only fields of the admin, most of them tables."""
 
 from django.contrib import admin
 from django.utils.html import format_html, format_html_join
 
 from classifier.evaluation import report
 from classifier.evaluation.metrics import MIN_GROUPS
-from classifier.evaluation.report import between, count, share
+from classifier.evaluation.wording import count, percentage, percentage_range
 
-MISTAKES = 20  # rows of the table of mistakes
+MISTAKES_SHOWN = 20
 ROW_HEAD = ("accuracy", "95% interval", "right", "images", "groups")
 
 
-class FigureFields:
-    """For an admin class whose rows have figures as `metrics.measure` makes them, or a part."""
+class EvaluationFields:
+    """Mixin for an admin class whose rows have metrics as `metrics.measure` returns them, or some
+    of those."""
 
-    figure_fields = (
+    evaluation_fields = (
         "headlines",
         "per_scene",
         "answers",
@@ -26,69 +27,57 @@ class FigureFields:
         "verdicts",
     )
 
-    def measured(self, row) -> dict:
-        """The figures of a row; empty where there are none."""
+    def metrics(self, row) -> dict:
+        """Return the metrics of a row, empty if it has none."""
         raise NotImplementedError
 
     @admin.display(description="result")
     def in_short(self, row):
-        """In one line."""
-        return one_line(self.measured(row))
+        return summary(self.metrics(row))
 
     @admin.display(description="result")
     def headlines(self, row):
-        """As a few lines."""
-        lines = report.headlines(self.measured(row))
+        lines = report.headlines(self.metrics(row))
         return format_html_join("", "<p>{}</p>", ((line,) for line in lines)) or "–"
 
     @admin.display(description="per type")
     def per_type(self, row):
-        """Worst first."""
-        return rows_table("type", self.measured(row).get("per_type"))
+        return accuracy_table("type", self.metrics(row).get("per_type"))
 
     @admin.display(description="per category")
     def per_category(self, row):
-        """Worst first; whether the type is right, not only the category."""
-        return rows_table("category", self.measured(row).get("per_category"))
+        """Return how often the type, not only the category, is right in each category."""
+        return accuracy_table("category", self.metrics(row).get("per_category"))
 
     @admin.display(description="per source")
     def per_source(self, row):
-        """Worst first."""
-        return rows_table("source", self.measured(row).get("per_source"))
+        return accuracy_table("source", self.metrics(row).get("per_source"))
 
     @admin.display(description="per scene")
     def per_scene(self, row):
-        """With what a visitor would have met there."""
-        return rows_table(
-            "scene",
-            self.measured(row).get("per_scene"),
-            {
-                "calibration error": "ece",
-                "answered with a type": "answered",
-                "answered with a wrong type": "wrong_confident",
-            },
-        )
+        more = {
+            "calibration error": "ece",
+            "answered with a type": "answered",
+            "answered with a wrong type": "wrong_confident",
+        }
+        return accuracy_table("scene", self.metrics(row).get("per_scene"), more)
 
     @admin.display(description="answered with a type")
     def answers(self, row):
-        """By the version's own threshold, and by the best there could be."""
-        return answers_table(self.measured(row))
+        return answers_table(self.metrics(row))
 
     @admin.display(description="what is no type of the guide")
     def refused(self, row):
-        """How each kind was answered."""
-        return refused_table(self.measured(row).get("refused"))
+        return refused_table(self.metrics(row).get("refused"))
 
     @admin.display(description="most frequent mistakes")
     def confusion(self, row):
-        """As a table."""
-        mistakes = self.measured(row).get("confusion") or []
-        return table(["label", "answer", "images"], mistakes[:MISTAKES])
+        mistakes = self.metrics(row).get("confusion") or []
+        return table(["label", "answer", "images"], mistakes[:MISTAKES_SHOWN])
 
     @admin.display(description="what a visitor would have read")
     def verdicts(self, row):
-        """As a table."""
-        verdicts = self.measured(row).get("verdicts") or {}
+        verdicts = self.metrics(row).get("verdicts") or {}
         return table(
             ["images of", "type", "category", "not sure", "not a shoe"],
             [
@@ -98,36 +87,38 @@ class FigureFields:
         )
 
 
-def one_line(measured: dict) -> str:
-    """The two figures that say most, short enough for a list."""
-    if "accuracy" not in measured:
+def summary(metrics: dict) -> str:
+    """Return the accuracy, and that over types with enough images, short enough for a list."""
+    if "accuracy" not in metrics:
         return "–"
-    words = [f"{share(measured['accuracy'], 1)} right"]
-    judged = measured.get("judged")
+    words = f"{percentage(metrics['accuracy'], 1)} right"
+    judged = metrics.get("judged")
     if judged and judged["types"]:
         types = count(judged["types"], "judged type")
-        words.append(f"{share(judged['accuracy'], 1)} over {types}")
-    return ", ".join(words)
+        words += f", {percentage(judged['accuracy'], 1)} over {types}"
+    return words
 
 
-def rows_table(what: str, rows: dict | None, more: dict[str, str] | None = None):
-    """A table of rows of `metrics.measure`, worst first; `more`: head → key of further shares."""
+def accuracy_table(what: str, rows: dict | None, more: dict[str, str] | None = None):
+    """Return a table of rows of `metrics.measure`, worst first; `more`: head → key of a share."""
     more = more or {}
     ordered = sorted((rows or {}).items(), key=lambda item: item[1]["accuracy"])
     return table(
         [what, *ROW_HEAD, *more],
-        [(name, *_cells(row), *(_share(row.get(key)) for key in more.values()))
+        [(name, *_accuracy_cells(row), *(_share(row.get(key)) for key in more.values()))
          for name, row in ordered],
     )  # fmt: skip
 
 
-def answers_table(measured: dict):
-    """How many photos of learnt types get a type, and how right that is: all, and by scene."""
-    rows = {"all": measured, **(measured.get("per_scene") or {})}
-    newer = {name: row for name, row in rows.items() if "answers" in row and "coverage" in row}
-    asked = ", ".join({share(row["coverage"]["precision"]) for row in newer.values()})
+def answers_table(metrics: dict):
+    """Return, for all photos of learnt types and for each scene, how many are answered with a type
+    and how many of these rightly: by the version's own threshold, and by the best possible one."""
+    rows = {"all": metrics, **(metrics.get("per_scene") or {})}
+    # Evaluations made long ago have neither.
+    rows = {name: row for name, row in rows.items() if "answers" in row and "coverage" in row}
+    precision = ", ".join({percentage(row["coverage"]["precision"]) for row in rows.values()})
     answered = ("answered", "95% interval", "right of these", "95% interval")
-    best = (f"coverage at {asked} precision", "95% interval", "from a confidence of")
+    best = (f"coverage at {precision} precision", "95% interval", "from a confidence of")
     return table(
         ["scene", "images", *answered, *best],
         [
@@ -137,13 +128,13 @@ def answers_table(measured: dict):
                 *_answers_cells(row["answers"]),
                 *_coverage_cells(row["coverage"]),
             )
-            for name, row in newer.items()
+            for name, row in rows.items()
         ],
     )
 
 
 def refused_table(refused: dict | None):
-    """What was answered to pictures of no type: shares of the verdicts."""
+    """Return how pictures of no type were answered: the share of each verdict."""
     names = {"type": "type", "category": "category", "unsure": "not sure"}
     return table(
         ["images of", "images", *names.values(), "not a shoe", "could be refused"],
@@ -152,7 +143,7 @@ def refused_table(refused: dict | None):
                 label,
                 f"{row['images']:,}",
                 *(_share(row.get(verdict)) for verdict in (*names, "not_a_shoe")),
-                f"{_share(row['at_kept'])} while {share(row['kept'])} of shoes stay"
+                f"{_share(row['at_kept'])} while {percentage(row['kept'])} of shoes stay"
                 if "at_kept" in row
                 else "–",
             )
@@ -161,21 +152,20 @@ def refused_table(refused: dict | None):
     )
 
 
-def out_of_fold_table(card: dict):
-    """The card's `out_of_fold`, and how it was made."""
-    rows = card.get("per_type") or {}
+def out_of_fold_table(out_of_fold: dict):
+    """Return a card's `out_of_fold` as a table, under how it was made."""
     return format_html(
         "<p>Estimates, not figures of this version: {} trainings with “{}” and at most {} images "
         "of a large type, each judged on the part it had not seen.</p>{}",
-        card.get("folds", "several"),
-        card.get("recipe", "a recipe"),
-        card.get("images_per_label", "some"),
-        rows_table("type", rows),
+        out_of_fold.get("folds", "several"),
+        out_of_fold.get("recipe", "a recipe"),
+        out_of_fold.get("images_per_label", "some"),
+        accuracy_table("type", out_of_fold.get("per_type")),
     )
 
 
 def sizes_table(sizes: list[dict]):
-    """The card's `sizes`."""
+    """Return a card's `sizes` as a table."""
     return table(
         ["pixels", "right", "right on street photos", "milliseconds"],
         [
@@ -191,7 +181,7 @@ def sizes_table(sizes: list[dict]):
 
 
 def table(head, rows):
-    """A small table for a read-only field; a dash where there is nothing to show."""
+    """Return a table for a read-only field, or a dash if it has no rows."""
     if not rows:
         return "–"
     heads = format_html_join("", '<th scope="col">{}</th>', ((h,) for h in head))
@@ -200,31 +190,31 @@ def table(head, rows):
         "<tr>{}</tr>",
         ((format_html_join("", "<td>{}</td>", ((cell,) for cell in row)),) for row in rows),
     )
-    # It scrolls where it does not fit, and a keyboard has to get there.
+    # It scrolls where it does not fit; the tabindex lets the keyboard scroll it.
     return format_html('<table class="figures" tabindex="0"><tr>{}</tr>{}</table>', heads, body)
 
 
-def _cells(row: dict) -> tuple:
-    """Cells under ROW_HEAD."""
-    interval = between(row["interval"]) if row.get("interval") else "–"
+def _accuracy_cells(row: dict) -> tuple:
+    """Return the cells below ROW_HEAD."""
+    interval = percentage_range(row["interval"]) if row.get("interval") else "–"
     few = " (too few to judge)" if row["groups"] < MIN_GROUPS else ""
     images = (f"{row['right']:,}", f"{row['images']:,}", f"{row['groups']:,}{few}")
-    return (share(row["accuracy"]), interval, *images)
+    return (percentage(row["accuracy"]), interval, *images)
 
 
 def _answers_cells(answers: dict) -> tuple:
     right = answers["right"]
-    cells = (_share(answers["share"]), between(answers["interval"]))
+    cells = (_share(answers["share"]), percentage_range(answers["interval"]))
     if not right["images"]:
         return (*cells, "–", "–")
-    return (*cells, _share(right["accuracy"]), between(right["interval"]))
+    return (*cells, _share(right["accuracy"]), percentage_range(right["interval"]))
 
 
 def _coverage_cells(coverage: dict) -> tuple:
     threshold = coverage["threshold"]
     confidence = "–" if threshold is None else f"{threshold:.3f}"
-    return (_share(coverage["share"]), between(coverage["interval"]), confidence)
+    return (_share(coverage["share"]), percentage_range(coverage["interval"]), confidence)
 
 
 def _share(value: float | None) -> str:
-    return "–" if value is None else share(value, 1)
+    return "–" if value is None else percentage(value, 1)
