@@ -1,6 +1,6 @@
-// On the page that asks: a button that ticks all types. On a collection's page: its results, counted
-// anew as often as its progress is.
-function counted(rows, table) {
+// On the form: a button that ticks all types. On a collection's page: updates the counts of its
+// results whenever its progress is updated.
+function showCounts(rows, table) {
   table.replaceChildren(
     ...rows.map(([words, number]) => {
       const row = document.createElement("tr");
@@ -14,7 +14,7 @@ function counted(rows, table) {
   );
 }
 
-function buttons(types) {
+function addButton(types) {
   const button = document.createElement("button");
   const boxes = [...types.querySelectorAll("input")];
   const all = () => boxes.every((box) => box.checked);
@@ -32,11 +32,11 @@ function buttons(types) {
 }
 
 document.addEventListener("DOMContentLoaded", () => {
-  document.querySelectorAll("[data-types]").forEach(buttons);
+  document.querySelectorAll("[data-types]").forEach(addButton);
   const table = document.querySelector("[data-job-rows]");
   if (table) {
     document.addEventListener("job-progress", (event) => {
-      if (event.detail.rows) counted(event.detail.rows, table);
+      if (event.detail.rows) showCounts(event.detail.rows, table);
     });
   }
 });

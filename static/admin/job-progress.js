@@ -1,4 +1,4 @@
-// Keeps the progress of open jobs up to date, and shows the finished page once a job is over.
+// Updates the progress of open jobs, and reloads the page when a job changes its state.
 const EVERY = 2000;
 
 async function follow(place) {
@@ -13,10 +13,10 @@ async function follow(place) {
       if (!response.ok) return;
       job = await response.json();
     } catch {
-      continue; // The server restarts, or the network is away: ask again.
+      continue; // The server restarts or the network is down: try again.
     }
     if (job.state !== place.dataset.state) {
-      // Other parts of the page depend on the state; a half-filled action form must survive, though.
+      // The rest of the page depends on the state. Rows chosen for an action must not get lost, though.
       if (!document.querySelector(".action-select:checked")) location.reload();
       return;
     }

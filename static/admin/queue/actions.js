@@ -1,4 +1,4 @@
-// Decisions: shown at once, sent in the background, taken back one step at a time.
+// Makes decisions: shows them at once, sends them in the background, undoes one step at a time.
 import { ask } from "./api.js";
 import * as grid from "./grid.js";
 import * as outbox from "./outbox.js";
@@ -17,7 +17,7 @@ export const WORDS = {
 
 const NOTHING = "Nothing is suggested here. Keep it with k or choose a label with /.";
 
-// What else happens after a decision: the page moves on.
+// Called after each decision: moves the page on.
 let onwards = () => {};
 export const whenDecided = (listener) => (onwards = listener);
 
@@ -41,7 +41,7 @@ function send(action, targets, { label = "", note = "", words }) {
   }
 }
 
-// All decisions made within are one step for “undo”.
+// Makes all decisions sent by `work` one step for “undo”.
 function oneStep(words, ids, work) {
   step = { parts: [], words };
   work();
@@ -61,10 +61,10 @@ export function decide(action, targets, { label = null, note = "" } = {}) {
   oneStep(said, ids, () => send(action, targets, { label: label?.slug ?? "", note, words }));
 }
 
-// What Enter does with one card: give the suggested label, confirm the given one, or neither.
+// Returns what Enter does with a card: "relabel" as suggested, "confirm", "compare" or "nothing".
 export function accepted(card) {
   const agreed = !card.suggested || card.suggested.slug === card.given?.slug;
-  // Confirming would also say that the copy is no copy.
+  // Confirming it would also answer the finding that it is a copy.
   if (card.pair && (agreed || card.reasons[0].other)) return "compare";
   if (!card.suggested) return "nothing";
   return agreed ? "confirm" : "relabel";
@@ -104,7 +104,7 @@ function groupBy(items, key) {
   return groups;
 }
 
-// Of copies, one stays: the others are rejected. With none to reject, all are kept on purpose.
+// Keeps one of the copies and rejects the others; with `keep` null keeps all of them on purpose.
 export function settleCopies(found, keep) {
   const rest = found.filter((card) => card.id !== keep);
   const words = keep === null ? "All copies kept on purpose" : `${plural(rest.length, "copy", "copies")} rejected`;
@@ -112,7 +112,7 @@ export function settleCopies(found, keep) {
   oneStep(words, ids, () => {
     if (keep !== null) {
       send("reject", rest, { words: "rejected copy" });
-      // The server gives back only what was rejected.
+      // On undo the server returns only the rejected images, so the kept one is remembered here.
       step.kept = { id: keep, verdict: grid.verdict(keep) ?? null };
     } else send("keep-all", found, { words: WORDS["keep-all"] });
     for (const id of keep === null ? ids : [keep]) {
@@ -124,7 +124,7 @@ export function settleCopies(found, keep) {
 
 let undoing = Promise.resolve();
 
-// One after the other: a step can be taken back once nothing later stands on it.
+// One after the other, because a step can be undone only once all later ones on its images are.
 export function undo() {
   undoing = undoing.then(undoLast);
   return undoing;
@@ -144,7 +144,7 @@ async function undoLast() {
     say(`Not undone. ${error.message}`);
     return undefined;
   }
-  // It stays in the list until now, because the answer to it may come in between.
+  // It stays in the list until now, because the answer to its sending may arrive meanwhile.
   steps.splice(steps.indexOf(last), 1);
   remember();
   if (last.kept && grid.inView(last.kept.id)) {
@@ -183,7 +183,7 @@ outbox.on("sent", (entry, answer) => {
   for (const id of answer.images) {
     const card = cards.get(id);
     if (card && answer.seen[id]) card.seen = answer.seen[id];
-    // What was decided on top of it says what is to be seen.
+    // A later decision on the image that is still unsent decides what the card shows.
     if (outbox.onItsWay(id)) continue;
     if (grid.verdict(id)?.status !== "done") grid.mark(id, "done", entry.words);
   }
@@ -201,12 +201,12 @@ function overtaken(card, entry, owner) {
   if (grid.inView(card.id)) grid.replace(card);
   else cards.set(card.id, card);
   if (last?.who === me && same) {
-    // The answer to the first sending was lost: what was asked for is done.
+    // The answer to the first sending was lost: the decision is made already.
     if (owner) owner.batch ??= last.batch;
     grid.mark(card.id, "done", entry.words);
     return;
   }
-  // Its page may be gone already.
+  // The page with the image may have been left already.
   if (!grid.inView(card.id)) grid.insertFirst(card);
   view.left += 1;
   const label = last?.label && last.action !== "reject" ? ` ${last.label.name}` : "";

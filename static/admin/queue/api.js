@@ -1,4 +1,4 @@
-// Asks the server. What it refuses, and what never reached it, are two kinds of errors.
+// Sends requests to the server. Throws Refused for an error it answers, Unreachable without answer.
 export class Refused extends Error {
   constructor(status, code, detail) {
     super(detail);
@@ -10,7 +10,7 @@ export class Refused extends Error {
 export class Unreachable extends Error {}
 
 function token() {
-  // Read anew each time: signing in again changes it.
+  // Read again each time, because signing in changes it.
   const found = document.cookie.match(/(?:^|; )csrftoken=([^;]+)/);
   return found ? decodeURIComponent(found[1]) : "";
 }
@@ -37,16 +37,16 @@ export async function ask(address, body, options = {}) {
   }
   if (response.ok && answer) return answer;
   if (!answer && response.status === 403) {
-    // The guard against other sites' forms says so in a page: the cookies are gone.
+    // The CSRF check answers with a page, not JSON: the cookies are gone.
     throw new Refused(403, "signed_out", "You are signed out. Sign in again in another tab.");
   }
   const { code = "failed", detail = `The server could not answer (${response.status}).` } = answer?.error ?? {};
-  // A page where data was expected comes from something on the way, or says a plain no.
+  // An answer that is no JSON comes from a proxy, or is a refusal.
   const passing = !answer && (response.ok || [408, 425, 429].includes(response.status));
   throw new Refused(response.status, passing ? "passing" : code, detail);
 }
 
-// Whether sending the same again may help: not where the server said no.
+// Returns whether sending the same again may help; it does not where the server refused.
 export function mayPass(error) {
   if (error instanceof Unreachable) return true;
   return error.code === "signed_out" || error.code === "passing" || error.status >= 500;

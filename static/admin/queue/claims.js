@@ -1,4 +1,4 @@
-// What is on this page and on the one after it is left out of colleagues' pages for a while.
+// Claims keep the images of this page and of the next one off colleagues' pages for a while.
 import { ask } from "./api.js";
 import * as grid from "./grid.js";
 import { claimSeconds, mayDecide, urls, view } from "./view.js";
@@ -23,6 +23,6 @@ export function renew() {
 export function start() {
   addEventListener("pagehide", () => release(held()));
   setInterval(renew, 400 * claimSeconds);
-  // What a page that was just left gives back may arrive after this one asked for the same.
+  // The release of a page just left may arrive after this page claimed the same images.
   setTimeout(renew, 3000);
 }

@@ -1,4 +1,4 @@
-// Zoom, the types beside each other, the note for a colleague, the keys.
+// Dialogs: the zoom, two types side by side, the note for a colleague, the list of keys.
 import { ask } from "./api.js";
 import * as grid from "./grid.js";
 import { $, $$, make, percent, say, urls, view } from "./view.js";
@@ -7,7 +7,7 @@ const zoom = $("#zoom");
 const leave = $("#leave");
 const KEYS = "queue-single-keys";
 
-// The zoom lets the page's keys through, unless another dialog lies on top of it.
+// The page's keys work in the zoom too, unless another dialog is open over it.
 export const zoomed = () => zoom.open && !$$("dialog[open]").some((dialog) => dialog !== zoom);
 export const anyOpen = () => $$("dialog").some((dialog) => dialog.open);
 
@@ -86,7 +86,7 @@ function drawType(type, given) {
   );
 }
 
-// Asks for the note; `done(note)` once there is one.
+// Asks for a note and calls `done(note)` when it is given.
 export function askNote(count, done) {
   const note = $("#leave-note");
   $("#leave-title").textContent = count > 1 ? `Leave ${count} images to a colleague` : "Leave to a colleague";
@@ -102,7 +102,7 @@ export function askNote(count, done) {
 export function start({ step }) {
   for (const dialog of $$("dialog")) {
     $(".close", dialog).addEventListener("click", () => dialog.close());
-    // A click beside it closes it, as everywhere.
+    // A click beside a dialog closes it.
     dialog.addEventListener("click", (event) => {
       if (event.target === dialog) dialog.close();
     });

@@ -1,4 +1,4 @@
-// The filters: a choice is a new address and a new first page.
+// The filters. Each choice loads a new address and its first page.
 import { ask } from "./api.js";
 import { $, $$, urls, view } from "./view.js";
 
@@ -7,13 +7,13 @@ const chips = $("#chips");
 const side = $(".facets-side");
 const drawer = $("#facets-dialog");
 
-let go = () => {};
+let navigate = () => {};
 
 function chosen() {
   return new URLSearchParams(view.query);
 }
 
-// Toggled in the address and not read off the form, which does not show every value.
+// Changes the query and not the form, because the form does not show every value.
 function toggled(name, value) {
   const query = new URLSearchParams();
   let was = false;
@@ -47,17 +47,17 @@ async function find(input) {
   tick();
 }
 
-// The boxes as the address says.
+// Ticks the boxes that the query names.
 export function tick() {
   const query = chosen();
   for (const box of $$("input[type=checkbox]", form)) box.checked = query.getAll(box.name).includes(box.value);
 }
 
-export function start(navigate) {
-  go = navigate;
+export function start(go) {
+  navigate = go;
   form.addEventListener("change", (event) => {
     const box = event.target;
-    if (box.type === "checkbox") go(toggled(box.name, box.value));
+    if (box.type === "checkbox") navigate(toggled(box.name, box.value));
   });
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("input", (event) => {
@@ -69,10 +69,10 @@ export function start(navigate) {
     const link = event.target.closest("a[data-query]");
     if (!link || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
-    go(link.dataset.query);
+    navigate(link.dataset.query);
     $("#grid").focus();
   });
-  // On a phone the same form moves into a dialog, which keeps the focus and closes with Escape.
+  // On a phone the form moves into a dialog, which keeps the focus and closes with Escape.
   $("#open-facets").addEventListener("click", () => {
     drawer.append(form);
     drawer.showModal();

@@ -1,12 +1,12 @@
-// The grid: which card has the focus, which are selected, what became of each.
+// The grid of cards: which card has the focus, which are selected, what was decided on each.
 import { $, $$, cards, plural, say, store, stored, user, view } from "./view.js";
 
 export const grid = $("#grid");
 const KEY = `queue-selected-${user}`;
-// Whole cards, because a decision needs to know what was seen of images that are not in view.
+// Whole cards, because a decision sends what was seen, also of images that are not in view.
 const selected = new Map(stored(sessionStorage, KEY, []).map((card) => [card.id, card]));
-const verdicts = new Map(); // id → { status, words }; "open" again where there is none
-const unsettled = new Map(); // id → what was said of copies before they were settled
+const verdicts = new Map(); // id → { status, words }; a card without one is open
+const unsettled = new Map(); // id → { reasons, pair } of a card before its copies were settled
 let focused = null;
 let anchor = null;
 
@@ -25,13 +25,13 @@ export function current() {
   return cards.get(focused) ?? null;
 }
 
-// What a decision is about: the selection, else the image in focus.
+// Returns the cards that a decision applies to: the selection, else the image in focus.
 export function targets() {
   if (selected.size) return [...selected.keys()].map((id) => cards.get(id));
   return focused === null ? [] : [cards.get(focused)];
 }
 
-// `drawn`: the server drew the cards already.
+// Shows a page of cards. `drawn`: their HTML is on the page already.
 export function show(page, { focus = true, drawn = false } = {}) {
   for (const card of page.cards) cards.set(card.id, card);
   view.order = page.cards.map((card) => card.id);
@@ -98,7 +98,7 @@ const STEPS = {
   End: () => view.order.length,
 };
 
-// Whether `key` was one that moves.
+// Moves the focus and returns whether `key` is one that moves it.
 export function move(key, extend = false, really = true) {
   if (!STEPS[key] || !view.order.length) return false;
   const at = Math.max(0, view.order.indexOf(focused));
@@ -124,7 +124,7 @@ export function toNextOpen(really = true) {
 
 export function range(from, to) {
   const [a, b] = [view.order.indexOf(from), view.order.indexOf(to)].sort((x, y) => x - y);
-  // What is decided on the way stays decided.
+  // Decided images in between are not selected.
   for (const id of view.order.slice(Math.max(a, 0), b + 1)) if (isOpen(id)) pick(id, true);
   remember();
 }
@@ -175,7 +175,8 @@ function countSelected() {
     `${selected.size} selected` + (away ? ` (${away} not in view)` : "");
 }
 
-// `status`: pending, done, unsent, refused, overtaken, or none to open the card again.
+// Sets what was decided on a card. `status`: pending, done, unsent, refused, overtaken; none opens
+// the card again.
 export function mark(id, status, words = "") {
   if (status) verdicts.set(id, { status, words });
   else verdicts.delete(id);
@@ -186,7 +187,7 @@ export function mark(id, status, words = "") {
   $(".verdict", card).textContent = words;
 }
 
-// A card's copies are settled: what was said of them is gone. Whether nothing else is left to do.
+// Removes a card's findings of copies. Returns whether nothing else is left to decide on it.
 export function settleCopies(id) {
   const card = cards.get(id);
   const { reasons, pair } = card;
@@ -196,7 +197,7 @@ export function settleCopies(id) {
   return !cards.get(id).reasons.length && card.state !== "unreviewed";
 }
 
-// Undone: it is a copy again.
+// Undoes settleCopies.
 export function unsettleCopies(id) {
   cards.set(id, { ...cards.get(id), ...unsettled.get(id) });
   unsettled.delete(id);

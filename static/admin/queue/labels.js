@@ -1,4 +1,4 @@
-// The type-ahead over all labels.
+// The dialog that finds a label as one types.
 import { ask } from "./api.js";
 import { $, make, percent, plural, urls } from "./view.js";
 
@@ -14,7 +14,7 @@ async function load() {
   labels ??= (await ask(urls.labels)).labels;
 }
 
-// How well a label fits what was typed; 0 is not at all.
+// Returns how well a label fits the typed words, from 4 down to 0, which is not at all.
 function fits(label, words) {
   const name = label.name.toLowerCase();
   const all = `${name} ${label.slug} ${label.category.toLowerCase()}`;
@@ -27,7 +27,7 @@ function fits(label, words) {
 
 function ranked() {
   const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
-  // Nobody relabels to choose the label that is there.
+  // The label that the images have already comes last.
   const chance = (label) => (label.slug === given ? -1 : (likely.get(label.slug) ?? 0));
   return labels
     .map((label, at) => ({ label, at, fit: fits(label, words) }))
@@ -95,7 +95,7 @@ export async function open(targets, chosen) {
 }
 
 export function start() {
-  load().catch(() => {}); // asked for again when it is needed
+  load().catch(() => {}); // loaded again when it is needed
   input.addEventListener("input", () => labels && draw());
   input.addEventListener("keydown", (event) => {
     const step = { ArrowDown: "nextElementSibling", ArrowUp: "previousElementSibling" }[event.key];

@@ -1,17 +1,17 @@
-// Decisions on their way to the server, in order, one at a time. They outlive a lost connection, a
+// Sends decisions to the server in order, one at a time. Unsent ones survive a lost connection, a
 // signed-out session and a reload.
 import { Refused, ask, mayPass } from "./api.js";
 import { store, stored, urls, user } from "./view.js";
 
 const LONGEST_WAIT = 30; // seconds
-const TAKEN = 1000; // milliseconds to wait for the name of a page that is just being reloaded
-const heard = { sent: [], refused: [], changed: [] };
-export const on = (event, listener) => heard[event].push(listener);
-const tell = (event, ...facts) => heard[event].forEach((listener) => listener(...facts));
+const TAKEN = 1000; // milliseconds to wait for the lock of a page that is just being reloaded
+const listeners = { sent: [], refused: [], changed: [] };
+export const on = (event, listener) => listeners[event].push(listener);
+const notify = (event, ...facts) => listeners[event].forEach((listener) => listener(...facts));
 
-// Each tab keeps its own, so that two do not send the same; what a closed tab left is taken over.
+// Each tab stores its own, so that no two send the same; a tab takes over what closed tabs left.
 let tab = sessionStorage.getItem("queue-tab") ?? newName();
-let mine = false; // whether what is kept under this tab's name is certainly this tab's
+let mine = false; // whether this tab holds the lock of its name
 const prefix = `queue-unsent-${user}-`;
 let entries = [];
 let sending = null;
@@ -26,7 +26,7 @@ const keep = () => {
 
 export const unsent = () => entries.length;
 export const waiting = () => (state.error ? entries.length : 0);
-// What is on its way for an image, in words; the last where there is more than one.
+// Returns the newest unsent decision on an image in words.
 export const onItsWay = (id) =>
   entries.findLast(({ images }) => images.some((image) => image.id === id))?.words;
 export const isUnsent = (key) => entries.some((entry) => entry.key === key);
@@ -34,20 +34,20 @@ export const isUnsent = (key) => entries.some((entry) => entry.key === key);
 export function add(entry) {
   entries.push({ key: String(Math.random()).slice(2), ...entry });
   keep();
-  tell("changed");
+  notify("changed");
   if (!state.error) flush();
   return entries.at(-1).key;
 }
 
-// Takes a decision back that was not sent yet. Null where it is gone or on its way. Throws where
-// only the answer may have been lost: the server may hold it.
+// Removes and returns an unsent decision; null if it was sent or is being sent. Throws if an earlier
+// try may have reached the server.
 export function recall(key) {
   const entry = entries.find((other) => other.key === key);
   if (!entry || sending === entry) return null;
   if (entry.tried) throw new Error("It may have reached the server; try when it answers again.");
   entries = entries.filter((other) => other !== entry);
   keep();
-  tell("changed");
+  notify("changed");
   return entry;
 }
 
@@ -74,12 +74,12 @@ export async function flush() {
         return;
       }
       done(entry);
-      tell("refused", entry, error);
+      notify("refused", entry, error);
     }
     sending = null;
     keep();
   }
-  tell("changed");
+  notify("changed");
 }
 
 function done(entry) {
@@ -92,13 +92,13 @@ function arrived(entry, answer) {
   const before = new Map(entry.images.map((image) => [image.id, image.seen]));
   for (const later of entries) {
     for (const image of later.images) {
-      // A second decision on the same image was made knowing the first.
+      // A later decision on the same image was made after seeing this one.
       if (image.id in answer.seen && image.seen === before.get(image.id)) {
         image.seen = answer.seen[image.id];
       }
     }
   }
-  tell("sent", entry, answer);
+  notify("sent", entry, answer);
 }
 
 function waitFor(error) {
@@ -107,15 +107,15 @@ function waitFor(error) {
   state.tries += 1;
   state.retryAt = Date.now() + 1000 * seconds;
   timer = setTimeout(flush, 1000 * seconds);
-  tell("changed");
+  notify("changed");
 }
 
 function newName() {
   return String(Math.random()).slice(2);
 }
 
-// Holds a tab's name while the page lives, which is how others know that what is kept under it is
-// not theirs. A duplicated tab starts with the name of the other one.
+// Locks a tab's name for as long as the page lives, so that other tabs leave what is stored under it
+// alone. Resolves to false if another tab holds it: a duplicated tab starts with the other's name.
 function hold(name) {
   if (!navigator.locks) return true;
   return new Promise((held) => {
@@ -134,7 +134,7 @@ async function takeOver() {
     await hold(prefix + tab);
   }
   sessionStorage.setItem("queue-tab", tab);
-  const made = new Set(entries); // while waiting
+  const recent = new Set(entries); // decided while waiting for the lock
   entries = [...stored(localStorage, prefix + tab, []), ...entries];
   mine = true;
   const others = Object.keys(localStorage).filter((key) => key.startsWith(prefix));
@@ -148,7 +148,7 @@ async function takeOver() {
     else take();
   }
   keep();
-  return entries.filter((entry) => !made.has(entry));
+  return entries.filter((entry) => !recent.has(entry));
 }
 
 export async function start() {
@@ -160,7 +160,7 @@ export async function start() {
     if (!document.hidden && state.error) flush();
   });
   const left = await takeOver();
-  tell("changed");
+  notify("changed");
   flush();
   return left;
 }

@@ -1,4 +1,4 @@
-// The queue's page: keys, buttons, pages that follow each other.
+// The queue's page: keys, buttons, loading page after page.
 import * as actions from "./actions.js";
 import { ask } from "./api.js";
 import * as claims from "./claims.js";
@@ -10,7 +10,7 @@ import * as labels from "./labels.js";
 import * as outbox from "./outbox.js";
 import { $, $$, mayDecide, number, plural, root, say, urls, view } from "./view.js";
 
-const PAUSE = 450; // milliseconds in which the last verdict of a page can be read
+const PAUSE = 450; // milliseconds to read the last decision before the next page is shown
 const tools = $(".tools");
 
 // --- pages -------------------------------------------------------------------------------------
@@ -59,7 +59,7 @@ function drawLeft(left) {
   $("#left").textContent = number(left);
 }
 
-// Counts change with every decision; they are asked for anew with each page.
+// Loads the counts again with each page, because every decision changes them.
 function recount() {
   const query = view.query;
   ask(address(query, { cards: 0 }))
@@ -81,7 +81,7 @@ async function nextPage() {
   try {
     const page = (await view.next) ?? (await ask(address(query, { after: view.after, facets: 0 })));
     if (query !== view.query) return;
-    // It was fetched early: of copies that were settled since, some may be on it.
+    // It was fetched early: images decided on since as copies may be on it.
     arrive({ ...page, cards: page.cards.filter((card) => grid.isOpen(card.id)) });
     scrollTo({ top: 0 });
     recount();
@@ -114,7 +114,7 @@ async function go(query, { push = true, focus = false } = {}) {
   } catch (error) {
     say(error.message);
     if (mine !== asking) return;
-    // What is shown is still the view before.
+    // The page still shows the previous view.
     view.query = before;
     history.replaceState(null, "", before ? `?${before}` : location.pathname);
     facets.tick();
@@ -128,7 +128,7 @@ async function go(query, { push = true, focus = false } = {}) {
 const fromTop = () => go(view.query, { push: false, focus: true });
 
 let settling;
-let turning = false; // the page is done, and its last card still in focus
+let turning = false; // all of the page is decided on, and its last card still has the focus
 
 actions.whenDecided(() => {
   if (grid.toNextOpen(!dialogs.anyOpen() && !labelsOpen())) return;
@@ -153,7 +153,7 @@ function pageDone() {
 
 const decideOn = (work) => () => {
   const targets = grid.targets();
-  // A key meant for the next page, which is not there yet, would change the last card of this one.
+  // A key meant for the next page, not shown yet, would change the last card of this one.
   if (turning && targets.length === 1 && targets[0] === grid.current()) return;
   if (mayDecide && targets.length) work(targets);
 };
@@ -192,12 +192,12 @@ const DECIDING = new Set(["Enter", "Delete", "Backspace"]);
 function onKey(event) {
   const { key, target } = event;
   const zoomed = dialogs.zoomed();
-  // A key that closed a dialog is not for what was behind it.
+  // A key that closed a dialog does nothing on the page behind it.
   if (event.defaultPrevented || (dialogs.anyOpen() && !zoomed)) return;
   if (target.matches("input, textarea, select")) return;
-  // A key held down may move; it decides on nothing that nobody has looked at.
+  // A key held down may move the focus, but not decide on images that nobody has looked at.
   if (event.repeat && (key.length === 1 || DECIDING.has(key))) return event.preventDefault();
-  // However the focus came there, keys are about the image that has it.
+  // Keys apply to the image in focus, also where assistive technology moved the focus.
   const card = !zoomed && Number(target.closest(".card")?.dataset.id);
   if (card && card !== grid.current()?.id) grid.focusOn(card);
   const inGrid = zoomed || target === document.body || grid.grid.contains(target);
@@ -223,7 +223,7 @@ function moves(event, zoomed) {
   const sideways = { ArrowUp: "ArrowLeft", ArrowDown: "ArrowRight" };
   const key = zoomed ? (sideways[event.key] ?? event.key) : event.key;
   const moved = grid.move(key, event.shiftKey, !zoomed);
-  if (moved) turning = false; // back to what is done, on purpose
+  if (moved) turning = false; // back to a decided card, on purpose
   return moved;
 }
 
@@ -250,7 +250,7 @@ function onClick(event) {
 // --- start -------------------------------------------------------------------------------------
 
 function start() {
-  document.documentElement.classList.add("scripted"); // filters may hide behind a button now
+  document.documentElement.classList.add("scripted"); // CSS may hide the filters behind a button now
   const page = JSON.parse(root.dataset.page);
   const query = new URLSearchParams(location.search);
   query.delete("after");
@@ -264,7 +264,7 @@ function start() {
   tools.hidden = false;
   document.addEventListener("keydown", onKey);
   grid.grid.addEventListener("click", onClick);
-  // The two clicks before it selected and unselected the card.
+  // The two clicks before selected the card and unselected it again.
   grid.grid.addEventListener("dblclick", (event) => event.target.closest(".card") && dialogs.showZoom());
   grid.grid.addEventListener("moved", drawTools);
   drawTools();
@@ -283,7 +283,7 @@ function start() {
   });
 }
 
-// Restoring is offered where there is something to restore.
+// Shows “Restore” only for a rejected image.
 function drawTools() {
   const button = $('[data-do="restore"]');
   if (button) button.hidden = grid.current()?.state !== "rejected";

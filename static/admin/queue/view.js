@@ -1,4 +1,4 @@
-// What every part of the page knows: the cards, the place in the queue, and how to say something.
+// Shared by all modules of the page: its state, elements, messages and formats.
 export const root = document.getElementById("queue");
 export const urls = JSON.parse(root.dataset.urls);
 export const user = root.dataset.user;
@@ -8,7 +8,7 @@ export const claimSeconds = Number(root.dataset.claim);
 export const $ = (selector, within = document) => within.querySelector(selector);
 export const $$ = (selector, within = document) => [...within.querySelectorAll(selector)];
 
-export const cards = new Map(); // id → card, of every image that this page has met
+export const cards = new Map(); // id → card, of every image shown so far
 export const view = { query: "", order: [], after: null, next: null, left: 0 };
 
 const READABLE = 8000; // milliseconds
@@ -18,7 +18,7 @@ export function say(text) {
   const place = $("#say");
   place.textContent = "";
   clearTimeout(clearing);
-  // Emptied first, so that the same words are read out again.
+  // Emptied first, so that screen readers read the same words again.
   clearing = setTimeout(() => {
     place.textContent = text;
     clearing = setTimeout(() => (place.textContent = ""), READABLE);
@@ -68,6 +68,6 @@ export function store(place, key, value) {
   try {
     place.setItem(key, JSON.stringify(value));
   } catch {
-    // Full or forbidden: the page works on, a reload only remembers less.
+    // Storage is full or forbidden: only a reload forgets more than usual.
   }
 }

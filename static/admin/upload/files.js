@@ -1,29 +1,29 @@
-// What is chosen or dropped, and whether it may be sent at all.
+// Reads chosen or dropped files, and checks whether they may be uploaded.
 const NOT_PICTURES = /\.(txt|md|json|jsonl|html|ini|db)$/i;
 const ZIP = /\.zip$/i;
 const CSV = /\.csv$/i;
 
-// From an <input type="file">; a folder's files bring their path along.
+// Returns the files of an <input type="file">; those of a folder are named with their path.
 export function chosen(input) {
-  return [...input.files].map((file) => ({ file, name: file.webkitRelativePath || file.name })).filter(meant);
+  return [...input.files].map((file) => ({ file, name: file.webkitRelativePath || file.name })).filter(isWanted);
 }
 
-// From a drop, with everything that lies in dropped folders.
+// Returns the files of a drop, with everything in dropped folders.
 export async function dropped(transfer) {
-  // Asked for at once: after the first wait the browser has forgotten what was dropped.
+  // All read before the first await, after which the browser forgets what was dropped.
   const items = [...transfer.items].map((item) => ({ entry: item.webkitGetAsEntry?.(), file: item.getAsFile() }));
-  const found = [];
+  const files = [];
   for (const { entry, file } of items) {
-    if (entry) await walk(entry, found);
-    else if (file) found.push({ file, name: file.name });
+    if (entry) await walk(entry, files);
+    else if (file) files.push({ file, name: file.name });
   }
-  return found.filter(meant);
+  return files.filter(isWanted);
 }
 
-async function walk(entry, found) {
+async function walk(entry, files) {
   if (entry.isFile) {
     const file = await new Promise((done, failed) => entry.file(done, failed));
-    found.push({ file, name: entry.fullPath.replace(/^\//, "") });
+    files.push({ file, name: entry.fullPath.replace(/^\//, "") });
     return;
   }
   const reader = entry.createReader();
@@ -31,16 +31,16 @@ async function walk(entry, found) {
   for (;;) {
     const piece = await new Promise((done, failed) => reader.readEntries(done, failed));
     if (!piece.length) return;
-    for (const inside of piece) await walk(inside, found);
+    for (const inside of piece) await walk(inside, files);
   }
 }
 
-function meant({ name }) {
+function isWanted({ name }) {
   const parts = name.split("/");
   return !parts.some((part) => part.startsWith(".") || part === "__MACOSX") && !NOT_PICTURES.test(name);
 }
 
-// A sentence that says why these files cannot be sent, or "".
+// Returns a sentence that says why these files cannot be sent, or "".
 export function refusal(files, most, held) {
   const single = files.filter(({ name }) => ZIP.test(name) || CSV.test(name));
   if (single.length && files.length + held.files > 1) {
@@ -56,7 +56,7 @@ export function refusal(files, most, held) {
   return "";
 }
 
-// Pictures that the server would refuse: there is no use in sending them.
+// Returns the pictures that are larger than the server takes.
 export function tooLarge(files, most) {
   return files.filter(({ file, name }) => !ZIP.test(name) && !CSV.test(name) && file.size > most.picture);
 }

@@ -1,4 +1,4 @@
-// Sends files in groups, one request after the other; a group that fails is sent again.
+// Sends files in groups, one request after the other; a group that fails for now is sent again.
 import { sum } from "./files.js";
 
 const GROUP_FILES = 20;
@@ -7,7 +7,7 @@ const PAUSES = [1000, 4000]; // milliseconds before a second and a third try
 
 export class Failed extends Error {}
 
-// Groups of a few files each, so that a failure costs little and progress shows.
+// Returns groups of a few files, so that a failure costs little and progress is visible.
 export function groups(files, first) {
   const made = [];
   for (const item of files) {
@@ -18,20 +18,20 @@ export function groups(files, first) {
   return made;
 }
 
-// Sends the groups that are not sent yet. `far(bytes)` hears how much of them is. Throws Failed with
-// a sentence, and AbortError when `signal` says so.
-export async function send(groups, address, fields, signal, far) {
+// Sends the groups that are not sent yet, and calls `onProgress` with the bytes sent so far. Throws
+// Failed with a sentence for the user, and AbortError when `signal` is aborted.
+export async function send(groups, address, fields, signal, onProgress) {
   let done = groups.filter((group) => group.sent).reduce((bytes, group) => bytes + sum(group.files), 0);
   for (const group of groups) {
     if (group.sent) continue;
-    await withPatience(() => once(group, address, fields, signal, (bytes) => far(done + bytes)), signal);
+    await withRetries(() => once(group, address, fields, signal, (bytes) => onProgress(done + bytes)), signal);
     group.sent = true;
     done += sum(group.files);
-    far(done);
+    onProgress(done);
   }
 }
 
-async function withPatience(work, signal) {
+async function withRetries(work, signal) {
   for (const pause of PAUSES) {
     try {
       return await work();
@@ -44,7 +44,7 @@ async function withPatience(work, signal) {
   return work();
 }
 
-function once(group, address, fields, signal, far) {
+function once(group, address, fields, signal, onProgress) {
   const form = new FormData();
   for (const [name, value] of Object.entries(fields)) form.append(name, value);
   form.append("part", group.part);
@@ -52,15 +52,15 @@ function once(group, address, fields, signal, far) {
   for (const { file } of group.files) form.append("files", file, file.name);
   return new Promise((done, failed) => {
     signal.throwIfAborted();
-    const request = new XMLHttpRequest(); // fetch tells nothing of how far an upload is
+    const request = new XMLHttpRequest(); // fetch does not report the progress of an upload
     const stop = () => request.abort();
     signal.addEventListener("abort", stop, { once: true });
     const end = (how, what) => {
       signal.removeEventListener("abort", stop);
       how(what);
     };
-    request.upload.onprogress = (event) => far(Math.min(event.loaded, sum(group.files)));
-    request.onload = () => (request.status === 200 && request.response ? end(done, request.response) : end(failed, said(request)));
+    request.upload.onprogress = (event) => onProgress(Math.min(event.loaded, sum(group.files)));
+    request.onload = () => (request.status === 200 && request.response ? end(done, request.response) : end(failed, failure(request)));
     request.onerror = () => end(failed, passing("The server cannot be reached, or a file has changed since it was chosen."));
     request.onabort = () => end(failed, new DOMException("stopped", "AbortError"));
     request.open("POST", address);
@@ -70,9 +70,9 @@ function once(group, address, fields, signal, far) {
   });
 }
 
-function said(request) {
+function failure(request) {
   if (request.response?.error) return new Failed(request.response.error);
-  // A page where data was expected: of signing in, or of something on the way.
+  // An answer that is no JSON: the sign-in page, or one of a proxy.
   if (request.status === 200 || request.status === 403) return new Failed("You are signed out. Sign in again in another tab, then send again.");
   const words = `The server could not take a part of it (${request.status}).`;
   return request.status >= 500 || request.status === 429 ? passing(words) : new Failed(words);

@@ -1,5 +1,5 @@
-// The upload page: choose or drop, check here first, send in groups, then let the form ask for the
-// import. Without this script the form sends everything in one request.
+// The upload page: choose or drop files, check them, send them in groups, then submit the form, which
+// queues the import. Without this script the form sends everything in one request.
 import { chosen, dropped, inFolders, refusal, size, sum, tooLarge } from "./files.js";
 import { Failed, groups, send } from "./send.js";
 
@@ -83,7 +83,7 @@ async function go() {
     if (error instanceof Failed) button("again").focus();
     return;
   }
-  // The files are there; the form goes without them.
+  // The server has the files, so the form is submitted without them.
   say("Uploaded; asking for the import.");
   leaving = true;
   input.disabled = true;
@@ -100,11 +100,11 @@ async function forget() {
   waiting = [];
   try {
     const response = await fetch(form.dataset.drop, { method: "POST", body, headers: { Accept: "application/json" } });
-    // Something of the old one may still be on its way; what is chosen next is another upload.
+    // Requests of the cancelled upload may still arrive, so the next files are a new upload.
     form.elements.upload.value = (await response.json()).upload;
     say("Cancelled; nothing of it was kept.");
   } catch {
-    // What stays behind is removed by itself after some hours.
+    // The server removes what stays behind after some hours.
     say("", "Cancelled, but the server cannot be reached. Open the page again before you upload more.");
   }
 }
@@ -160,5 +160,5 @@ window.addEventListener("beforeunload", (event) => {
 });
 
 part("hint").hidden = false;
-// A browser that goes back to this page may have kept what was chosen.
+// A browser that goes back to this page may have kept the chosen files.
 if (input.files.length) take(chosen(input));
