@@ -1,4 +1,4 @@
-"""Fixtures every test may use."""
+"""Fixtures for all tests."""
 
 import pytest
 from django.contrib.auth.models import Group
@@ -17,8 +17,8 @@ from tests.misbehaving_server import MisbehavingServer
 
 
 @pytest.fixture(autouse=True)
-def fresh_machine(settings, tmp_path):
-    """Each test starts on a fresh machine: nothing cached, no model held, not stopping."""
+def fresh_process(settings, tmp_path):
+    """Every test starts with empty caches, no loaded model, and a worker that is not stopping."""
     settings.CACHE_DIR = tmp_path / "cache"
     cache.clear()
     serving.forget()
@@ -29,14 +29,14 @@ def fresh_machine(settings, tmp_path):
 
 @pytest.fixture
 def version(tmp_path):
-    """An active version that answers by the mean colour of a photo."""
+    """An active version that classifies a photo by its mean colour."""
     yield tiny_model.activate(tmp_path / "version")
     serving.forget()
 
 
 @pytest.fixture
 def member(django_user_model):
-    """A function that makes a user who may enter the admin, in the roles named."""
+    """A function that creates a staff user with the given roles."""
 
     def make(*roles, name="kim"):
         user = django_user_model.objects.create_user(name, password="x", is_staff=True)
@@ -69,7 +69,7 @@ def patient(server):
 
 @pytest.fixture
 def no_assess_files():
-    """Takes away what assessments stored: primary keys start anew, the storage does not."""
+    """Removes assessments' files: primary keys start again in each test, the storage does not."""
     yield
     if storages["models"].exists("assess"):
         for run in storages["models"].listdir("assess")[0]:

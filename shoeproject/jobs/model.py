@@ -65,10 +65,10 @@ class Job(models.Model):
             ),
         ]
 
-    def move(self, to: states.State, **changes: Any) -> None:
+    def change_state(self, to: states.State, **changes: Any) -> None:
         """Change the row from the state of this object to `to`, or raise `TransitionRefused`.
 
-        Compare-and-set: if the row has another state by now, the move is refused.
+        Compare-and-set: if the row has another state by now, the change is refused.
         """
         was = State(self.state)
         if to in TRANSITIONS[was]:
@@ -84,18 +84,18 @@ class Job(models.Model):
 
     def pause(self) -> None:
         """Stop within seconds and keep what is done, until `resume` is called."""
-        self.move(State.PAUSED)
+        self.change_state(State.PAUSED)
 
     def cancel(self) -> None:
         """Stop within seconds, for good."""
-        self.move(State.CANCELLED)
+        self.change_state(State.CANCELLED)
 
     def resume(self) -> None:
         """Queue a paused or failed job again."""
         if self.state == State.RUNNING:
             # Only its own worker may put a running job back into the queue.
             raise TransitionRefused(self, State.RUNNING, State.QUEUED)
-        self.move(State.QUEUED, error="", deaths=0, not_before=None, finished_at=None)
+        self.change_state(State.QUEUED, error="", deaths=0, not_before=None, finished_at=None)
         self.ring()
 
     def ring(self) -> None:

@@ -104,15 +104,11 @@ def test_an_import_reads_only_folders_below_import_roots(client, member, setting
     settings.IMPORT_ROOTS = [str(tmp_path / "in")]
     (tmp_path / "in").mkdir()
     url = reverse("admin:curation_import_add")
+    form = {"licence": "CC0", "scene": "unknown", "label_map": "{}"}
     for path in ("/etc", str(tmp_path / "in" / ".." / ".."), str(tmp_path / "in" / "none")):
-        page = client.post(
-            url, {"path": path, "licence": "CC0", "scene": "unknown", "label_map": "{}"}
-        )
-        assert page.status_code == 200
+        assert client.post(url, {**form, "path": path}).status_code == 200
         assert Import.objects.count() == 0
-    client.post(
-        url, {"path": str(tmp_path / "in"), "licence": "CC0", "scene": "unknown", "label_map": "{}"}
-    )
+    client.post(url, {**form, "path": str(tmp_path / "in")})
     assert Import.objects.get().asked_by.username == "kim"
 
 

@@ -121,11 +121,11 @@ def test_resumed_job_can_be_claimed_and_the_paused_worker_stays_out(job):
 def test_only_listed_transitions_are_made(was, to):
     job = Import.objects.create(path="/nowhere", state=was)
     if State(to) in jobs.TRANSITIONS[State(was)]:
-        job.move(State(to))
+        job.change_state(State(to))
         assert job.state == to
     else:
         with pytest.raises(TransitionRefused) as refused:
-            job.move(State(to))
+            job.change_state(State(to))
         assert was in refused.value.detail
         assert to in refused.value.detail
 
