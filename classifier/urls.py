@@ -2,18 +2,18 @@
 
 from django.urls import path
 
-from classifier import views
 from classifier.api import feedback, gradio, huggingface, models, predictions, public_images, runs
 from classifier.api import guide as api
+from classifier.views import answers, guide_pages, privacy, recognise
 
 urlpatterns = [
-    path("", views.home, name="home"),
-    path("guide/", views.guide, name="guide"),
-    path("guide/category/<slug:slug>/", views.guide_category, name="guide-category"),
-    path("guide/<slug:slug>/", views.guide_type, name="guide-type"),
-    path("a/<str:answer_id>/", views.past_answer, name="past-answer"),
-    path("withdraw/", views.withdraw, name="withdraw"),
-    path("privacy/", views.privacy, name="privacy"),
+    path("", recognise.home, name="home"),
+    path("guide/", guide_pages.guide, name="guide"),
+    path("guide/category/<slug:slug>/", guide_pages.guide_category, name="guide-category"),
+    path("guide/<slug:slug>/", guide_pages.guide_type, name="guide-type"),
+    path("a/<str:answer_id>/", answers.past_answer, name="past-answer"),
+    path("withdraw/", answers.withdraw, name="withdraw"),
+    path("privacy/", privacy.privacy, name="privacy"),
     path("examples/<slug:digest>.jpg", public_images.example, name="example"),
     path("api/v1/predictions/", predictions.PredictionsView.as_view(), name="api-predictions"),
     # A redirect to the slash would turn the POST into a GET and lose the photo.

@@ -15,6 +15,6 @@ urlpatterns = [
     path("", include("classifier.urls")),
 ]
 
-handler400 = "classifier.views.bad_request"
-handler404 = "classifier.views.not_found"
-handler500 = "classifier.views.server_error"
+handler400 = "classifier.views.error_pages.bad_request"
+handler404 = "classifier.views.error_pages.not_found"
+handler500 = "classifier.views.error_pages.server_error"

@@ -24,7 +24,7 @@ def recognise(data: bytes, explained: bool = False, served: serving.Served | Non
     served = served or serving.active()
     if served is None:
         raise NoActiveModel()
-    with prediction_limit.turn():
+    with prediction_limit.limit.turn():
         prediction = predict(data, served.model, ingest.limits(), explained)
     body = from_prediction(prediction, served)
     return {**body, "explain": explain.explain(body, prediction, served)} if explained else body

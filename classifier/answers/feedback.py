@@ -115,7 +115,7 @@ def give(token: str, right: bool, type_slug: str = "", photo: bytes | None = Non
     if photo is None:
         return Given(_save(row))
     _check_space()
-    with prediction_limit.turn():
+    with prediction_limit.limit.turn():
         prepared = ingest.prepare(photo, ingest.limits())
     with transaction.atomic():
         return _with_photo(row, prepared, guide)
@@ -172,8 +172,7 @@ def _with_photo(row: Feedback, prepared: ingest.Prepared, guide: Guide) -> Given
     _save(row)  # first, so that of two at once only one stores a file
     origin = ingest.Origin(source=SOURCE, licence=LICENCE, consent=CONSENT)
     try:
-        result = ingest.take_in(prepared, origin, proposed=row.shoe_type, keep_copies=False)
-        image, new = result.image, result.outcome == "new"
+        image, new = ingest.take_in(prepared, origin, proposed=row.shoe_type, keep_copies=False)
     except ingest.NearCopy as copy:
         image, new = ShoeImage.objects.get(pk=copy.image), False
     code = _new_code() if new else ""

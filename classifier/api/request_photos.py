@@ -1,4 +1,4 @@
-"""The photos in an HTTP request, for the page and the API alike."""
+"""The photos in an HTTP request, for the pages and the API."""
 
 import base64
 import json
@@ -13,16 +13,17 @@ from classifier.registry import prediction_limit
 from curation.images import ImageTooLarge
 
 FIELD = "image"
-# Values that the JSON of a request may have: a few keys and options besides the photos.
-MOST_VALUES = 200
-PART = 64 * 1024  # bytes in memory of a body that is thrown away
-HEARD_SECONDS = 5  # for which one is read
+# Values that a request's JSON may have: a few keys and options besides the photos.
+MAX_JSON_VALUES = 200
+# How a body is read that is discarded.
+DISCARD_BYTES = 64 * 1024  # at a time
+DISCARD_SECONDS = 5
 DATA_URL = re.compile(r"data:([^,]{0,200}),", re.IGNORECASE)
 BLANK = re.compile(r"\s+")
 
 
 class TooManyPhotos(ClassifierError):
-    """More photos than one request may bring."""
+    """More photos than one request may have."""
 
     count: int
     limit: int
@@ -32,7 +33,7 @@ class TooManyPhotos(ClassifierError):
 
 
 class BodyTooLarge(ClassifierError):
-    """A request that may bring several photos is longer than allowed, in bytes."""
+    """A request that may have several photos is longer than allowed; sizes in bytes."""
 
     size: int
     limit: int
@@ -50,30 +51,30 @@ class BodyTooLarge(ClassifierError):
 
 
 class NotBase64(ClassifierError):
-    """A photo in JSON is no text, or not in base64."""
+    """A photo in JSON is not a text in base64."""
 
     code = "image_not_base64"
     message = "A photo in JSON is a text in base64, or a data: address of one; send it like that."
 
 
 class BadJson(ClassifierError):
-    """A body is not the JSON that is asked for."""
+    """A body is not the JSON that is expected."""
 
     why: str
     code = "request_malformed"
     message = "The request's JSON cannot be used: {why}; send it as the schema says."
 
 
-class AllInMemory(MemoryFileUploadHandler):
+class InMemoryUploadHandler(MemoryFileUploadHandler):
     """Keeps a form's files in memory, for a view that has checked the body's length itself."""
 
     def handle_raw_input(self, *args, **kwargs):
-        """Whatever the length: for this class's parent, one photo is the most."""
+        # The parent does so only up to the size of one photo.
         self.activated = True
 
 
 def check_length(request) -> None:
-    """Refuse one photo's body by its declared length, before any of it is read.
+    """Refuse a body of one photo by its declared length, before any of it is read.
 
     Raises `ImageTooLarge`, or `LengthMissing`: Django reads nothing of a body without a length.
     """
@@ -82,22 +83,23 @@ def check_length(request) -> None:
 
 
 def check_body(request) -> None:
-    """The same for a body that may hold several. Raises `BodyTooLarge` or `LengthMissing`."""
+    """Refuse a body of several photos by its declared length. Raises as `check_length` does, but
+    `BodyTooLarge`."""
     if _declared(request) > settings.PREDICT_MOST_BYTES:
         raise BodyTooLarge(_declared(request), settings.PREDICT_MOST_BYTES)
 
 
-def check_place(request) -> None:
-    """Refuse a body before it is held in memory where nobody could look at it now: `TooBusy`.
+def check_capacity(request) -> None:
+    """Refuse a body, before it is held in memory, if no prediction can start now: `TooBusy`.
 
-    For after its length was checked. What the client is sending is read and thrown away, for a few
-    seconds: a server that answers and hangs up while somebody still sends is not heard.
+    Its length has to be checked before. What the client still sends is read and discarded, for a
+    few seconds: a client that is still sending when the server hangs up does not see the answer.
     """
     try:
-        prediction_limit.check_place()
+        prediction_limit.limit.check_place()
     except TooBusy:
-        until = time.monotonic() + HEARD_SECONDS
-        while request.read(PART) and time.monotonic() < until:
+        until = time.monotonic() + DISCARD_SECONDS
+        while request.read(DISCARD_BYTES) and time.monotonic() < until:
             pass
         raise
 
@@ -121,24 +123,24 @@ def check_number(photos: list) -> None:
 
 
 def from_json(body: bytes) -> dict:
-    """The object that a body is. Raises `BadJson`.
+    """Parse a body that is a JSON object. Raises `BadJson`.
 
-    Values are counted before anything is read: a megabyte of brackets would take a hundred in
-    memory. No photo in base64 has a bracket or a comma, but for the one after `data:…`.
+    Values are counted before parsing, as a megabyte of brackets would take a hundred in memory. A
+    photo in base64 has no bracket, and a comma only after `data:…`.
     """
-    if sum(map(body.count, (b"[", b"{", b","))) > MOST_VALUES:
+    if sum(map(body.count, (b"[", b"{", b","))) > MAX_JSON_VALUES:
         raise BadJson("it has too many values")
     try:
-        found = json.loads(body)
+        value = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise BadJson("it is not valid") from error
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise BadJson("it is no object")
-    return found
+    return value
 
 
 def from_base64(text) -> bytes:
-    """The photo in a text: base64 (of either alphabet, padded or not), or a data: address of it.
+    """Decode a photo from base64 (of either alphabet, padded or not) or from a data: address.
 
     Raises `NotBase64`, and `ImageTooLarge` before anything is decoded.
     """
@@ -149,7 +151,7 @@ def from_base64(text) -> bytes:
             raise NotBase64()
         text = text[address.end() :]
     size = len(text) * 3 // 4
-    if size > settings.IMAGE_MAX_BYTES * 1.1:  # lines and their ends may be a part of it
+    if size > settings.IMAGE_MAX_BYTES * 1.1:  # it may include line breaks
         raise ImageTooLarge(size, settings.IMAGE_MAX_BYTES)
     text = BLANK.sub("", text).rstrip("=")
     altchars = "-_" if "-" in text or "_" in text else None

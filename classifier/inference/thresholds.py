@@ -4,7 +4,7 @@ In arrays rows are pictures and columns classes.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -29,10 +29,6 @@ class Thresholds:
     type: float
     category: float
     not_a_shoe: float | None
-
-    def as_json(self) -> dict:
-        """A dict of JSON types."""
-        return asdict(self)
 
 
 def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:

@@ -1,7 +1,6 @@
 """How many predictions this process works on at once, and how many may wait, by the settings."""
 
 import os
-from contextlib import AbstractContextManager
 
 from django.conf import settings
 
@@ -29,13 +28,3 @@ def resize(on_gpu: bool) -> None:
     running = concurrency(on_gpu)
     if running != limit.concurrency:
         limit.resize(running, 1 + settings.PREDICT_QUEUE - running)
-
-
-def turn() -> AbstractContextManager[None]:
-    """Take one of this process's places: `with turn(): …`. Raises `TooBusy`."""
-    return limit.turn()
-
-
-def check_place() -> None:
-    """Raises `TooBusy` where this process has no place at this moment."""
-    limit.check_place()

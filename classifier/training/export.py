@@ -1,11 +1,9 @@
-"""A trained network → a version: the served ONNX graph, weights to train on from, the card.
+"""Export a trained network as a version: the served ONNX graph, weights for training, the card.
 
-Written into a sibling folder, loaded as serving loads it, then renamed: a version is there whole or
-not at all.
+It is written into a sibling folder, loaded as serving loads it, then renamed: a version is complete
+or not there.
 """
 
-import contextlib
-import io
 import json
 import tempfile
 from collections.abc import Sequence
@@ -39,8 +37,9 @@ from classifier.inference.preprocess import Preprocess
 from classifier.inference.thresholds import ClassInfo, softmax
 from classifier.recipes import Recipe
 from classifier.training.data_loaders import STREET, Item
-from classifier.training.quantisation import Choice, batches, choose, quiet
+from classifier.training.quantisation import ServedGraph, batches, choose, quiet
 from classifier.training.start_weights import public_state
+from shoeproject.storage.files import written_beside
 
 OPSET = 20
 EXPORT_TOLERANCE = 1e-4  # torch against ONNX, relative to the largest value where that is above 1
@@ -50,7 +49,7 @@ NOTES = ("doc_string", "metadata_props")  # of ONNX messages, whichever have the
 
 
 class Served(nn.Module):
-    """A learner's (body, head) as it is served; `head`: the recipe's "linear" or "fastai"."""
+    """A learner's (body, head) as the served graph; `head`: the recipe's "linear" or "fastai"."""
 
     def __init__(self, model: nn.Module, head: str):
         super().__init__()
@@ -77,13 +76,13 @@ def export_version(
     name: str = "",
     min_agreement: float = 0.99,
 ) -> dict:
-    """Write a version folder and give back its card.
+    """Write a version folder; returns its card.
 
     `model`: a learner's `model` (moved to the CPU), its outputs in the order of `classes`. Of
     `items` the valid ones choose the precision and fit temperature and thresholds, on the logits of
     the graph that will be served; some train ones calibrate int8. int8 is served if its first
-    answer is fp32's for the share `min_agreement` of the valid pictures. `training`: JSON that the
-    card carries as it is.
+    answer is fp32's for the share `min_agreement` of the valid pictures. `training`: the card's
+    entry of that name.
     Raises VersionExists, TooFewPictures, ExportMismatch, UnreadablePicture, BrokenVersion.
     """
     out = Path(out)
@@ -92,20 +91,21 @@ def export_version(
     train, valid = _split(items, "train"), _split(items, "valid")
     calibration = [item.path for item in train[:: max(1, len(train) // CALIBRATION_PICTURES)]]
     model = model.cpu().eval()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
-        work, folder = Path(scratch), Path(scratch) / "version"
+    with written_beside(out) as folder:
         folder.mkdir()
-        fp32, difference = _export_fp32(model, recipe, preprocess, calibration[:4], work)
-        paths = [item.path for item in valid]
-        choice = choose(fp32, paths, calibration, preprocess, min_agreement, recipe.threads, work)
-        choice.agreement["onnx_against_torch"] = difference
-        _write_files(folder, model, classes, recipe, preprocess, choice)
-        card = _card(folder, classes, recipe, preprocess, valid, choice)
+        with tempfile.TemporaryDirectory(dir=out.parent) as scratch:
+            work = Path(scratch)
+            fp32, difference = _export_fp32(model, recipe, preprocess, calibration[:4], work)
+            paths = [item.path for item in valid]
+            served = choose(
+                fp32, paths, calibration, preprocess, min_agreement, recipe.threads, work
+            )
+        served.agreement["onnx_against_torch"] = difference
+        _write_files(folder, model, classes, recipe, preprocess, served)
+        card = _card(folder, classes, recipe, preprocess, valid, served)
         card |= {"name": name or f"{recipe.arch} {recipe.name}", "training": training}
         write_card(card, folder)
         Model.load(folder)  # as serving will
-        folder.rename(out)
     return card
 
 
@@ -119,44 +119,51 @@ def _split(items: Sequence[Item], split: str) -> list[Item]:
 def _export_fp32(
     model: nn.Module, recipe: Recipe, spec: Preprocess, pictures: Sequence[Path], scratch: Path
 ) -> tuple[bytes, float]:
-    """The float32 graph, and how far any output is from torch's on the reference and some pictures.
-
-    Relative to an output's largest value where that is above 1. Raises ExportMismatch.
-    """
+    """The float32 graph, and the largest `check_output` on the reference and some pictures. Raises
+    ExportMismatch."""
     served = Served(model, recipe.head).eval()
     path = scratch / "fp32.onnx"
     sample = np.concatenate([reference_array(spec), *batches(pictures, spec)])
-    with contextlib.redirect_stdout(io.StringIO()), quiet():  # the exporter prints its progress
+    export_graph(served, sample, path, OUTPUTS)
+    graph = without_notes(path.read_bytes())
+    with torch.no_grad():
+        expected = [output.numpy() for output in served(torch.from_numpy(sample))]
+    actual = open_session(graph).run(OUTPUTS, {"image": sample})
+    return graph, max(map(check_output, OUTPUTS, actual, expected))
+
+
+def export_graph(network: nn.Module, sample: np.ndarray, path: Path, outputs: list[str]) -> None:
+    """Write the ONNX graph of a network. `sample`: at least two pictures, for the batch of a single
+    one would be exported as a constant."""
+    with quiet():
         torch.onnx.export(
-            served,
+            network,
             (torch.from_numpy(sample),),
             path,
             input_names=["image"],
-            output_names=OUTPUTS,
+            output_names=outputs,
             dynamic_shapes=({0: torch.export.Dim("batch")},),
             opset_version=OPSET,
             dynamo=True,
             external_data=False,
             verbose=False,
         )
-    graph = without_notes(path.read_bytes())
-    with torch.no_grad():
-        wanted = [output.numpy() for output in served(torch.from_numpy(sample))]
-    given = open_session(graph).run(OUTPUTS, {"image": sample})
-    largest = 0.0
-    for output, mine, theirs in zip(OUTPUTS, given, wanted, strict=True):
-        difference = float(np.abs(mine - theirs).max()) / max(1.0, float(np.abs(theirs).max()))
-        if not difference <= EXPORT_TOLERANCE:
-            raise ExportMismatch(output, difference, EXPORT_TOLERANCE)
-        largest = max(largest, difference)
-    return graph, largest
+
+
+def check_output(name: str, actual: np.ndarray, expected: np.ndarray) -> float:
+    """The largest difference between a graph's output and torch's, relative to the largest expected
+    value where that is above 1. Raises ExportMismatch."""
+    difference = float(np.abs(actual - expected).max()) / max(1.0, float(np.abs(expected).max()))
+    if not difference <= EXPORT_TOLERANCE:
+        raise ExportMismatch(name, difference, EXPORT_TOLERANCE)
+    return difference
 
 
 def without_notes(graph: bytes) -> bytes:
-    """A graph that computes the same and does not tell where it was made.
+    """The same graph without notes.
 
-    The exporter writes into each node the lines of code it came from, with their files' places
-    where they lay when it was exported.
+    The exporter notes in each node the lines of code it came from, with their files' paths on the
+    exporting machine.
     """
     model = onnx.load_from_string(graph)
     _clear_notes(model)
@@ -164,17 +171,17 @@ def without_notes(graph: bytes) -> bytes:
 
 
 def _clear_notes(message: Message) -> None:
-    """Clear what may hold notes in an ONNX message and in every one below it."""
+    """Clear the notes of an ONNX message and of every message in it."""
     for field, value in message.ListFields():
         if field.name in NOTES:
             message.ClearField(field.name)
         elif field.message_type:
-            for below in [value] if isinstance(value, Message) else value:
-                _clear_notes(below)
+            for child in [value] if isinstance(value, Message) else value:
+                _clear_notes(child)
 
 
-def _write_files(folder: Path, model, classes, recipe: Recipe, spec: Preprocess, choice) -> None:
-    (folder / GRAPH).write_bytes(choice.graph)
+def _write_files(folder: Path, model, classes, recipe: Recipe, spec: Preprocess, served) -> None:
+    (folder / GRAPH).write_bytes(served.graph)
     about = {
         "arch": recipe.arch,
         "head": recipe.head,
@@ -183,28 +190,28 @@ def _write_files(folder: Path, model, classes, recipe: Recipe, spec: Preprocess,
         "std": spec.std,
     }
     state = public_state(model, recipe.arch, recipe.head)
-    # One key: safetensors writes several in an order that changes from process to process, and the
-    # same weights should give the same file.
+    # One key: safetensors writes several in an order that changes from process to process, and
+    # the same weights should give the same file.
     metadata = {"version": json.dumps(about, sort_keys=True)}
-    save_file({k: _halved(t) for k, t in state.items()}, folder / WEIGHTS, metadata)
+    save_file({k: _to_half(t) for k, t in state.items()}, folder / WEIGHTS, metadata)
     if recipe.head == "linear":
         head = np.column_stack([state["fc.weight"].numpy(), state["fc.bias"].numpy()])
         np.save(folder / HEAD, head.astype(np.float32), allow_pickle=False)
 
 
-def _halved(tensor: torch.Tensor) -> torch.Tensor:
+def _to_half(tensor: torch.Tensor) -> torch.Tensor:
     if not tensor.is_floating_point():
         return tensor
     half = tensor.half()
     return half if half.isfinite().all() else tensor  # a variance may exceed float16's range
 
 
-def _card(folder: Path, classes, recipe: Recipe, spec: Preprocess, valid, choice) -> dict:
+def _card(folder: Path, classes, recipe: Recipe, spec: Preprocess, valid, served) -> dict:
     slugs = [info.slug for info in classes]
     targets = np.array([slugs.index(item.label) for item in valid])
-    temperature = fit_temperature(choice.logits, targets)
-    probabilities = softmax(choice.logits, temperature)
-    logits, tolerance = _reference(choice, spec)
+    temperature = fit_temperature(served.logits, targets)
+    probabilities = softmax(served.logits, temperature)
+    logits, tolerance = _reference(served, spec)
     return {
         "format": FORMAT,
         "name": "",
@@ -213,29 +220,34 @@ def _card(folder: Path, classes, recipe: Recipe, spec: Preprocess, valid, choice
         "classes": [asdict(info) for info in classes],
         "preprocess": spec.as_json(),
         "temperature": temperature,
-        "thresholds": fit_thresholds(
-            probabilities, targets, classes, guarded=np.array([i.scene == STREET for i in valid])
-        ).as_json(),
-        "precision": choice.precision,
-        "agreement": choice.agreement,
+        "thresholds": asdict(
+            fit_thresholds(
+                probabilities,
+                targets,
+                classes,
+                guarded=np.array([i.scene == STREET for i in valid]),
+            )
+        ),
+        "precision": served.precision,
+        "agreement": served.agreement,
         "valid": {
             "n": len(valid),
-            "top1": round(float((choice.logits.argmax(1) == targets).mean()), 4),
-            "nll": round(nll(choice.logits, targets, temperature), 4),
+            "top1": round(float((served.logits.argmax(1) == targets).mean()), 4),
+            "nll": round(nll(served.logits, targets, temperature), 4),
         },
         "reference": {"logits": logits, "tolerance": tolerance},
         "files": file_facts(folder),
     }
 
 
-def _reference(choice: Choice, spec: Preprocess) -> tuple[list[float], float]:
-    """Logits of the reference picture, and how far another processor's may be from them."""
+def _reference(served: ServedGraph, spec: Preprocess) -> tuple[list[float], float]:
+    """Logits of the reference picture, and the tolerance for those of other processors."""
     batch = {"image": reference_array(spec)}
-    logits = open_session(choice.graph).run(OUTPUTS, batch)[0][0]
+    logits = open_session(served.graph).run(OUTPUTS, batch)[0][0]
     tolerance = FP32_REFERENCE_TOLERANCE * max(1.0, float(np.abs(logits).max()))
-    if choice.precision == "int8":
+    if served.precision == "int8":
         # Unoptimised, the graph computes in float between the roundings, as an exact processor
         # would; saturation is off by far more than three times that.
-        exact = open_session(choice.graph, optimise=False).run(OUTPUTS, batch)[0][0]
+        exact = open_session(served.graph, optimise=False).run(OUTPUTS, batch)[0][0]
         tolerance = max(5 * tolerance, 3 * float(np.abs(logits - exact).max()))
     return [round(float(value), 5) for value in logits], round(tolerance, 5)

@@ -23,9 +23,9 @@ pytestmark = pytest.mark.django_db
 
 # As in the project's own, so that the handlers are tested wherever they are hung up.
 urlpatterns = project_urls
-handler400 = "classifier.views.bad_request"
-handler404 = "classifier.views.not_found"
-handler500 = "classifier.views.server_error"
+handler400 = "classifier.views.error_pages.bad_request"
+handler404 = "classifier.views.error_pages.not_found"
+handler500 = "classifier.views.error_pages.server_error"
 
 PREDICTIONS = "/api/v1/predictions/"
 

@@ -339,7 +339,7 @@ def test_photos_sent_together_are_computed_together(version, cuda, settings):
     colours = {"chelsea-boots": (255, 0, 0), "brogues": (0, 0, 255), "running-shoes": (0, 255, 0)}
 
     def ask(slug):
-        with prediction_limit.turn():
+        with prediction_limit.limit.turn():
             return predict(photo(colours[slug]), served.model).type[0]
 
     found, threads = in_threads(ask, colours)
@@ -375,11 +375,11 @@ def test_on_a_gpu_those_who_would_wait_come_in_and_one_more_is_refused(version, 
     serving.active()
     assert (prediction_limit.limit.concurrency, prediction_limit.limit.queue) == (3, 0)
     with (
-        prediction_limit.turn(),
-        prediction_limit.turn(),
-        prediction_limit.turn(),
+        prediction_limit.limit.turn(),
+        prediction_limit.limit.turn(),
+        prediction_limit.limit.turn(),
         pytest.raises(TooBusy),
-        prediction_limit.turn(),
+        prediction_limit.limit.turn(),
     ):
         pass
 

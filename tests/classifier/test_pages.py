@@ -21,9 +21,9 @@ from tests.drawing import encoded
 pytestmark = pytest.mark.django_db
 
 urlpatterns = project_urls
-handler400 = "classifier.views.bad_request"
-handler404 = "classifier.views.not_found"
-handler500 = "classifier.views.server_error"
+handler400 = "classifier.views.error_pages.bad_request"
+handler404 = "classifier.views.error_pages.not_found"
+handler500 = "classifier.views.error_pages.server_error"
 
 PATHS = ["/", "/guide/", "/guide/category/boots/", "/guide/uggs/", "/privacy/", "/withdraw/"]
 OWN_TEMPLATES = [

@@ -1,24 +1,10 @@
-"""The privacy page, and the pages for errors."""
+"""The pages for errors; under `/api/` the same as problems."""
 
-from django.conf import settings
 from django.http import Http404
 from django.shortcuts import render
-from django.views.decorators.http import require_safe
 
-from classifier.answers.feedback import CONSENT
 from classifier.views.page import site_page
 from shoeproject.api import problems
-
-
-@require_safe
-@site_page
-def privacy(request):
-    """The page that says what is kept of a visit."""
-    days, hours = divmod(settings.ANSWER_ID_HOURS, 24)
-    validity = f"{days} days" if days > 1 and not hours else f"{settings.ANSWER_ID_HOURS} hours"
-    reply_hours = settings.IDEMPOTENCY_HOURS
-    context = {"validity": validity, "consent": CONSENT, "reply_hours": reply_hours}
-    return render(request, "site/privacy.html", context)
 
 
 @site_page
