@@ -436,7 +436,7 @@ CORS_EXPOSE_HEADERS = [
 ]  # fmt: skip
 
 REST_FRAMEWORK = {
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "shoeproject.api.schema.ApiSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     # Tokens first, so that a 401 names them. Sessions, with CSRF protection, are for the admin.
     "DEFAULT_AUTHENTICATION_CLASSES": [
@@ -495,10 +495,6 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "shoeproject.api.schema.always",
-    ],
     "ENUM_NAME_OVERRIDES": {
         "JobState": "shoeproject.jobs.State",
         "ImageState": "curation.models.ShoeImage.State",

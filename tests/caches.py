@@ -50,7 +50,7 @@ def real_cache(valkey, settings):
     """The project's cache as in production; returns a client of the server."""
     settings.CACHES = at(valkey)
     cache.clear()
-    optional_cache.forget()
+    optional_cache.reset()
     return redis.Redis(unix_socket_path=str(valkey), db=1)
 
 
@@ -58,6 +58,6 @@ def real_cache(valkey, settings):
 def dead_cache(settings, tmp_path):
     """A cache whose server is gone."""
     settings.CACHES = at(tmp_path / "gone")
-    optional_cache.forget()
+    optional_cache.reset()
     yield
-    optional_cache.forget()
+    optional_cache.reset()

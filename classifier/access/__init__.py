@@ -1,4 +1,1 @@
-"""Tokens: how programs say for whom they ask.
-
-Counting, idempotency and scopes, which curation's API shares, are in `shoeproject.api`.
-"""
+"""Access tokens for programs; rate limits, idempotency and scopes are in `shoeproject.api`."""

@@ -13,44 +13,44 @@ from classifier.errors import ClassifierError
 from classifier.models import AccessToken
 from shoeproject.api.scopes import SCOPES
 
-# Known to whoever finds a token where it should not be, and to programs that look for such.
+# Lets people and secret scanners recognise a leaked token.
 PREFIX = "shoe_"
 RANDOM_BYTES = 32
-# Characters kept to tell tokens apart: the prefix and 24 of 256 random bits.
-KEPT = len(PREFIX) + 4
-USE_NOTED_SECONDS = 60
+# Characters stored to tell tokens apart: the prefix and 24 of 256 random bits.
+START_LENGTH = len(PREFIX) + 4
+LAST_USED_SECONDS = 60
 
 
 class TokenUnknown(ClassifierError):
-    """No such token was made here."""
+    """No token of this site has this secret."""
 
     code = "token_unknown"
     message = "This token is not known here; check that it was copied whole, or make a new one."
 
 
 class TokenExpired(ClassifierError):
-    """Its time is over."""
+    """The token has expired."""
 
     code = "token_expired"
     message = "This token has expired; make a new one in the admin."
 
 
 class TokenRevoked(ClassifierError):
-    """Somebody took it back."""
+    """The token was revoked."""
 
     code = "token_revoked"
     message = "This token was revoked; make a new one in the admin."
 
 
 class TokenOwnerInactive(ClassifierError):
-    """The account it belongs to may not log in any more."""
+    """The token's account may not log in any more."""
 
     code = "token_owner_inactive"
     message = "The account of this token is not active any more; ask an operator."
 
 
 class TokenRefused(ClassifierError):
-    """A token cannot be made like this."""
+    """A token cannot be made with these scopes, this end, or for this account."""
 
     why: str
     code = "token_refused"
@@ -58,17 +58,17 @@ class TokenRefused(ClassifierError):
 
 
 @dataclass(frozen=True)
-class Made:
-    """A new token: its row, and the secret that nobody can read again."""
+class NewToken:
+    """A new token: its row, and the secret, which is not stored."""
 
     token: AccessToken
     secret: str
 
 
-def make(user, name: str, scopes, expires_at=None) -> Made:
-    """A new token of `user`. `expires_at`: None for one that lasts for ever. Raises `TokenRefused`.
+def make(user, name: str, scopes, expires_at=None) -> NewToken:
+    """Make a token of `user`. `expires_at`: None for no end. Raises `TokenRefused`.
 
-    It can do what its scopes say, and never more than the user may.
+    A token may do what its scopes allow, and never more than the user may.
     """
     chosen = [scope for scope in SCOPES if scope in set(scopes)]
     if not chosen or set(scopes) - set(SCOPES):
@@ -80,21 +80,21 @@ def make(user, name: str, scopes, expires_at=None) -> Made:
         )
     secret = PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
     token = AccessToken.objects.create(
-        user=user, name=name, scopes=chosen, start=secret[:KEPT], digest=digest(secret),
+        user=user, name=name, scopes=chosen, start=secret[:START_LENGTH], digest=digest(secret),
         expires_at=expires_at,
     )  # fmt: skip
-    return Made(token, secret)
+    return NewToken(token, secret)
 
 
 def default_end():
-    """When a token ends where nobody says otherwise; None for never."""
+    """The default end of a token; None for no end."""
     days = settings.TOKEN_DAYS
     end = timezone.now() + timedelta(days=days) if days else None
     return end and end.replace(second=0, microsecond=0)
 
 
 def find(secret: str) -> AccessToken:
-    """The row of a token that works, with its user. Notes that it was used.
+    """Return the valid token with this secret, with its user, and record its use.
 
     Raises `TokenUnknown`, `TokenRevoked`, `TokenExpired` or `TokenOwnerInactive`.
     """
@@ -108,24 +108,24 @@ def find(secret: str) -> AccessToken:
         raise TokenExpired
     if not token.user.is_active:
         raise TokenOwnerInactive
-    _note_use(token)
+    _record_use(token)
     return token
 
 
 def revoke(tokens) -> int:
-    """Take these tokens (a queryset) back for good; returns how many that were."""
+    """Revoke these tokens (a queryset) for good; returns how many were revoked."""
     return tokens.filter(revoked_at=None).update(revoked_at=timezone.now())
 
 
 def digest(secret: str) -> str:
-    """What is kept of a token. It is random and long, so a slow hash would protect nothing more."""
+    """The stored SHA-256 of a secret, which is random and long: a slow hash would add nothing."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _note_use(token: AccessToken) -> None:
-    """Once a minute at most: a write for each request would be too dear."""
+def _record_use(token: AccessToken) -> None:
+    """Write the time of use, once a minute at most: one write per request would be too slow."""
     now = timezone.now()
-    before = now - timedelta(seconds=USE_NOTED_SECONDS)
+    before = now - timedelta(seconds=LAST_USED_SECONDS)
     if token.last_used_at is None or token.last_used_at <= before:
         row = AccessToken.objects.filter(pk=token.pk)
         row.filter(Q(last_used_at=None) | Q(last_used_at__lte=before)).update(last_used_at=now)
@@ -137,14 +137,14 @@ def _usable():
 
 
 def _check_end(expires_at) -> None:
-    most = settings.TOKEN_DAYS_MOST
+    max_days = settings.TOKEN_DAYS_MOST
     if expires_at is None:
-        if most:
-            raise TokenRefused(f"A token needs an end, {most} days from now at most.")
+        if max_days:
+            raise TokenRefused(f"A token needs an end, {max_days} days from now at most.")
         return
     now = timezone.now()
     if expires_at <= now:
         raise TokenRefused("The token would have expired already; choose a later end.")
-    # A day more: whoever counts days on a calendar counts from midnight.
-    if most and expires_at > now + timedelta(days=most + 1):
-        raise TokenRefused(f"A token ends {most} days from now at most; choose an earlier end.")
+    # A day more, because people who count days on a calendar count from midnight.
+    if max_days and expires_at > now + timedelta(days=max_days + 1):
+        raise TokenRefused(f"A token ends {max_days} days from now at most; choose an earlier end.")

@@ -1,4 +1,1 @@
-"""The public API: photos in, answers out, and the guide. No account, JSON only.
-
-`views` are the doors, `shapes` what goes through them, `examples` what the schema shows.
-"""
+"""The public API, open without an account: photos in, answers out, and the guide. JSON only."""

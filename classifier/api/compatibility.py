@@ -1,5 +1,7 @@
-"""Doors for clients that were written for other servers: what these doors share."""
+"""What views have in common that answer clients of other servers as those servers would."""
 
+from drf_spectacular.utils import OpenApiResponse, extend_schema_serializer
+from rest_framework import serializers
 from rest_framework.authentication import get_authorization_header
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.response import Response
@@ -8,8 +10,8 @@ from rest_framework.utils.mediatypes import media_type_matches
 from classifier.access.authentication import TokenAuthentication
 from classifier.access.tokens import PREFIX
 from classifier.answers import answer
-from classifier.api.guide import PublicView
-from classifier.api.parsers import PlaceFirst
+from classifier.api.parsers import CapacityMixin
+from classifier.api.views import PublicView
 from curation.taxonomy.guide import current
 from shoeproject.api import problems
 
@@ -17,53 +19,74 @@ from shoeproject.api import problems
 AUTH = [{"token": []}, {}]
 
 
-class AsItComes(BaseContentNegotiation):
-    """JSON whatever is accepted: such clients ask for a picture, or for nothing in particular."""
+@extend_schema_serializer(component_name="ForeignErrorShape")
+class CompatibilityErrorSerializer(serializers.Serializer):
+    """An error as such clients read it."""
+
+    error = serializers.CharField()
+    code = serializers.SlugField()
+
+
+ERRORS = {
+    status: OpenApiResponse(CompatibilityErrorSerializer, description)
+    for status, description in (
+        (400, "No photo, or none that can be read"),
+        (401, "An invalid token"),
+        (403, "A token without the scope"),
+        (411, "No Content-Length"),
+        (413, "Too large"),
+        (415, "Not a picture"),
+        (429, "Too many requests"),
+        (503, "No model, or too busy"),
+    )
+}
+
+
+class JsonNegotiation(BaseContentNegotiation):
+    """Answers JSON whatever is accepted: such clients accept a picture, or name nothing."""
 
     def select_parser(self, request, parsers):
-        """The first that takes the body's type."""
         matching = (p for p in parsers if media_type_matches(p.media_type, request.content_type))
         return next(matching, None)
 
     def select_renderer(self, request, renderers, format_suffix=None):
-        """The one there is."""
         return renderers[0], renderers[0].media_type
 
 
-class OwnTokens(TokenAuthentication):
-    """Tokens of this site alone: such clients send along what they have for another."""
+class SiteTokenAuthentication(TokenAuthentication):
+    """Ignores tokens of other sites, which such clients send along."""
 
     def authenticate(self, request):
-        """(user, token), or None without a token of this site."""
-        shown = get_authorization_header(request).partition(b" ")[2].strip()
-        return super().authenticate(request) if shown.startswith(PREFIX.encode()) else None
+        token = get_authorization_header(request).partition(b" ")[2].strip()
+        return super().authenticate(request) if token.startswith(PREFIX.encode()) else None
 
 
-class ForeignView(PlaceFirst, PublicView):
-    """Errors are {"error": sentence}, with the status of the API's."""
+class CompatibilityView(CapacityMixin, PublicView):
+    """Errors are {"error": sentence, "code": code}, with the statuses of the rest of the API."""
 
-    authentication_classes = [OwnTokens]
-    content_negotiation_class = AsItComes
+    authentication_classes = [SiteTokenAuthentication]
+    content_negotiation_class = JsonNegotiation
     scope = throttle_scope = "predict"
 
     def get_exception_handler(self):
-        """Errors in that shape."""
-        return _handle
+        return _error_response
 
 
-def _handle(error: Exception, context: dict) -> Response | None:
+def top_labels(photo: bytes) -> list[tuple[str, float]]:
+    """(label, confidence) of the five likeliest types of a photo, likeliest first.
+
+    Labels are the exact class names of the first deployed model; a type that it did not have goes
+    by its own name.
+    """
+    labels = {row.slug: row.original_label or row.name for row in current().types()}
+    top = answer.recognise(photo)["top"]
+    return [(labels.get(entry["slug"], entry["name"]), entry["confidence"]) for entry in top]
+
+
+def _error_response(error: Exception, context: dict) -> Response | None:
     problem = problems.describe(error, context.get("view"))
     if problem is None:
         return None
     headers = {"Cache-Control": "no-store", **problem.headers}
     body = {"error": problem.detail, "code": problem.code}
     return Response(body, problem.status, headers=headers)
-
-
-def labelled(photo: bytes) -> list[tuple[str, float]]:
-    """The five likeliest types of a photo under the first model's class names, letter for letter,
-    likeliest first; a type that it did not have under its own name."""
-    guide = current()
-    names = {row.slug: row.original_label or row.name for row in guide.types()}
-    top = answer.recognise(photo)["top"]
-    return [(names.get(entry["slug"], entry["name"]), entry["confidence"]) for entry in top]

@@ -1,21 +1,11 @@
-"""What the schema shows as examples, and which problems it lists for each door."""
+"""Examples for the schema: answers, versions and problems."""
 
-from http import HTTPStatus
+from drf_spectacular.utils import OpenApiExample
+from rest_framework import exceptions
 
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse
-
-from classifier.api.request_photos import BadJson, BodyTooLarge, NotBase64, TooManyPhotos
-from classifier.api.serializers import ProblemShape
-from classifier.errors import LengthMissing, NoActiveModel, PhotoMissing, TooBusy
-from curation.images import (
-    BrokenImage,
-    EmptyImage,
-    ImageTooLarge,
-    SideTooLong,
-    TooManyPixels,
-    UnsupportedFormat,
-)
-from shoeproject.api import problems
+from classifier.api.request_photos import BadJson, BodyTooLarge, NotBase64
+from classifier.errors import LengthMissing, TooBusy
+from curation.images import BrokenImage, EmptyImage, ImageTooLarge, UnsupportedFormat
 
 TYPE = {
     "slug": "chelsea-boots",
@@ -109,44 +99,19 @@ VERSION = {
     },
 }
 VERSION_IN_FULL = {**VERSION, "types": [{"slug": TYPE["slug"], **TYPE["accuracy"]}]}
-PHOTO_ERRORS = [
-    PhotoMissing(),
-    TooManyPhotos(40, 16),
-    NotBase64(),
+# Examples of the problems of a request with a body, and of one with a photo in it.
+BODY_PROBLEMS = [
     BadJson("it is not valid"),
     BodyTooLarge(83_886_080, 50_331_648),
+    LengthMissing(),
+    exceptions.UnsupportedMediaType("text/plain"),
+]
+PHOTO_PROBLEMS = [
+    *BODY_PROBLEMS,
+    NotBase64(),
     EmptyImage(),
     BrokenImage("image file is truncated"),
-    LengthMissing(),
     ImageTooLarge(31_457_280, 20_971_520),
-    TooManyPixels(9000, 7000, 50_000_000),
-    SideTooLong(40_000, 20, 32_768),
     UnsupportedFormat("a PDF"),
-    NoActiveModel(),
     TooBusy(2),
 ]
-
-
-def problem_responses(*errors: Exception, view=None) -> dict:
-    """The schema's entries for these errors: one for each status, every error an example."""
-    by_status = {}
-    for error in errors:
-        problem = problems.describe(error, view)
-        by_status.setdefault(problem.status, []).append(problem)
-    return {
-        (status, problems.CONTENT_TYPE): OpenApiResponse(
-            ProblemShape,
-            HTTPStatus(status).phrase,
-            [
-                OpenApiExample(
-                    p.code,
-                    p.body(),
-                    media_type=problems.CONTENT_TYPE,
-                    response_only=True,
-                    status_codes=[str(status)],
-                )
-                for p in found
-            ],
-        )
-        for status, found in by_status.items()
-    }

@@ -1,29 +1,28 @@
-"""The shape of an answer's explanation, for the schema."""
+"""The query parameter `explain`, and an answer's explanation for the schema."""
 
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import exceptions, serializers
 
 from classifier.answers import nearest
-from classifier.api.accuracy import AccuracyShape
+from classifier.api.accuracy import AccuracySerializer
 
-WORDS = ("1", "0")
-ASKED = OpenApiParameter(
+EXPLAIN = OpenApiParameter(
     "explain",
-    enum=WORDS,
+    enum=("1", "0"),
     description="1: with the key `explain`, why the answer is what it is",
 )
 
 
-def is_asked(request) -> bool:
-    """Whether the address asks for an explanation. Raises `ParseError` for what is no answer."""
-    said = request.query_params.get("explain", "0")
-    if said not in WORDS:
+def is_requested(request) -> bool:
+    """Whether the query asks for an explanation. Raises `ParseError` unless it is 1 or 0."""
+    value = request.query_params.get("explain", "0")
+    if value not in EXPLAIN.enum:
         raise exceptions.ParseError("explain is 1 or 0")
-    return said == "1"
+    return value == "1"
 
 
-class MapShape(serializers.Serializer):
-    """Where in the photo it was seen."""
+class MapSerializer(serializers.Serializer):
+    """The class activation map: which parts of the photo speak for the type."""
 
     rows = serializers.ListField(
         child=serializers.ListField(child=serializers.FloatField(min_value=0, max_value=1)),
@@ -41,7 +40,7 @@ class MapShape(serializers.Serializer):
     )
 
 
-class NearestPhotoShape(serializers.Serializer):
+class NearestPhotoSerializer(serializers.Serializer):
     """A confirmed photograph of the type. Name its licence, and its page, where you show it."""
 
     url = serializers.CharField(help_text="A small JPEG, as a path on this site")
@@ -55,19 +54,19 @@ class NearestPhotoShape(serializers.Serializer):
     )
 
 
-class NearestShape(serializers.Serializer):
-    """The confirmed photographs of the type that are most alike, as far as they are free."""
+class NearestSerializer(serializers.Serializer):
+    """The most similar confirmed photographs of the type that may be shown."""
 
     state = serializers.ChoiceField(
         nearest.STATES,
         help_text="ready: here they are. none: there is none that may be shown. not-assessed: "
         "this model has not looked at the photographs yet",
     )
-    photos = NearestPhotoShape(many=True, help_text="Most alike first")
+    photos = NearestPhotoSerializer(many=True, help_text="Most alike first")
 
 
-class RunnerUpShape(serializers.Serializer):
-    """The second of `top`, and what tells it from the first."""
+class RunnerUpSerializer(serializers.Serializer):
+    """The second of `top`, and how it differs from the first."""
 
     slug = serializers.SlugField()
     name = serializers.CharField()
@@ -81,21 +80,21 @@ class RunnerUpShape(serializers.Serializer):
     )
 
 
-class TrustShape(AccuracyShape):
+class TrustSerializer(AccuracySerializer):
     """How often the model is right about the first of `top`, on test photos."""
 
-    message = serializers.CharField(help_text="The same for people; may be empty")
+    sentence = serializers.CharField(help_text="The same for people; may be empty")
 
 
-class ExplainShape(serializers.Serializer):
-    """Why an answer is what it is. All of it is about the first of `top`."""
+class ExplainSerializer(serializers.Serializer):
+    """An answer's explanation. All of it is about the first of `top`."""
 
-    map = MapShape(
+    map = MapSerializer(
         allow_null=True,
         help_text="Null for models that cannot tell. With verdict not_a_shoe: what speaks for that",
     )
-    nearest = NearestShape()
-    runner_up = RunnerUpShape(
+    nearest = NearestSerializer()
+    runner_up = RunnerUpSerializer(
         allow_null=True, help_text="Null below a confidence of 0.01 and with verdict not_a_shoe"
     )
-    trust = TrustShape(allow_null=True, help_text="Null with verdict not_a_shoe")
+    trust = TrustSerializer(allow_null=True, help_text="Null with verdict not_a_shoe")

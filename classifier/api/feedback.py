@@ -1,4 +1,4 @@
-"""What visitors say back, and taking a photo back that came with it."""
+"""Feedback on an answer, and removing a photo that was given with it."""
 
 from django.conf import settings
 from drf_spectacular.types import OpenApiTypes
@@ -8,33 +8,31 @@ from rest_framework.response import Response
 
 from classifier.answers import feedback
 from classifier.api import examples, parsers
-from classifier.api.guide import PublicView
-from classifier.api.request_photos import FIELD, BadJson, BodyTooLarge, NotBase64
-from classifier.errors import AnswerExpired, AnswerUnknown, LengthMissing, SeveralPhotos, TooBusy
-from curation.images import BrokenImage, EmptyImage, ImageTooLarge, UnsupportedFormat
-from shoeproject.api.base import IDEMPOTENCY_KEY
-from shoeproject.api.idempotency import IdempotentMixin, KeyBusy, KeyReused
+from classifier.api.request_photos import FIELD
+from classifier.api.views import PublicView
+from classifier.errors import AnswerExpired, AnswerUnknown, SeveralPhotos
+from curation.images import EmptyImage
+from shoeproject.api.idempotency import IdempotentMixin
+from shoeproject.api.views import validated
 
 ID_LENGTH = 4000  # an answer's id has some 400 characters
 
 
 @extend_schema_field(OpenApiTypes.BINARY)
 class PhotoField(serializers.Field):
-    """A file of a form, or base64 in JSON; bytes either way."""
+    """A file of a form, or base64 in JSON, as bytes.
 
-    def to_internal_value(self, sent) -> bytes:
-        """Raises `NotBase64` and `ImageTooLarge`; an empty file is `EmptyImage`."""
-        data = parsers.content(sent)
-        if not data:
+    Raises `NotBase64`, `ImageTooLarge` and `EmptyImage`.
+    """
+
+    def to_internal_value(self, data) -> bytes:
+        photo = parsers.photo_bytes(data)
+        if not photo:
             raise EmptyImage()
-        return data
-
-    def to_representation(self, value):
-        """It is never sent back."""
-        raise NotImplementedError
+        return photo
 
 
-class FeedbackShape(serializers.Serializer):
+class FeedbackSerializer(serializers.Serializer):
     """What a visitor says about an answer."""
 
     id = serializers.CharField(max_length=ID_LENGTH, help_text="The answer's")
@@ -50,10 +48,12 @@ class FeedbackShape(serializers.Serializer):
     )
 
 
-class FeedbackGivenShape(serializers.Serializer):
-    """What became of it."""
+class FeedbackGivenSerializer(serializers.Serializer):
+    """The result of a feedback."""
 
-    type = serializers.SlugField(allow_null=True, help_text="What it counts as; null if open")
+    type = serializers.SlugField(
+        allow_null=True, help_text="The type that it is counted for; null if none"
+    )
     photo = serializers.ChoiceField(
         ["stored", "known"],
         allow_null=True,
@@ -61,21 +61,35 @@ class FeedbackGivenShape(serializers.Serializer):
     )
     code = serializers.CharField(
         required=False,
-        help_text="Only with a stored photo, and only now: it has the photo removed",
+        help_text="Only with a stored photo, and only now: the code to have it removed",
     )
 
 
-class WithdrawalShape(serializers.Serializer):
-    """Which photo."""
+class WithdrawalSerializer(serializers.Serializer):
+    """The code of a photo that is to be removed."""
 
     code = serializers.CharField(max_length=100, help_text="As it was given; case does not count")
 
 
-class FeedbackView(IdempotentMixin, parsers.LengthFirst, PublicView):
+class FeedbackView(IdempotentMixin, parsers.BodyLengthMixin, PublicView):
     """`POST /api/v1/feedback/`."""
 
-    parser_classes = [parsers.Json, parsers.Form]
+    parser_classes = [parsers.JsonParser, parsers.FormParser]
     scope = throttle_scope = "feedback"
+    problems = {
+        "POST": [
+            *examples.PHOTO_PROBLEMS,
+            exceptions.ValidationError({"right": ["This field is required."]}),
+            AnswerUnknown(),
+            AnswerExpired(),
+            feedback.FeedbackGiven(),
+            feedback.TypeUnknown("moon-boots"),
+            feedback.FeedbackContradicts(),
+            feedback.ConsentMissing(),
+            feedback.NoRoom(),
+            SeveralPhotos(2),
+        ]
+    }
 
     @extend_schema(
         operation_id="give_feedback",
@@ -84,34 +98,8 @@ class FeedbackView(IdempotentMixin, parsers.LengthFirst, PublicView):
         "looked at by people before anything learns from it. The code in the answer has it removed "
         f"again. A photo may have {settings.IMAGE_MAX_BYTES // 1024**2} MB.",
         tags=["feedback"],
-        parameters=[IDEMPOTENCY_KEY],
-        request={"application/json": FeedbackShape, "multipart/form-data": FeedbackShape},
-        responses={
-            201: FeedbackGivenShape,
-            **examples.problem_responses(
-                exceptions.ValidationError({"right": ["This field is required."]}),
-                exceptions.UnsupportedMediaType("text/plain"),
-                KeyBusy(),
-                KeyReused(),
-                AnswerUnknown(),
-                AnswerExpired(),
-                feedback.FeedbackGiven(),
-                feedback.TypeUnknown("moon-boots"),
-                feedback.FeedbackContradicts(),
-                feedback.ConsentMissing(),
-                feedback.NoRoom(),
-                BadJson("it is not valid"),
-                NotBase64(),
-                SeveralPhotos(2),
-                EmptyImage(),
-                BrokenImage("image file is truncated"),
-                ImageTooLarge(31_457_280, 20_971_520),
-                BodyTooLarge(83_886_080, 50_331_648),
-                UnsupportedFormat("a PDF"),
-                LengthMissing(),
-                TooBusy(2),
-            ),
-        },
+        request={"application/json": FeedbackSerializer, "multipart/form-data": FeedbackSerializer},
+        responses={201: FeedbackGivenSerializer},
         examples=[
             OpenApiExample(
                 "It is something else",
@@ -128,63 +116,55 @@ class FeedbackView(IdempotentMixin, parsers.LengthFirst, PublicView):
         ],
     )
     def post(self, request):
-        """Take it in."""
-        said = FeedbackShape(data=_fields(request.data))
-        said.is_valid(raise_exception=True)
-        said = said.validated_data
-        photo = said.get("image")
-        if photo is not None and not said.get("consent"):
+        fields = validated(FeedbackSerializer, _one_photo(request.data))
+        photo = fields.get("image")
+        if photo is not None and not fields.get("consent"):
             raise feedback.ConsentMissing()
-        given = feedback.give(said["id"], said["right"], said.get("type", ""), photo)
-        what = given.feedback.shoe_type
-        body = {"type": what and what.slug, "photo": given.photo or None}
+        given = feedback.give(fields["id"], fields["right"], fields.get("type", ""), photo)
+        shoe_type = given.feedback.shoe_type
+        body = {"type": shoe_type and shoe_type.slug, "photo": given.photo or None}
         if given.code:
             body["code"] = given.code
         return Response(body, 201, headers={"Cache-Control": "no-store"})
 
 
-class WithdrawView(parsers.LengthFirst, PublicView):
+class WithdrawView(parsers.BodyLengthMixin, PublicView):
     """`POST` or `DELETE /api/v1/feedback/withdraw/`."""
 
-    parser_classes = [parsers.Json, parsers.Form]
+    parser_classes = [parsers.JsonParser, parsers.FormParser]
     scope = throttle_scope = "feedback"
+    problems = dict.fromkeys(
+        ("POST", "DELETE"),
+        [
+            *examples.BODY_PROBLEMS,
+            exceptions.ValidationError({"code": ["This field is required."]}),
+            feedback.WithdrawalUnknown(),
+        ],
+    )
     described = {
         "summary": "Have a photo removed that was given with feedback",
         "description": "For good, with everything made of it. Sent again, it does no harm. "
         "`DELETE` does the same where a client can send a body with it.",
         "tags": ["feedback"],
-        "request": {"application/json": WithdrawalShape, "multipart/form-data": WithdrawalShape},
-        "responses": {
-            204: None,
-            **examples.problem_responses(
-                feedback.WithdrawalUnknown(),
-                exceptions.ValidationError({"code": ["This field is required."]}),
-                exceptions.UnsupportedMediaType("text/plain"),
-                BadJson("it is not valid"),
-                BodyTooLarge(83_886_080, 50_331_648),
-                LengthMissing(),
-            ),
+        "request": {
+            "application/json": WithdrawalSerializer,
+            "multipart/form-data": WithdrawalSerializer,
         },
+        "responses": {204: None},
     }
 
     @extend_schema(operation_id="withdraw_photo", **described)
     def post(self, request):
-        """Remove it."""
-        code = WithdrawalShape(data=_fields(request.data))
-        code.is_valid(raise_exception=True)
-        feedback.withdraw(code.validated_data["code"])
+        feedback.withdraw(validated(WithdrawalSerializer, _one_photo(request.data))["code"])
         return Response(status=204, headers={"Cache-Control": "no-store"})
 
     @extend_schema(operation_id="delete_photo", **{**described, "request": None})
     def delete(self, request):
-        """The same."""
         return self.post(request)
 
 
-def _fields(data) -> dict:
-    """A form's fields as JSON would have them: REST framework takes a missing box for “no”."""
-    if not hasattr(data, "getlist"):
-        return data
-    if len(photos := data.getlist(FIELD)) > 1:
+def _one_photo(data):
+    """The data, if it has one photo at most. Raises `SeveralPhotos`."""
+    if hasattr(data, "getlist") and len(photos := data.getlist(FIELD)) > 1:
         raise SeveralPhotos(len(photos))
-    return data.dict()
+    return data

@@ -1,21 +1,20 @@
-"""The door of Hugging Face's inference API for image classification."""
+"""Answer as Hugging Face's inference API for image classification does."""
 
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.parsers import BaseParser
 from rest_framework.response import Response
 
-from classifier.api.compatibility import AUTH, ForeignView, labelled
-from classifier.api.gradio import ERRORS
+from classifier.api.compatibility import AUTH, ERRORS, CompatibilityView, top_labels
 from classifier.api.request_photos import check_length, from_base64, from_json
 from classifier.errors import ClassifierError, PhotoMissing
 
-MOST = 5  # labels of an answer
+MAX_LABELS = 5
 IMAGE = {"type": "string", "format": "binary"}
 
 
 class BadParameter(ClassifierError):
-    """A parameter has a value that cannot be meant."""
+    """A parameter has a value that is not allowed."""
 
     name: str
     allowed: str
@@ -23,44 +22,47 @@ class BadParameter(ClassifierError):
     message = "The parameter {name} is {allowed}."
 
 
-class Anything(BaseParser):
-    """JSON where the type says so; else the photo itself: clients send any type, or none."""
+class AnyTypeParser(BaseParser):
+    """JSON if the type says so, else the photo itself: clients send any type, or none.
+
+    Returns a dict or bytes; raises `BadJson` and `ImageTooLarge`.
+    """
 
     media_type = "*/*"
 
     def parse(self, stream, media_type=None, parser_context=None):
-        """A dict or bytes. Raises `BadJson` and `ImageTooLarge`."""
         if (media_type or "").lower().startswith("application/json"):
             return from_json(stream.read())
         check_length(parser_context["request"])
         return stream.read()
 
 
-class HuggingFaceParametersShape(serializers.Serializer):
-    """What may be asked for besides."""
+class HuggingFaceParametersSerializer(serializers.Serializer):
+    """Options of a request."""
 
     top_k = serializers.IntegerField(min_value=1, required=False, help_text="Labels, five at most")
     function_to_apply = serializers.ChoiceField(["softmax"], required=False)
 
 
-class HuggingFaceAskedShape(serializers.Serializer):
+@extend_schema_serializer(component_name="HuggingFaceAskedShape")
+class HuggingFaceRequestSerializer(serializers.Serializer):
     """A photo in JSON."""
 
     inputs = serializers.CharField(help_text="The photo in base64")
-    parameters = HuggingFaceParametersShape(required=False)
+    parameters = HuggingFaceParametersSerializer(required=False)
 
 
-class HuggingFaceScoreShape(serializers.Serializer):
+class HuggingFaceScoreSerializer(serializers.Serializer):
     """One label."""
 
     label = serializers.CharField()
     score = serializers.FloatField(min_value=0, max_value=1)
 
 
-class HuggingFaceView(ForeignView):
+class HuggingFaceView(CompatibilityView):
     """`POST /models/shoe-type-recognizer`."""
 
-    parser_classes = [Anything]
+    parser_classes = [AnyTypeParser]
 
     @extend_schema(
         operation_id="huggingface_image_classification",
@@ -73,9 +75,9 @@ class HuggingFaceView(ForeignView):
         request={
             "image/*": IMAGE,
             "application/octet-stream": IMAGE,
-            "application/json": HuggingFaceAskedShape,
+            "application/json": HuggingFaceRequestSerializer,
         },
-        responses={200: HuggingFaceScoreShape(many=True), **ERRORS},
+        responses={200: HuggingFaceScoreSerializer(many=True), **ERRORS},
         examples=[
             OpenApiExample(
                 "An answer", {"label": "Chelsea Boot", "score": 0.8713}, response_only=True
@@ -83,29 +85,30 @@ class HuggingFaceView(ForeignView):
         ],
     )
     def post(self, request):
-        """Answer one photo."""
-        number = MOST
-        photo = request.data
+        number, photo = MAX_LABELS, request.data
         if not isinstance(photo, bytes):
             if not photo.get("inputs"):
                 raise PhotoMissing()
             number = _number(photo.get("parameters"))
             photo = from_base64(photo["inputs"])
-        scores = [{"label": name, "score": share} for name, share in labelled(photo)[:number]]
+        scores = [
+            {"label": label, "score": confidence}
+            for label, confidence in top_labels(photo)[:number]
+        ]
         return Response(scores, headers={"Cache-Control": "no-store"})
 
 
 def _number(parameters) -> int:
-    """How many labels are asked for, five at most. Raises `BadParameter`."""
+    """The number of labels in the answer, five at most. Raises `BadParameter`."""
     if parameters is None:
-        return MOST
+        return MAX_LABELS
     if not isinstance(parameters, dict):
         raise BadParameter("parameters", "an object")
     if parameters.get("function_to_apply") not in (None, "softmax"):
         raise BadParameter("function_to_apply", "“softmax”, if it is there")
     number = parameters.get("top_k")
     if number is None:
-        return MOST
+        return MAX_LABELS
     if not isinstance(number, int) or isinstance(number, bool) or number < 1:
         raise BadParameter("top_k", "a whole number from 1 on")
-    return min(number, MOST)
+    return min(number, MAX_LABELS)

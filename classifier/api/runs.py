@@ -1,17 +1,14 @@
 """Training runs for trainers' programs."""
 
-from django.http import Http404
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers
-from rest_framework.response import Response
 
 from classifier.models import Epoch, TrainingRun
-from curation.api.serializers import JOB_FIELDS, person
-from shoeproject.api import base
-from shoeproject.jobs import State
+from curation.api.serializers import JOB_FIELDS, JobQuerySerializer, account_field
+from shoeproject.api.views import DetailView, ListView
 
 
-class EpochShape(serializers.ModelSerializer):
+class EpochSerializer(serializers.ModelSerializer):
     """One epoch of a run."""
 
     class Meta:
@@ -22,11 +19,11 @@ class EpochShape(serializers.ModelSerializer):
         ]  # fmt: skip
 
 
-class RunShape(serializers.ModelSerializer):
+class RunSerializer(serializers.ModelSerializer):
     """A training of one recipe on one snapshot."""
 
     snapshot = serializers.SlugRelatedField("name", read_only=True)
-    asked_by = person()
+    asked_by = account_field()
     overrides = serializers.DictField(help_text="What differs from the recipe")
     version = serializers.SerializerMethodField(
         help_text="Digest of the version that came out; null before"
@@ -40,68 +37,49 @@ class RunShape(serializers.ModelSerializer):
         ]  # fmt: skip
 
     def get_version(self, run) -> str | None:
-        """Digest of the version that came out."""
         version = getattr(run, "version", None)
         return version and version.digest
 
 
-class RunFullShape(RunShape):
-    """The same with its epochs."""
+class RunFullSerializer(RunSerializer):
+    """A training run with its epochs."""
 
-    epochs = EpochShape(many=True)
+    epochs = EpochSerializer(many=True)
 
-    class Meta(RunShape.Meta):
-        fields = [*RunShape.Meta.fields, "epochs"]
-
-
-RUNS = base.page_shape("RunsShape", RunShape(many=True))
+    class Meta(RunSerializer.Meta):
+        fields = [*RunSerializer.Meta.fields, "epochs"]
 
 
-class RunsAsked(base.PageAsked):
-    """Which runs."""
+class RunAccessMixin:
+    """Which training runs there are, and who may read them."""
 
-    state = serializers.ChoiceField(State.choices, required=False)
-
-
-class _TrainerView(base.CuratorView):
     scope = "training:read"
     write_scope = None
-    needs = {"GET": "classifier.view_trainingrun"}
-    rows = TrainingRun.objects.select_related("snapshot", "asked_by", "version")
+    required_permissions = {"GET": "classifier.view_trainingrun"}
+    queryset = TrainingRun.objects.select_related("snapshot", "asked_by", "version")
 
 
-class RunsView(_TrainerView):
-    """`GET /api/v1/runs/`."""
-
-    @extend_schema(
+@extend_schema_view(
+    get=extend_schema(
         operation_id="list_runs",
         summary="Training runs",
-        description="Newest first. Scope `training:read`, permission to view training runs.",
+        description="Newest first.",
         tags=["runs"],
-        parameters=[OpenApiParameter("state", enum=State.values), *base.PAGE],
-        responses={200: RUNS, **base.problems(base.INVALID)},
     )
-    def get(self, request):
-        """List a part."""
-        said = base.asked(RunsAsked, request.query_params)
-        rows = self.rows.filter(state=said["state"]) if "state" in said else self.rows.all()
-        return base.page(rows, said, lambda part: RunShape(part, many=True).data, newest_first=True)
+)
+class RunsView(RunAccessMixin, ListView):
+    """`GET /api/v1/runs/`."""
+
+    serializer_class = RunSerializer
+    query_serializer_class = JobQuerySerializer
 
 
-class RunView(_TrainerView):
+@extend_schema_view(
+    get=extend_schema(
+        operation_id="get_run", summary="One training run, with its epochs", tags=["runs"]
+    )
+)
+class RunView(RunAccessMixin, DetailView):
     """`GET /api/v1/runs/<pk>/`."""
 
-    @extend_schema(
-        operation_id="get_run",
-        summary="One training run, with its epochs",
-        description="Scope `training:read`, permission to view training runs.",
-        tags=["runs"],
-        parameters=[base.KEY],
-        responses={200: RunFullShape, **base.problems(base.NOT_FOUND)},
-    )
-    def get(self, request, pk):
-        """Show one."""
-        run = self.rows.filter(pk=pk).first() if pk <= base.BIGGEST else None
-        if run is None:
-            raise Http404
-        return Response(RunFullShape(run).data)
+    serializer_class = RunFullSerializer

@@ -1,41 +1,34 @@
-"""The doors of the curators' API. Thin: read the request, call one function, write the answer."""
+"""Images with open findings, in the order of the queue."""
 
 from itertools import islice
 
 from django.conf import settings
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import serializers
-from rest_framework.response import Response
 
-from curation.issues import findings
 from curation.issues.reasons import BY_SLUG
 from curation.models import ShoeImage
 from curation.queue import rows as queue_rows
 from curation.splits import Split
-from shoeproject.api import base
+from shoeproject.api.pagination import KeysetPagination, LimitField
+from shoeproject.api.views import ListView
+from shoeproject.batches import BATCH_SIZE
 
 
-class Asked(serializers.Serializer):
-    """What a list of findings is asked for by."""
+class FindingsQuerySerializer(serializers.Serializer):
+    """The query parameters of the list; `reason` may be repeated, so the view reads it itself."""
 
-    limit = serializers.IntegerField(min_value=1, required=False)
+    limit = LimitField(settings.FINDINGS_PAGE, settings.FINDINGS_PAGE_MOST)
     after = serializers.CharField(required=False)
 
-    def validate_limit(self, limit):
-        """As many as one answer may hold."""
-        most = settings.FINDINGS_PAGE_MOST
-        if limit > most:
-            raise serializers.ValidationError(f"At most {most}; go on with “next”.")
-        return limit
 
-
-class FindingShape(serializers.Serializer):
-    """One image of the queue, and what is said against it."""
+class FindingSerializer(serializers.Serializer):
+    """An image of the queue, and its open findings."""
 
     image = serializers.CharField(help_text="SHA-256 of the image's bytes as received")
     given = serializers.SlugField(allow_null=True, help_text="Its label, else what was proposed")
     suggested = serializers.SlugField(
-        allow_null=True, help_text="What the current assessment takes it for"
+        allow_null=True, help_text="The type that the current assessment suggests"
     )
     score = serializers.FloatField(
         min_value=0, max_value=1, help_text="Of the strongest finding; high is worse"
@@ -50,52 +43,40 @@ class FindingShape(serializers.Serializer):
     state = serializers.ChoiceField([ShoeImage.State.UNREVIEWED, ShoeImage.State.CONFIRMED])
 
 
-class FindingsShape(serializers.Serializer):
-    """A part of the queue."""
+class QueuePagination(KeysetPagination):
+    """Pages in the order of the queue, by a cursor of priority and primary key."""
 
-    results = FindingShape(many=True)
-    next = serializers.CharField(
-        allow_null=True, help_text="Give it as `after` to go on; null at the end"
-    )
+    page_size = settings.FINDINGS_PAGE
+    cursor_type = "string"
+
+    def read(self, queryset, after, count: int) -> list[tuple]:
+        """As in the parent; `queryset` is the list of reasons."""
+        cursor = queue_rows.parse_cursor(after) if after else None
+        rows = queue_rows.rows(queryset, cursor, min(count, BATCH_SIZE))
+        return [(str(cursor), row) for cursor, row in islice(rows, count)]
 
 
-class FindingsView(base.CuratorView):
-    """`GET /api/v1/findings/`."""
-
-    needs = {"GET": "curation.view_finding"}
-
-    @extend_schema(
+@extend_schema_view(
+    get=extend_schema(
         operation_id="list_findings",
-        summary="Images that something is said against",
-        description="In the order of the queue. Scope `curation:read`, permission to view "
-        "findings.",
+        summary="Images with open findings",
+        description="In the order of the queue.",
         tags=["findings"],
         parameters=[
             OpenApiParameter(
                 "reason", enum=list(BY_SLUG), many=True, description="Only these; may be repeated"
             ),
-            OpenApiParameter(
-                "limit",
-                {"type": "integer", "minimum": 1, "maximum": settings.FINDINGS_PAGE_MOST},
-                description="How many at most in this answer",
-            ),
             OpenApiParameter("after", str, description="`next` of the answer before"),
         ],
-        responses={200: FindingsShape, **base.problems(base.INVALID)},
     )
-    def get(self, request):
-        """List a page."""
-        said = base.asked(Asked, request.query_params)
-        limit, after = said.get("limit", settings.FINDINGS_PAGE), said.get("after")
-        place = queue_rows.Place.parse(after) if after else None
-        # One more than is shown tells whether there is more.
-        part = min(limit + 1, findings.BATCH)
-        rows = queue_rows.rows(request.query_params.getlist("reason"), place, part)
-        found = list(islice(rows, limit + 1))
-        shown = found[:limit]
-        return Response(
-            {
-                "results": [row for _, row in shown],
-                "next": str(shown[-1][0]) if len(found) > limit else None,
-            }
-        )
+)
+class FindingsView(ListView):
+    """`GET /api/v1/findings/`."""
+
+    required_permissions = {"GET": "curation.view_finding"}
+    serializer_class = FindingSerializer
+    query_serializer_class = FindingsQuerySerializer
+    pagination_class = QueuePagination
+
+    def get_queryset(self):
+        return self.request.query_params.getlist("reason")

@@ -1,25 +1,25 @@
-"""Decisions about images: reading them, and making one."""
+"""Decisions about images: list them, and decide."""
 
 from django.conf import settings
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    extend_schema,
+    extend_schema_view,
+)
 from rest_framework import serializers
 from rest_framework.response import Response
 
 from curation.api.images import DIGEST
-from curation.api.serializers import ReviewShape
+from curation.api.serializers import ReviewSerializer
 from curation.decisions.decide import LEADS_TO, NOTE_LENGTH, decide
+from curation.decisions.history import DecisionRefused
 from curation.errors import CurationError
 from curation.models import Review, ShoeImage, ShoeType
-from shoeproject.api import base
+from shoeproject.api.pagination import MAX_KEY, ExactTextField, PageQuerySerializer
+from shoeproject.api.views import ListView, validated
 
 HEX64 = r"^[0-9a-f]{64}\Z"
-REVIEWS = base.page_shape("ReviewsShape", ReviewShape(many=True))
-REFUSED = (409, "decision_refused", "only a rejected image can be restored.")
-UNKNOWN = (
-    404,
-    "image_unknown",
-    "There is no image 3f9c1d0a77e2…; give the SHA-256 of bytes as received.",
-)
 
 
 class ImageUnknown(CurationError):
@@ -31,15 +31,15 @@ class ImageUnknown(CurationError):
     message = "There is no image {sha256}; give the SHA-256 of bytes as received."
 
 
-class ReviewsAsked(base.PageAsked):
+class ReviewsQuerySerializer(PageQuerySerializer):
     """Which decisions."""
 
-    image = serializers.RegexField(HEX64, required=False)
-    by = base.Text()
-    since = serializers.DateTimeField(required=False)
+    image = serializers.RegexField(HEX64, source="image__sha256", required=False)
+    by = ExactTextField(source="by__username", help_text="By this account")
+    since = serializers.DateTimeField(source="at__gte", required=False)
 
 
-class DecisionShape(serializers.Serializer):
+class DecisionSerializer(serializers.Serializer):
     """A decision about one image or many, all of them or none."""
 
     action = serializers.ChoiceField(list(LEADS_TO))
@@ -56,13 +56,13 @@ class DecisionShape(serializers.Serializer):
         help_text="For colleagues; with leave it is needed",
     )  # fmt: skip
     seen = serializers.DictField(
-        child=serializers.IntegerField(min_value=0, max_value=base.BIGGEST), required=False,
+        child=serializers.IntegerField(min_value=0, max_value=MAX_KEY), required=False,
         help_text="SHA-256 → `decision` of the image as you knew it. With it, an image that "
         "somebody decided on since is left alone and listed in `overtaken`",
     )  # fmt: skip
 
 
-class DecidedShape(serializers.Serializer):
+class DecidedSerializer(serializers.Serializer):
     """What became of a decision."""
 
     batch = serializers.UUIDField(
@@ -74,70 +74,56 @@ class DecidedShape(serializers.Serializer):
     )
 
 
-def make_decision(said: dict, by) -> dict:
-    """Make the decision; raises `ImageUnknown` and `DecisionRefused`."""
-    keys = dict(ShoeImage.objects.filter(sha256__in=said["images"]).values_list("sha256", "pk"))
-    if missing := [sha256 for sha256 in said["images"] if sha256 not in keys]:
+def decide_by_digest(fields: dict, by) -> dict:
+    """Make a decision on images by their SHA-256; raises `ImageUnknown` and `DecisionRefused`."""
+    digests = fields["images"]
+    keys = dict(ShoeImage.objects.filter(sha256__in=digests).values_list("sha256", "pk"))
+    if missing := [sha256 for sha256 in digests if sha256 not in keys]:
         raise ImageUnknown(missing[0])
-    seen = said.get("seen")
+    seen = fields.get("seen")
     if seen is not None:
         seen = {keys[sha256]: newest for sha256, newest in seen.items() if sha256 in keys}
-    made = decide(
-        said["action"], list(keys.values()), by, label=said.get("label"), note=said["note"],
+    decided = decide(
+        fields["action"], list(keys.values()), by, label=fields.get("label"), note=fields["note"],
         seen=seen,
     )  # fmt: skip
     digests = {pk: sha256 for sha256, pk in keys.items()}
     return {
-        "batch": made.batch,
-        "images": [digests[pk] for pk in made.images],
-        "overtaken": [digests[pk] for pk in made.overtaken],
+        "batch": decided.batch,
+        "images": [digests[pk] for pk in decided.images],
+        "overtaken": [digests[pk] for pk in decided.overtaken],
     }
 
 
-class ReviewsView(base.CuratorView):
-    """`GET` and `POST /api/v1/reviews/`."""
-
-    needs = {"GET": "curation.view_review", "POST": "curation.change_shoeimage"}
-
-    @extend_schema(
+@extend_schema_view(
+    get=extend_schema(
         operation_id="list_reviews",
         summary="Decisions about images",
-        description="Newest first. Scope `curation:read`, permission to view reviews.",
+        description="Newest first.",
         tags=["reviews"],
-        parameters=[
-            OpenApiParameter("image", DIGEST, description="On this image"),
-            OpenApiParameter(
-                "by", base.TEXT,
-                description="By this account",
-            ),
-            OpenApiParameter("since", {"type": "string", "format": "date-time"}),
-            *base.PAGE,
-        ],
-        responses={200: REVIEWS, **base.problems(base.INVALID)},
-    )  # fmt: skip
-    def get(self, request):
-        """List a part."""
-        said = base.asked(ReviewsAsked, request.query_params)
-        columns = {"image": "image__sha256", "by": "by__username", "since": "at__gte"}
-        chosen = {columns[name]: said[name] for name in columns if name in said}
-        rows = Review.objects.filter(**chosen)
-        rows = rows.select_related("image", "by", "label_from", "label_to")
-        return base.page(
-            rows, said, lambda part: ReviewShape(part, many=True).data, newest_first=True
-        )
+        parameters=[OpenApiParameter("image", DIGEST, description="On this image")],
+    )
+)
+class ReviewsView(ListView):
+    """`GET` and `POST /api/v1/reviews/`."""
+
+    required_permissions = {"GET": "curation.view_review", "POST": "curation.change_shoeimage"}
+    problems = {
+        "POST": [
+            ImageUnknown("3f9c1d0a77e2…"),
+            DecisionRefused(None, "only a rejected image can be restored."),
+        ]
+    }
+    queryset = Review.objects.select_related("image", "by", "label_from", "label_to")
+    serializer_class = ReviewSerializer
+    query_serializer_class = ReviewsQuerySerializer
 
     @extend_schema(
         operation_id="decide",
         summary="Decide on images",
-        description="Scope `curation:write`, permission to change images.",
         tags=["reviews"],
-        parameters=[base.IDEMPOTENCY_KEY],
-        request=DecisionShape,
-        responses={
-            200: DecidedShape,
-            201: DecidedShape,
-            **base.problems(UNKNOWN, REFUSED, *base.CREATING),
-        },
+        request=DecisionSerializer,
+        responses={200: DecidedSerializer, 201: DecidedSerializer},
         examples=[
             OpenApiExample(
                 "Another label",
@@ -152,6 +138,6 @@ class ReviewsView(base.CuratorView):
         ],
     )
     def post(self, request):
-        """Decide: 201 where that wrote history, 200 where everything was overtaken."""
-        made = make_decision(base.asked(DecisionShape, request.data), request.user)
-        return Response(DecidedShape(made).data, 201 if made["batch"] else 200)
+        decided = decide_by_digest(validated(DecisionSerializer, request.data), request.user)
+        # 200 where nothing was written because all images were overtaken.
+        return Response(DecidedSerializer(decided).data, 201 if decided["batch"] else 200)

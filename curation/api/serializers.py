@@ -1,10 +1,13 @@
-"""The shapes of the curators' API: answers are written with them, and the schema is drawn."""
+"""Serializers of the curators' API."""
 
 from django.urls import reverse
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from curation.issues import reasons
 from curation.models import AssessRun, Collection, Review, ShoeImage, Snapshot
+from shoeproject.api.pagination import PageQuerySerializer
+from shoeproject.jobs import State
 
 JOB_FIELDS = [
     "state", "progress_done", "progress_total", "progress_what", "error", "asked_by",
@@ -12,25 +15,36 @@ JOB_FIELDS = [
 ]  # fmt: skip
 
 
-def slug(**options):
-    """A type by its slug."""
+def type_field(**options) -> serializers.Field:
+    """A shoe type by its slug."""
     return serializers.SlugRelatedField("slug", read_only=True, **options)
 
 
-def person():
+def account_field() -> serializers.Field:
     """An account by its name; null where no person did it, or the account is gone."""
     return serializers.SlugRelatedField(
         "username", read_only=True, allow_null=True, help_text="Name of an account, or null"
     )
 
 
-class ImageShape(serializers.ModelSerializer):
-    """An image. Needs `newest`, image → newest decision (primary keys), in the context; `fields`
-    there, names, leaves out the rest."""
+class JobQuerySerializer(PageQuerySerializer):
+    """Which jobs of a list."""
 
-    label = slug(allow_null=True, help_text="What somebody with the right to says it shows")
-    proposed = slug(allow_null=True, help_text="What a visitor or a search claims")
-    suggested = serializers.CharField(help_text="What an assessment takes it for, or empty")
+    state = serializers.ChoiceField(sorted(State.values), required=False)
+
+
+class ImageSerializer(serializers.ModelSerializer):
+    """An image.
+
+    The context has `newest`, image → newest decision (primary keys), and `fields`, the names of
+    the fields to write; empty for all.
+    """
+
+    label = type_field(
+        allow_null=True, help_text="The type that it shows, as decided by somebody who may"
+    )
+    proposed = type_field(allow_null=True, help_text="What a visitor or a search claims")
+    suggested = serializers.CharField(help_text="The type that an assessment suggests, or empty")
     reasons = serializers.SerializerMethodField(help_text="Why it may be worth a look")
     decision = serializers.SerializerMethodField(
         help_text="Its newest decision: give it back as `seen` with one of yours; 0 for none"
@@ -47,42 +61,38 @@ class ImageShape(serializers.ModelSerializer):
         ]  # fmt: skip
 
     def get_fields(self):
-        """Those asked for."""
         fields, wanted = super().get_fields(), self.context.get("fields")
         return {n: f for n, f in fields.items() if n in wanted} if wanted else fields
 
     def get_reasons(self, image) -> list[str]:
-        """Slugs of the reasons with an open finding."""
         return reasons.slugs(image.reasons)
 
     def get_decision(self, image) -> int:
-        """Primary key of the newest decision."""
         return self.context["newest"].get(image.pk, 0)
 
     def get_picture(self, image) -> str | None:
-        """Where the picture is."""
         return reverse("api-picture", args=[image.sha256]) if image.file_name else None
 
 
-class ImagePartShape(ImageShape):
+@extend_schema_serializer(component_name="ImagePartShape")
+class ListedImageSerializer(ImageSerializer):
     """An image in a list, with the fields asked for."""
 
-    # For the schema alone, which takes what is read only for what is always there.
+    # For the schema, which takes a read-only field for one that is always there.
     def get_fields(self):
-        """None of them is sure to be there."""
         fields = super().get_fields()
         for field in fields.values():
             field.required = field.read_only = False
         return fields
 
 
-class ReviewShape(serializers.ModelSerializer):
+class ReviewSerializer(serializers.ModelSerializer):
     """One decision about one image."""
 
     image = serializers.SlugRelatedField("sha256", read_only=True)
-    by = person()
-    label_from = slug(allow_null=True)
-    label_to = slug(allow_null=True)
+    by = account_field()
+    label_from = type_field(allow_null=True)
+    label_to = type_field(allow_null=True)
 
     class Meta:
         model = Review
@@ -92,11 +102,11 @@ class ReviewShape(serializers.ModelSerializer):
         ]  # fmt: skip
 
 
-class CollectionShape(serializers.ModelSerializer):
+class CollectionSerializer(serializers.ModelSerializer):
     """A search of the web for images of one type, and how far it is."""
 
-    type = slug(source="shoe_type")
-    asked_by = person()
+    type = type_field(source="shoe_type")
+    asked_by = account_field()
     report = serializers.DictField(help_text="Found, accepted, refused, and why")
 
     class Meta:
@@ -107,10 +117,10 @@ class CollectionShape(serializers.ModelSerializer):
         ]  # fmt: skip
 
 
-class SnapshotShape(serializers.ModelSerializer):
+class SnapshotSerializer(serializers.ModelSerializer):
     """A frozen set of labelled images."""
 
-    created_by = person()
+    created_by = account_field()
     labels = serializers.SerializerMethodField(help_text="How many labels it holds")
 
     class Meta:
@@ -121,11 +131,10 @@ class SnapshotShape(serializers.ModelSerializer):
         ]  # fmt: skip
 
     def get_labels(self, snapshot) -> int:
-        """How many labels it holds."""
         return len(snapshot.counts)
 
 
-class SnapshotFullShape(SnapshotShape):
+class SnapshotFullSerializer(SnapshotSerializer):
     """The same with its images counted."""
 
     counts = serializers.DictField(
@@ -133,14 +142,14 @@ class SnapshotFullShape(SnapshotShape):
         help_text="Label → split → images",
     )
 
-    class Meta(SnapshotShape.Meta):
-        fields = [*SnapshotShape.Meta.fields, "counts"]
+    class Meta(SnapshotSerializer.Meta):
+        fields = [*SnapshotSerializer.Meta.fields, "counts"]
 
 
-class AssessRunShape(serializers.ModelSerializer):
-    """One model's look at every image."""
+class AssessRunSerializer(serializers.ModelSerializer):
+    """One model's assessment of every image. The context has `current`, a primary key or None."""
 
-    asked_by = person()
+    asked_by = account_field()
     report = serializers.DictField(help_text="What it found, by reason, and what it took")
     current = serializers.SerializerMethodField(help_text="Whether its findings count now")
 
@@ -152,5 +161,4 @@ class AssessRunShape(serializers.ModelSerializer):
         ]  # fmt: skip
 
     def get_current(self, run) -> bool:
-        """Whether its findings count now. Needs `current`, a primary key or None."""
         return run.pk == self.context["current"]

@@ -1,39 +1,39 @@
-"""The address that a request came from, also where it came through proxies."""
+"""The address that a request came from, behind trusted proxies too."""
 
 import ipaddress
 from functools import lru_cache
 
 from django.conf import settings
 
-# What stands in TRUSTED_PROXIES for a proxy that connects over a Unix socket, without an address.
+# In TRUSTED_PROXIES: a proxy that connects over a Unix socket, which has no address.
 UNIX = "unix"
 # A household or a server has a whole /64, and could take another address for every request.
 IPV6_PREFIX = 64
 
 
 def client_address(request) -> str:
-    """Who sent this Django request, as an address; an empty text where nobody can tell.
+    """The client's address; an empty text if it is unknown.
 
-    X-Forwarded-For counts only where a trusted proxy handed it over. Each proxy appends the address
-    that it was asked from, so what is furthest to the right and no trusted proxy's is the client's:
-    whatever stands to the left of it may be made up.
+    X-Forwarded-For counts only if a trusted proxy sent it. Each proxy appends the address that it
+    was asked from, so the client's is the rightmost that is no trusted proxy's; whatever stands to
+    the left of it may be forged.
     """
-    found = _parsed(request.META.get("REMOTE_ADDR", ""))
+    client = _parsed(request.META.get("REMOTE_ADDR", ""))
     networks, unix = trusted_proxies()
-    if not (unix if found is None else _within(found, networks)):
-        return str(found or "")
+    if not (unix if client is None else _within(client, networks)):
+        return str(client or "")
     for hop in reversed(request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")):
         address = _parsed(hop)
         if address is None:
             break
-        found = address
-        if not _within(found, networks):
+        client = address
+        if not _within(client, networks):
             break
-    return str(found or "")
+    return str(client or "")
 
 
-def counted_as(address: str) -> str:
-    """What an address is counted under: itself, or its /64 where it is an IPv6 address."""
+def client_network(address: str) -> str:
+    """What requests are counted by: an IPv4 address itself, an IPv6 address's /64."""
     parsed = _parsed(address)
     if parsed is None or parsed.version == 4:
         return str(parsed or "unknown")
@@ -41,14 +41,14 @@ def counted_as(address: str) -> str:
 
 
 def trusted_proxies() -> tuple[list, bool]:
-    """Their networks, and whether Unix sockets are trusted. ValueError for what is no network."""
+    """Their networks, and whether Unix sockets are trusted. Raises ValueError for a bad setting."""
     return _trusted(tuple(settings.TRUSTED_PROXIES))
 
 
 def _parsed(text: str):
-    """An address object, of IPv4 where one is wrapped in IPv6; None for what is no address.
+    """An address object; IPv4 in IPv6 is unwrapped. None if `text` is no address.
 
-    Some proxies write a port behind the address, in brackets for IPv6.
+    Some proxies add a port; then an IPv6 address is in brackets.
     """
     text = text.strip()
     if text.startswith("["):

@@ -1,27 +1,30 @@
-"""Who asks, as one short text to count and remember by."""
+"""The client of a request, as a short text to count requests and keep answers by."""
 
 from django.utils.crypto import salted_hmac
 
-from shoeproject.api.client_address import client_address, counted_as
+from shoeproject.api.client_address import client_address, client_network
 
 
-def known(request) -> str:
-    """`token:…` or `user:…` of a request that says who asks; else an empty text.
+def authenticated_client(request) -> str:
+    """`token:…` or `user:…` of an authenticated request; else an empty text.
 
-    A token is what an authentication class leaves as `request.auth` with a `client` of its own.
+    A token is an authentication class's `request.auth` that has an attribute `client`.
     """
     token = getattr(getattr(request, "auth", None), "client", "")
     if token:
         return token
-    # A Django request has a user too: its session's. Public pages do not look at it.
+    # Only of a REST framework request: the session that Django's request has a user from does not
+    # count on public pages.
     user = getattr(request, "user", None) if hasattr(request, "authenticators") else None
     return f"user:{user.pk}" if user is not None and user.is_authenticated else ""
 
 
-def name(request) -> str:
-    """The token, else the account, else the address: under a digest that only this site can make,
-    for the cache may write to a disk, and visitors' addresses are not kept."""
-    if found := known(request):
-        return found
-    address = counted_as(client_address(request))
+def client_key(request) -> str:
+    """The token, else the account, else a keyed digest of the address.
+
+    A digest, because the cache may write to a disk, and visitors' addresses are not stored.
+    """
+    if client := authenticated_client(request):
+        return client
+    address = client_network(client_address(request))
     return f"address:{salted_hmac('client', address, algorithm='sha256').hexdigest()[:32]}"

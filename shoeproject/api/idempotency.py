@@ -1,8 +1,7 @@
-"""Idempotency-Key: what is sent twice is done once, and answered twice alike."""
+"""Idempotency-Key: a request that is sent twice is done once, and gets the same answer twice."""
 
 import hashlib
 import json
-import logging
 import re
 from dataclasses import dataclass
 
@@ -12,12 +11,12 @@ from django.core.exceptions import RequestDataTooBig
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
-from shoeproject.api import clients, optional_cache
+from shoeproject.api import optional_cache
+from shoeproject.api.clients import client_key
 from shoeproject.errors import ProjectError
 
-logger = logging.getLogger(__name__)
-NOT_KEPT = "Idempotency-Key is not heeded, and what is sent twice is done twice"
-VALID = re.compile(r"[!-~]([ -~]{0,253}[!-~])?")
+IGNORED = "Idempotency-Key is not heeded, and what is sent twice is done twice"
+VALID_KEY = re.compile(r"[!-~]([ -~]{0,253}[!-~])?")
 KEPT_HEADERS = ("Location",)
 
 
@@ -45,18 +44,18 @@ class KeyBusy(ProjectError):
 
 
 class _Replay(Exception):
-    """Carries an answer that was given before."""
+    """Carries an answer that was given before, to where the view handles exceptions."""
 
-    def __init__(self, kept: dict):
-        super().__init__(kept)
-        self.kept = kept
+    def __init__(self, answer: dict):
+        super().__init__(answer)
+        self.answer = answer
 
 
 @dataclass(frozen=True)
-class _Held:
-    """A key that this request is the first to use."""
+class _Claim:
+    """A key that this request is the first to use: its place in the cache, the body's digest."""
 
-    place: str
+    cache_key: str
     body: str
 
 
@@ -69,62 +68,68 @@ class IdempotentMixin:
     errors above.
     """
 
-    _held = None
+    problems = {"POST": [KeyBusy(), KeyReused()]}
+    _claim = None
 
     def initial(self, request, *args, **kwargs):
-        """After the checks of who asks and how often: see whether this was asked before."""
+        # After the checks of who asks and how often.
         super().initial(request, *args, **kwargs)
         if request.method == "POST" and "Idempotency-Key" in request.headers:
-            self._held = _begin(request, request.headers["Idempotency-Key"].strip())
+            self._claim = _claim_key(request, request.headers["Idempotency-Key"].strip())
 
     def handle_exception(self, exc):
-        """An answer that was kept is given; after an error the key is free again."""
         if isinstance(exc, _Replay):
-            headers = {**exc.kept["headers"], "Idempotency-Replayed": "true"}
-            return Response(json.loads(exc.kept["data"]), exc.kept["status"], headers=headers)
-        self._let_go()
+            headers = {**exc.answer["headers"], "Idempotency-Replayed": "true"}
+            return Response(json.loads(exc.answer["data"]), exc.answer["status"], headers=headers)
+        self._settle(None)
         return super().handle_exception(exc)
 
     def finalize_response(self, request, response, *args, **kwargs):
-        """Keep a good answer."""
         response = super().finalize_response(request, response, *args, **kwargs)
-        if self._held and 200 <= response.status_code < 300:
-            held, self._held = self._held, None
-            headers = {name: response[name] for name in KEPT_HEADERS if name in response}
-            kept = {
-                "body": held.body,
-                "status": response.status_code,
-                "data": JSONRenderer().render(response.data).decode() or "null",
-                "headers": headers,
-            }
-            _write(held.place, kept)
-        self._let_go()
+        if self._claim:
+            self._settle(response if 200 <= response.status_code < 300 else None)
         return response
 
-    def _let_go(self) -> None:
-        if self._held:
-            held, self._held = self._held, None
-            _write(held.place, None)
+    def _settle(self, response: Response | None) -> None:
+        """Keep a good answer for the claimed key, if there is one; else free the key."""
+        claim, self._claim = self._claim, None
+        if claim is None:
+            return
+        if response is None:
+            optional_cache.call_or_default(lambda: cache.delete(claim.cache_key), IGNORED)
+            return
+        answer = {
+            "body": claim.body,
+            "status": response.status_code,
+            "data": JSONRenderer().render(response.data).decode() or "null",
+            "headers": {name: response[name] for name in KEPT_HEADERS if name in response},
+        }
+        seconds = settings.IDEMPOTENCY_HOURS * 3600
+        optional_cache.call_or_default(lambda: cache.set(claim.cache_key, answer, seconds), IGNORED)
 
 
-def _begin(request, key: str) -> _Held | None:
-    """Take the key; None where the cache is down. Raises `_Replay` where there is an answer."""
-    if not VALID.fullmatch(key):
+def _claim_key(request, key: str) -> _Claim | None:
+    """Claim the key; None where the cache is down. Raises `_Replay` where there is an answer."""
+    if not VALID_KEY.fullmatch(key):
         raise KeyInvalid
-    told = "\n".join([clients.name(request), request.path, key])
-    place = f"idempotency:{hashlib.sha256(told.encode()).hexdigest()}"
-    held = _Held(place, _fingerprint(request))
-    try:
-        with optional_cache.cache_needed(NOT_KEPT):
-            # The one step that only one of several can do.
-            if cache.add(place, {"body": held.body}, settings.IDEMPOTENCY_BUSY_SECONDS):
-                return held
-            kept = cache.get(place)
-    except optional_cache.CacheDown:
+    owner = "\n".join([client_key(request), request.path, key])
+    cache_key = f"idempotency:{hashlib.sha256(owner.encode()).hexdigest()}"
+    claim = _Claim(cache_key, _fingerprint(request))
+
+    def add_or_get() -> tuple[bool, dict | None]:
+        # `add` is the one step that only one of several requests can do.
+        added = cache.add(cache_key, {"body": claim.body}, settings.IDEMPOTENCY_BUSY_SECONDS)
+        return added, None if added else cache.get(cache_key)
+
+    found = optional_cache.call_or_default(add_or_get, IGNORED)
+    if found is None:
         return None
-    if kept is None:  # it was let go just now
+    added, kept = found
+    if added:
+        return claim
+    if kept is None:  # the key was freed just now
         raise KeyBusy
-    if kept["body"] != held.body:
+    if kept["body"] != claim.body:
         raise KeyReused
     if "status" not in kept:
         raise KeyBusy
@@ -132,7 +137,7 @@ def _begin(request, key: str) -> _Held | None:
 
 
 def _fingerprint(request) -> str:
-    """SHA-256 of what a body says: its fields in any order, its files by their bytes.
+    """SHA-256 of a body's content: its fields in any order, its files by their bytes.
 
     Not of the body's own bytes: a form that is sent again has other boundaries.
     """
@@ -147,26 +152,12 @@ def _fingerprint(request) -> str:
     digest = hashlib.sha256()
     for name, values in sorted(data.lists()):
         for value in values:
-            digest.update(json.dumps([name, _said(value)]).encode())
+            text = _file_digest(value) if hasattr(value, "chunks") else value
+            digest.update(json.dumps([name, text]).encode())
     return digest.hexdigest()
 
 
-def _said(value) -> str:
-    if not hasattr(value, "chunks"):
-        return value
-    digest = hashlib.sha256()
-    for chunk in value.chunks():
-        digest.update(chunk)
-    value.seek(0)
-    return f"file:{digest.hexdigest()}"
-
-
-def _write(place: str, kept: dict | None) -> None:
-    try:
-        with optional_cache.cache_needed(NOT_KEPT):
-            if kept is None:
-                cache.delete(place)
-            else:
-                cache.set(place, kept, settings.IDEMPOTENCY_HOURS * 3600)
-    except optional_cache.CacheDown:
-        logger.debug("%s was not written", place)
+def _file_digest(file) -> str:
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    file.seek(0)
+    return f"file:{digest}"

@@ -1,48 +1,46 @@
-"""Asking the cache for what the site can do without.
+"""Cache access that falls back to a default when the cache is down.
 
-A cache that does not answer must neither stop the site nor slow it down: after a failure nobody
-asks it for a moment, and one line a minute says that it is so.
+A cache that does not answer must neither stop the site nor slow it down: after a failure a process
+leaves it alone for `CACHE_RETRY_SECONDS`, and logs a line a minute.
 """
 
 import logging
 import time
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from django.conf import settings
 from redis.exceptions import RedisError
 
 logger = logging.getLogger(__name__)
 LOG_SECONDS = 60
-# How long a process does without a cache that failed, when the failure was said last (both on the
-# monotonic clock), and what nobody counted since.
-_state = {"until": 0.0, "said": float("-inf")}
+# Until when this process leaves the cache alone, and when it last logged a failure; both on the
+# monotonic clock.
+_state = {"down_until": 0.0, "logged_at": float("-inf")}
 
 
-class CacheDown(Exception):
-    """The cache does not answer, or did not a moment ago."""
+def call_or_default(operation: Callable[[], object], consequence: str, default=None):
+    """Return the result of `operation`, which uses the cache; `default` when the cache is down.
 
-
-@contextmanager
-def cache_needed(for_what: str):
-    """Turn the cache's failures inside into `CacheDown`; `for_what` is said in the log."""
-    if time.monotonic() < _state["until"]:
-        _say(for_what, "it failed a moment ago")
-        raise CacheDown
+    `consequence`: what the site does without the cache, for the log.
+    """
+    if time.monotonic() < _state["down_until"]:
+        _log(consequence, "it failed a moment ago")
+        return default
     try:
-        yield
+        return operation()
     except (RedisError, OSError) as error:
-        _state["until"] = time.monotonic() + settings.CACHE_RETRY_SECONDS
-        _say(for_what, error)
-        raise CacheDown from error
+        _state["down_until"] = time.monotonic() + settings.CACHE_RETRY_SECONDS
+        _log(consequence, error)
+        return default
 
 
-def forget() -> None:
-    """Ask the cache again at once, and say the next failure."""
-    _state.update(until=0.0, said=float("-inf"))
+def reset() -> None:
+    """Use the cache again at once, and log its next failure."""
+    _state.update(down_until=0.0, logged_at=float("-inf"))
 
 
-def _say(for_what: str, why) -> None:
+def _log(consequence: str, why) -> None:
     now = time.monotonic()
-    if now - _state["said"] >= LOG_SECONDS:
-        _state["said"] = now
-        logger.error("The cache does not answer (%s): %s.", why, for_what)
+    if now - _state["logged_at"] >= LOG_SECONDS:
+        _state["logged_at"] = now
+        logger.error("The cache does not answer (%s): %s.", why, consequence)

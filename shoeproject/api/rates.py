@@ -1,4 +1,4 @@
-"""Counting requests against a rate, over all processes and machines that share the cache."""
+"""Count requests against a rate, over all processes and machines that share the cache."""
 
 import math
 import time
@@ -8,8 +8,8 @@ from django.core.cache import cache
 
 
 @dataclass(frozen=True)
-class Spent:
-    """What one request left of a rate. `reset`: seconds until more is allowed again."""
+class Usage:
+    """What a request left of its rate. `reset`: seconds until more requests are allowed."""
 
     name: str
     limit: int
@@ -19,14 +19,14 @@ class Spent:
     allowed: bool
 
 
-def spend(name: str, client: str, limit: int, window: int, now: float | None = None) -> Spent:
+def hit(name: str, client: str, limit: int, window: int, now: float | None = None) -> Usage:
     """Count one request of `client` against `limit` in `window` seconds.
 
-    Counts by increments, which the cache does one after the other: reading a list of moments,
-    adding to it and writing it back, as REST framework's own throttles do, loses what somebody else
-    wrote in between. Two counters make a sliding window: that of the current stretch of time, and
-    the one before as far as the window still covers it, taken as evenly spread.
-    What is refused is not counted. Raises the cache's own errors.
+    Increments are atomic in the cache. REST framework's own throttles read a list of times, add to
+    it and write it back, and so lose what another process wrote in between. The window slides over
+    two counters: that of the current period, and that of the period before by the share of it that
+    the window still covers, as if its requests were spread evenly.
+    A refused request is not counted. Raises the cache's own errors.
     """
     now = time.time() if now is None else now
     number, passed = divmod(now, window)
@@ -35,9 +35,9 @@ def spend(name: str, client: str, limit: int, window: int, now: float | None = N
     before = cache.get(f"rate:{name}:{client}:{int(number) - 1}", 0)
     used = count + math.floor(before * (1 - passed / window))
     if used <= limit:
-        return Spent(name, limit, window, limit - used, math.ceil(window - passed), True)
+        return Usage(name, limit, window, limit - used, math.ceil(window - passed), True)
     cache.decr(key)
-    return Spent(name, limit, window, 0, _wait(limit, window, passed, count - 1, before), False)
+    return Usage(name, limit, window, 0, _wait(limit, window, passed, count - 1, before), False)
 
 
 def _increment(key: str, keep_seconds: int) -> int:
@@ -50,8 +50,8 @@ def _increment(key: str, keep_seconds: int) -> int:
 
 def _wait(limit: int, window: int, passed: float, count: int, before: int) -> int:
     """Whole seconds after which one more request fits."""
-    # By then so much of the stretch before has left the window that there is room for one; where
-    # this stretch is full itself, the next one has begun.
+    # By then enough of the period before has left the window for one more; if the current period
+    # is full by itself, the next one has begun.
     covered = (limit - count) / before if count < limit else 0
-    # One more than whole: at the very moment it is still counted.
+    # A second more: at the exact moment the old request still counts.
     return math.floor(window * (1 - covered) - passed) + 1

@@ -1,7 +1,7 @@
-"""What a token may be for. A view says which scope it needs; a token without that gets no further.
+"""Scopes: what a token may be used for, and which one a view requires.
 
-A view's `scope` is needed to read, and to write as well where it has no `write_scope`. A view that
-names none takes no token at all: what nobody thought of is not open to programs.
+A view's `scope` is required to read, and to write as well if it has no `write_scope`. A view
+without a scope accepts no token, so that no view is open to tokens by mistake.
 """
 
 from rest_framework.permissions import SAFE_METHODS
@@ -16,7 +16,7 @@ SCOPES = {
 }
 
 
-def needed(view, method: str) -> str | None:
-    """The scope that a view needs for a request of this method."""
+def required_scope(view, method: str) -> str | None:
+    """The scope that a view requires for a request of this method; None: it accepts no token."""
     scope = getattr(view, "scope", None)
     return scope if method in SAFE_METHODS else getattr(view, "write_scope", scope)

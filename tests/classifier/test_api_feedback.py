@@ -9,7 +9,7 @@ from django.test import Client
 from PIL import Image
 
 from classifier.answers import answer, feedback
-from classifier.api.feedback import FeedbackGivenShape
+from classifier.api.feedback import FeedbackGivenSerializer
 from classifier.models import Feedback
 from curation.models import ShoeImage
 from tests import tiny_model
@@ -49,7 +49,7 @@ def test_word_without_a_photo(client):
 def test_photo_in_json_is_kept_with_consent(client):
     said = {"id": answered(), "right": True, "image": text(jpeg(1)), "consent": True}
     given = say(client, **said).json()
-    assert set(given) == set(FeedbackGivenShape().fields)
+    assert set(given) == set(FeedbackGivenSerializer().fields)
     assert (given["type"], given["photo"]) == ("chelsea-boots", "stored")
     assert ShoeImage.objects.get().consent == feedback.CONSENT
 

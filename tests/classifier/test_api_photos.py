@@ -174,7 +174,7 @@ def test_one_broken_photo_does_not_spoil_the_others(client):
         "chelsea-boots", "image_broken", "image_unsupported", "image_empty", "brogues",
     ]  # fmt: skip
     failed = response.json()["predictions"][1]
-    assert serializers.FailedShape(data=failed).is_valid()
+    assert serializers.FailedSerializer(data=failed).is_valid()
     assert failed["error"]["detail"].endswith(".")
 
 

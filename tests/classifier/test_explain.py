@@ -87,12 +87,12 @@ def test_mean_of_a_map_and_bias_are_the_logit(version, which):
 
 
 @pytest.mark.parametrize("colours", [(RED, BLUE), (BLUE, RED)])
-def test_map_lights_up_the_half_that_decides(version, colours):
-    said = explained(halves(*colours))
-    assert said["top"][0]["slug"] == "uggs", "dark red is what both halves mix to"
-    shown = said["explain"]["map"]
-    assert shown["box"] == [0, 0, 1, 1]
-    rows = np.array(shown["rows"])
+def test_map_is_bright_in_the_half_that_decides(version, colours):
+    result = explained(halves(*colours))
+    assert result["top"][0]["slug"] == "uggs", "dark red is what both halves mix to"
+    overlaid = result["explain"]["map"]
+    assert overlaid["box"] == [0, 0, 1, 1]
+    rows = np.array(overlaid["rows"])
     assert rows.shape == (4, 4)
     red, blue = (rows[:, :2], rows[:, 2:]) if colours[0] == RED else (rows[:, 2:], rows[:, :2])
     assert (red > 0.9).all() and (blue < 0.1).all()
@@ -100,12 +100,12 @@ def test_map_lights_up_the_half_that_decides(version, colours):
 
 def test_background_of_a_padded_photo_is_no_part_of_the_map():
     found = np.array([[9, 9, 9, 9], [1, 2, 3, 4], [-1, 0, 0, 4], [9, 9, 9, 9]], np.float32)
-    shown = overlay(found, (96, 48), Preprocess(32))
-    assert shown["box"] == [0, 0, 1, 1]
-    assert shown["rows"] == [[0.25, 0.5, 0.75, 1], [0, 0, 0, 1]]
+    overlaid = overlay(found, (96, 48), Preprocess(32))
+    assert overlaid["box"] == [0, 0, 1, 1]
+    assert overlaid["rows"] == [[0.25, 0.5, 0.75, 1], [0, 0, 0, 1]]
 
 
-def test_what_speaks_for_every_class_alike_is_not_in_the_map(version):
+def test_what_counts_for_every_class_alike_is_not_in_the_map(version):
     served = serving.active()
     model = served.model
     prediction = predict(encoded(halves(RED, BLUE), "PNG"), model, features=True)
@@ -123,16 +123,16 @@ def test_what_speaks_for_every_class_alike_is_not_in_the_map(version):
     )
 
 
-def test_map_of_a_cropping_model_says_which_part_it_saw():
+def test_map_of_a_cropping_model_has_the_box_of_its_crop():
     spec = Preprocess(224, fit="crop")
-    shown = overlay(np.ones((7, 7), np.float32), (300, 200), spec)
-    assert shown["box"] == [0.0625, 0.0625, 0.9375, 0.9375]
-    assert np.array(shown["rows"]).shape == (7, 7)
+    overlaid = overlay(np.ones((7, 7), np.float32), (300, 200), spec)
+    assert overlaid["box"] == [0.0625, 0.0625, 0.9375, 0.9375]
+    assert np.array(overlaid["rows"]).shape == (7, 7)
 
 
 @pytest.mark.parametrize("size", [(400, 100), (100, 400), (77, 77), (301, 200)])
 @pytest.mark.parametrize("fit", ["pad", "crop"])
-def test_window_is_what_the_network_is_shown(size, fit):
+def test_window_is_the_part_that_the_network_gets(size, fit):
     spec = Preprocess(64, fit=fit)
     (left, top, right, bottom), (x0, y0, x1, y1) = window(size, spec)
     # What lies inside of the window is drawn black, the rest white: the network sees black there.
@@ -147,21 +147,21 @@ def test_window_is_what_the_network_is_shown(size, fit):
     assert expected.sum() > 0.2 * 64 * 64
 
 
-def test_where_nothing_speaks_for_a_class_the_map_is_dark():
+def test_map_is_dark_where_nothing_counts_for_a_class():
     rows = overlay(np.full((4, 4), -3, np.float32), SQUARE, Preprocess(32))["rows"]
     assert rows == [[0.0] * 4] * 4
 
 
-def test_map_of_no_shoe_shows_what_speaks_for_that(tmp_path):
+def test_map_of_no_shoe_shows_what_counts_for_no_shoe(tmp_path):
     tiny_model.activate(tmp_path / "version", {"chelsea-boots": RED, "not-a-shoe": BLUE})
     image = Image.new("RGB", SQUARE, BLUE)
     image.paste(RED, (0, 0, 64, 16))
-    said = explained(image)
-    assert said["verdict"] == "not_a_shoe"
-    rows = np.array(said["explain"]["map"]["rows"])
+    result = explained(image)
+    assert result["verdict"] == "not_a_shoe"
+    rows = np.array(result["explain"]["map"]["rows"])
     assert (rows[0] < 0.05).all() and (rows[1:] > 0.95).all()
-    assert said["explain"]["nearest"] == {"state": "none", "photos": []}
-    assert said["explain"]["runner_up"] is said["explain"]["trust"] is None
+    assert result["explain"]["nearest"] == {"state": "none", "photos": []}
+    assert result["explain"]["runner_up"] is result["explain"]["trust"] is None
 
 
 def test_model_with_another_head_has_no_map(version):
@@ -184,9 +184,9 @@ def test_merged_types_are_one_map_by_their_shares(version):
         prediction.probabilities["chelsea-boots"] / prediction.probabilities["army-boots"], rel=1e-4
     )
     found = contrast_map(prediction.features, served.model.head, mixed)
-    said = explained(image)
-    assert said["top"][0]["slug"] == "chelsea-boots"
-    assert said["explain"]["map"] == overlay(found, SQUARE, served.model.preprocess)
+    result = explained(image)
+    assert result["top"][0]["slug"] == "chelsea-boots"
+    assert result["explain"]["map"] == overlay(found, SQUARE, served.model.preprocess)
 
 
 # --- the runner-up ----------------------------------------------------------------------------
@@ -200,11 +200,11 @@ def tall_boots(tmp_path):
 
 
 def test_runner_up_comes_with_the_sentences_that_tell_the_two_apart(tall_boots):
-    said = explained(plain(CHELSEA_OR_ARMY))
-    second = said["explain"]["runner_up"]
-    first = said["top"][0]["slug"]
+    result = explained(plain(CHELSEA_OR_ARMY))
+    second = result["explain"]["runner_up"]
+    first = result["top"][0]["slug"]
     assert {key: second[key] for key in ("slug", "name", "confidence")} == {
-        key: said["top"][1][key] for key in ("slug", "name", "confidence")
+        key: result["top"][1][key] for key in ("slug", "name", "confidence")
     }
     assert {first, second["slug"]} == {"knee-high-boots", "wellington-boots"}
     texts = {row.slug: row.distinction for row in Guide().types()}
@@ -228,11 +228,11 @@ def test_runner_up_that_merged_into_the_answer_is_none(version):
     assert after is None or after["slug"] not in ("chelsea-boots", "army-boots")
 
 
-def test_type_that_the_guide_never_had_is_explained_as_far_as_it_goes(tmp_path):
+def test_type_that_the_guide_never_had_is_explained_without_the_guide(tmp_path):
     tiny_model.activate(tmp_path / "version", {"space-boots": RED, "uggs": (200, 0, 0)})
-    said = explained(plain((230, 0, 0)))["explain"]
-    assert said["map"] and said["trust"] is None and said["nearest"]["state"] == "none"
-    assert said["runner_up"]["differs"] == said["runner_up"]["about"] == []
+    result = explained(plain((230, 0, 0)))["explain"]
+    assert result["map"] and result["trust"] is None and result["nearest"]["state"] == "none"
+    assert result["runner_up"]["differs"] == result["runner_up"]["about"] == []
 
 
 # --- trust ------------------------------------------------------------------------------------
@@ -248,12 +248,12 @@ def judged(version, **per_type) -> None:
 CHELSEA = {"images": 130, "right": 121, "groups": 72, "accuracy": 121 / 130, "interval": [0.87, 1]}
 
 
-def test_trust_is_what_was_measured_of_the_type(version):
+def test_trust_is_the_accuracy_measured_for_the_type(version):
     judged(version, **{"chelsea-boots": CHELSEA})
-    said = explained(plain(RED))["explain"]["trust"]
+    result = explained(plain(RED))["explain"]["trust"]
     served = serving.active()
     known = report.accuracy_by_type(served.version, Guide())["chelsea-boots"]
-    assert said == {
+    assert result == {
         "state": "judged", "accuracy": 0.9308, "interval": [0.87, 1], "images": 130, "groups": 72,
         "sentence": known.sentence,
     }  # fmt: skip
@@ -262,8 +262,8 @@ def test_trust_is_what_was_measured_of_the_type(version):
 def test_nothing_measured_describes_what_several_learnt_types_became(version):
     judged(version, **{"chelsea-boots": CHELSEA})
     merge("army-boots", into="chelsea-boots")
-    said = explained(plain(RED))["explain"]["trust"]
-    assert (said["state"], said["accuracy"]) == ("unknown", None)
+    result = explained(plain(RED))["explain"]["trust"]
+    assert (result["state"], result["accuracy"]) == ("unknown", None)
 
 
 # --- doors and costs --------------------------------------------------------------------------
@@ -285,20 +285,20 @@ def test_api_and_command_line_explain_alike(version, client, tmp_path):
 
 
 @pytest.mark.parametrize("query", ["", "?explain=0"])
-def test_nothing_is_explained_unasked(version, client, query):
+def test_explanation_is_given_only_on_request(version, client, query):
     data = encoded(plain(RED), "PNG")
     address = f"/api/v1/predictions/{query}"
     assert "explain" not in client.post(address, {"image": SimpleUploadedFile("s", data)}).json()
 
 
 @pytest.mark.parametrize("query", ["?explain=", "?explain=maybe", "?explain=true"])
-def test_only_yes_or_no_is_understood(version, client, query):
+def test_explain_parameter_is_yes_or_no(version, client, query):
     data = encoded(plain(RED), "PNG")
-    said = client.post(f"/api/v1/predictions/{query}", {"image": SimpleUploadedFile("s", data)})
-    assert (said.status_code, said.json()["code"]) == (400, "request_malformed")
+    result = client.post(f"/api/v1/predictions/{query}", {"image": SimpleUploadedFile("s", data)})
+    assert (result.status_code, result.json()["code"]) == (400, "request_malformed")
 
 
-def test_unasked_costs_no_query(version, django_assert_num_queries):
+def test_answer_without_explanation_costs_no_query(version, django_assert_num_queries):
     answer.recognise(encoded(plain(RED), "PNG"))
     with django_assert_num_queries(2):  # which version is active, and the guide
         answer.recognise(encoded(plain(RED), "PNG"))

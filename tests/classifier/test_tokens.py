@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from classifier.access import tokens
 from classifier.models import AccessToken
-from shoeproject.api.scopes import SCOPES, needed
+from shoeproject.api.scopes import SCOPES, required_scope
 
 pytestmark = pytest.mark.django_db
 IMAGES, TYPES = "/api/v1/images/", "/api/v1/types/"
@@ -191,7 +191,7 @@ def test_a_view_that_names_no_scope_takes_no_token():
     class Bare:
         pass
 
-    assert needed(Bare(), "GET") is None
+    assert required_scope(Bare(), "GET") is None
 
 
 def test_every_door_of_the_api_names_a_known_scope():
@@ -202,7 +202,7 @@ def test_every_door_of_the_api_names_a_known_scope():
     assert len(scoped) > 10
     for view in scoped:
         methods = [m for m in ("GET", "POST", "PUT", "DELETE") if hasattr(view, m.lower())]
-        assert {needed(view, method) for method in methods} <= set(SCOPES), view
+        assert {required_scope(view, method) for method in methods} <= set(SCOPES), view
 
 
 def _views(patterns):

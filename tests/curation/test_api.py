@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from classifier.models import Epoch, ModelVersion, TrainingRun
 from curation.decisions import decide
-from curation.issues import findings
+from curation.issues import write
 from curation.models import AssessRun, Collection, Review, ShoeImage, Snapshot
 from curation.snapshots import freeze
 from shoeproject.jobs import State
@@ -132,7 +132,7 @@ def test_what_cannot_be_asked_is_a_problem(curator, asked):
 
 
 def test_an_image_says_all_that_is_known(curator, images):
-    findings.say(images[1], "blurred")
+    write.add_finding(images[1], "blurred")
     decide.reject([images[1]], curator.curator)
     line = curator.get(f"{API}/images/{images[1].sha256}/").json()
     assert line["state"] == "rejected"
@@ -344,7 +344,7 @@ def test_training_runs_with_their_epochs(curator, images):
 
 def test_assess_runs_say_which_counts(curator):
     old, new = AssessRun.objects.create(), AssessRun.objects.create(model_name="m")
-    findings.publish(old)
+    write.publish(old)
     lines = results(curator, "assess-runs")
     assert [(line["id"], line["current"]) for line in lines] == [(new.pk, False), (old.pk, True)]
     assert results(curator, "assess-runs", state="done") == []

@@ -186,7 +186,7 @@ def test_a_cache_that_dies_meanwhile_does_no_harm(client, real_cache, settings, 
     Made.leave.set()
     thread.join()
     assert Made.number == 1
-    optional_cache.forget()
+    optional_cache.reset()
 
 
 def test_a_decision_sent_twice_is_made_once(client, member):
