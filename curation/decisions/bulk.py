@@ -1,4 +1,4 @@
-"""Another label for every image of a filter, after a look at what that changes."""
+"""Relabel every image of a filter, after a preview of what that changes."""
 
 import uuid
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ State = ShoeImage.State
 
 
 class BulkChanged(CurationError):
-    """What would change is no longer what was shown; `now` images would."""
+    """The images that would change are no longer those of the preview; `now` would."""
 
     now: int
     code = "bulk_changed"
@@ -26,7 +26,7 @@ class BulkChanged(CurationError):
 
 
 class BulkTooLarge(CurationError):
-    """More images at once than everybody else's decisions can wait for."""
+    """More images than one change may have: other people's decisions wait meanwhile."""
 
     images: int
     limit: int
@@ -36,7 +36,7 @@ class BulkTooLarge(CurationError):
 
 @dataclass(frozen=True)
 class Part:
-    """So many images bear one label (None for none) in one state."""
+    """How many images have one label (None for none) and one state."""
 
     label: ShoeType | None
     state: str
@@ -47,9 +47,9 @@ class Part:
 class Preview:
     """What a bulk change would do.
 
-    `parts`: the images that would change, most first; `images`: how many; `confirmed`: those of
-    them that somebody confirmed as they are; `unchanged`: how many bear the label already;
-    `expected`: what `relabel` wants to hear.
+    `parts`: the images that would change, most first; `images`: how many; `confirmed`: how many of
+    them are confirmed; `unchanged`: how many have the label already; `expected`: the fingerprint
+    to pass to `relabel`.
     """
 
     label: ShoeType
@@ -61,7 +61,7 @@ class Preview:
 
 
 def preview(images, label: ShoeType) -> Preview:
-    """What giving `label` to these images (a queryset) would do. Raises `BulkTooLarge`."""
+    """Preview giving `label` to these images (a queryset). Raises `BulkTooLarge`."""
     label = label.survivor()
     chosen = _chosen(images)
     change = chosen.exclude(label=label)
@@ -83,13 +83,13 @@ def preview(images, label: ShoeType) -> Preview:
 def relabel(images, label: ShoeType, by, expected: str, note="") -> uuid.UUID | None:
     """Give `label` to every image of a queryset; states stay. Returns the batch.
 
-    Raises `BulkChanged`, and changes nothing, unless exactly what `preview` showed would change;
-    `BulkTooLarge` as that does.
+    Raises `BulkTooLarge`, and `BulkChanged` where other images would change than those of the
+    preview whose `expected` is given; then nothing is changed.
     """
     label = label.survivor()
     change = _chosen(images).exclude(label=label)
     _check_size(change)
-    history.locked(change.values_list("pk", flat=True))
+    history.lock_images(change.values_list("pk", flat=True))
     now = list(change.values_list("pk", "label", "state"))
     if history.fingerprint(now) != expected:
         raise BulkChanged(len(now))
@@ -102,6 +102,6 @@ def _check_size(images) -> None:
 
 
 def _chosen(images):
-    # A query of its own, because the one given may sort, join or be cut.
+    # A query of its own, because the one given may have an order, joins or a limit.
     chosen = ShoeImage.objects.filter(pk__in=images.values("pk"))
     return chosen.exclude(state=State.PURGED).order_by()

@@ -1,29 +1,28 @@
-"""What decisions are made of: images locked, changed together with their history, and read back."""
+"""The history of decisions: lock images, write them together with their history, read it back."""
 
 import hashlib
 import re
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterable
 
 from django.db.models import Max, QuerySet
 
 from curation.errors import CurationError
 from curation.models import Finding, Review, ShoeImage, ShoeType
+from shoeproject.batches import BATCH_SIZE, batches
 
 Action = Review.Action
-BATCH = 500
-# What decisions are made from; the rest of a row is fetched where somebody asks for it.
-NEEDED = ("sha256", "stored_sha256", "label", "proposed", "given_key", "state")
-# What is no decision that could be taken back: an image's arrival, and a taking back.
-NO_STEP = (Action.IMPORT, Action.UNDO)
+# The columns that decisions are made from; others are fetched when they are first read.
+DECISION_COLUMNS = ("sha256", "stored_sha256", "label", "proposed", "given_key", "state")
+# Rows of history that are no decisions and cannot be undone: an image's arrival, and an undo.
+NOT_UNDOABLE = (Action.IMPORT, Action.UNDO)
 MERGED = "Type merged: "
 MERGED_NOTE = re.compile(MERGED + r"(\S+) into (\S+) \((label|proposal|both)\)")
 
 
 class DecisionRefused(CurationError):
-    """The decision makes no sense for this image; without one (None), for none at all."""
+    """The decision makes no sense for this image; `image` is None where it does for no image."""
 
     image: ShoeImage | None
     why: str
@@ -33,32 +32,36 @@ class DecisionRefused(CurationError):
 
     @property
     def about(self) -> str:
-        """The image that the sentence is about, if it is about one."""
+        """The image, to begin the message with; empty without one."""
         return f"{self.image}: " if self.image else ""
 
 
-def keys(images) -> list[int]:
-    """Primary keys of images, given as a queryset, as rows or as such keys."""
+def primary_keys(images) -> list[int]:
+    """Primary keys of images that are given as a queryset, as rows or as primary keys."""
     if isinstance(images, QuerySet):
         return list(images.values_list("pk", flat=True))
     return [getattr(image, "pk", image) for image in images]
 
 
 def fingerprint(rows: Iterable) -> str:
-    """A digest of rows, to tell whether what a person was shown is what would happen now."""
+    """Digest of rows in any order, to tell whether they are still those that a person was shown."""
     return hashlib.sha256("\n".join(sorted(map(str, rows))).encode()).hexdigest()
 
 
-def locked(image_ids: Iterable[int]) -> list[ShoeImage]:
-    """These images, nobody else's until the transaction ends.
+def lock_images(image_ids: Iterable[int]) -> list[ShoeImage]:
+    """Lock these images until the transaction ends; returns them by primary key.
 
-    Their copies are locked too, because a decision on one changes what is said against the other,
-    and all of them in one order, so that two people's decisions cannot wait for each other.
+    Their copies are locked too, because a decision on one changes the findings on the other. All
+    are locked in one order, so that two people's decisions cannot wait for each other.
     """
     wanted = set(image_ids)
     images = []
     for part in batches(sorted(wanted | _copies(wanted))):
-        rows = ShoeImage.objects.select_for_update(of=("self",)).filter(pk__in=part).only(*NEEDED)
+        rows = (
+            ShoeImage.objects.select_for_update(of=("self",))
+            .filter(pk__in=part)
+            .only(*DECISION_COLUMNS)
+        )
         images += [image for image in rows.order_by("pk") if image.pk in wanted]
     return images
 
@@ -78,19 +81,23 @@ def newest_decisions(image_ids) -> dict[int, int]:
 
 
 def standing_decisions(image_ids) -> dict[int, int]:
-    """Image → the newest decision on it that was not taken back, both as primary keys."""
-    return newest_of(steps().filter(undone_by=None), image_ids)
+    """Image → the newest decision on it that stands, both as primary keys."""
+    return newest_of(standing(), image_ids)
 
 
-def steps():
-    """Every decision that can or could be taken back."""
-    return Review.objects.exclude(action__in=NO_STEP)
+def undoable():
+    """All decisions that can be undone or were."""
+    return Review.objects.exclude(action__in=NOT_UNDOABLE)
+
+
+def standing():
+    """All decisions that can be undone and were not."""
+    return undoable().filter(undone_by=None)
 
 
 def rejections(image_ids) -> dict[uuid.UUID, list[int]]:
     """Batch → the images that it rejected, for the newest standing rejection of each image."""
-    rejected = steps().filter(action=Action.REJECT, undone_by=None)
-    newest = newest_of(rejected, image_ids)
+    newest = newest_of(standing().filter(action=Action.REJECT), image_ids)
     found = defaultdict(list)
     for part in batches(newest.values()):
         for batch, image in Review.objects.filter(pk__in=part).values_list("batch", "image"):
@@ -99,13 +106,13 @@ def rejections(image_ids) -> dict[uuid.UUID, list[int]]:
 
 
 def merged_note(merged: ShoeType, into: ShoeType, what: str) -> str:
-    """The note of an image's share in a merge; `what`: "label", "proposal" or "both"."""
+    """Note in the history of an image that a merge changed; `what`: "label", "proposal", "both"."""
     return f"{MERGED}{merged.slug} into {into.slug} ({what})"
 
 
 def unmerge(rows: Iterable[Review]) -> None:
-    """Undo what a merge did besides labels, for those of these decisions that were part of one:
-    the pointer to the type that took the images, and what was proposed."""
+    """Undo what merges did besides labels, for those of these decisions that were part of one:
+    `merged_into` of the merged type, and the proposals."""
     proposals, pairs = defaultdict(list), set()
     for row in rows:
         if found := row.action == Action.RELABEL and MERGED_NOTE.fullmatch(row.note):
@@ -122,13 +129,6 @@ def unmerge(rows: Iterable[Review]) -> None:
             images.update(proposed=back)
 
 
-def batches(items: Iterable) -> Iterator[list]:
-    """Lists of at most `BATCH` items: a database takes only so many in one query."""
-    items = iter(items)
-    while part := list(islice(items, BATCH)):
-        yield part
-
-
 def newest_of(rows, image_ids) -> dict[int, int]:
     """Image → the newest of these decisions on it, both as primary keys."""
     found = {}
@@ -139,15 +139,15 @@ def newest_of(rows, image_ids) -> dict[int, int]:
 
 
 class Writer:
-    """Collects one batch's decisions and writes images and history in a few queries."""
+    """Collect one batch's decisions and write images and history in a few queries."""
 
     def __init__(self, by, action, note=""):
         self.batch = uuid.uuid4()
         self.by, self.action, self.note = by, action, note
         self.rows = []
 
-    def write(self, image, label: int | None, state, undoes=None, note="") -> None:
-        """Take one decision in: `label` is the primary key of the label that it leads to."""
+    def add(self, image, label: int | None, state, undoes=None, note="") -> None:
+        """Add a decision that gives an image this label (a primary key) and state."""
         self.rows.append(
             Review(
                 image=image,
@@ -163,9 +163,9 @@ class Writer:
             )
         )
 
-    def finish(self, **also) -> list[int]:
-        """Write everything, with the same fields `also` on every image; returns the images."""
-        Review.objects.bulk_create(self.rows, batch_size=BATCH)
+    def write(self, **also) -> list[int]:
+        """Write all decisions, and the fields `also` on every image; returns the images."""
+        Review.objects.bulk_create(self.rows, batch_size=BATCH_SIZE)
         alike = defaultdict(list)
         for row in self.rows:
             alike[row.label_to_id, row.state_to].append(row.image_id)

@@ -1,4 +1,4 @@
-"""One type taken into another: its images' labels, what was proposed, and the pointer."""
+"""Merge one type into another: labels, proposals and `merged_into`; and undo that."""
 
 import uuid
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from curation.decisions import history, undo
 from curation.errors import CurationError
 from curation.issues import findings
 from curation.models import Review, ShoeImage, ShoeType
+from shoeproject.batches import batches
 
 State = ShoeImage.State
 
@@ -26,8 +27,8 @@ class MergeRefused(CurationError):
 
 @dataclass(frozen=True)
 class Merged:
-    """What a merge did: its batch (None where no image was concerned), the type that took the
-    images, how many got its label and for how many it is now what was proposed."""
+    """What a merge did: its batch (None where it changed no image), the type that took the images,
+    how many images got its label and for how many it is now proposed."""
 
     batch: uuid.UUID | None
     into: ShoeType
@@ -37,8 +38,8 @@ class Merged:
 
 @dataclass(frozen=True)
 class Preview:
-    """What a merge would do: the type that takes the images, how many bear the label, of these how
-    many are confirmed and how many rejected, and for how many the type is only proposed."""
+    """What a merge would do: the type that takes the images, how many have the label, how many of
+    these are confirmed or rejected, and for how many the merged type is proposed."""
 
     into: ShoeType
     labels: int
@@ -49,7 +50,7 @@ class Preview:
 
 def preview(merged: ShoeType, into: ShoeType) -> Preview:
     """What `merge` would do; raises what it raises."""
-    into = _taker(merged, into)
+    into = _target(merged, into)
     labelled = Q(label=merged)
     counts = _images(merged).aggregate(
         labels=Count("pk", filter=labelled),
@@ -62,30 +63,30 @@ def preview(merged: ShoeType, into: ShoeType) -> Preview:
 
 @transaction.atomic
 def merge(merged: ShoeType, into: ShoeType, by) -> Merged:
-    """Give every image of one type to another, whatever its state, and let older models' answers
-    follow. Into a type that was itself merged means into the one that took it.
+    """Give every image of one type to another, whatever its state; older models' answers follow.
 
-    Done again, it moves what still came in under the merged type. Raises `MergeRefused`.
+    Where `into` was merged itself, the type that stands for it takes the images. Merging again
+    moves images that came in under the merged type since. Raises `MergeRefused`.
     """
-    # Without the keys, so that nobody who labels an image meanwhile waits for this.
+    # `no_key`: whoever labels an image meanwhile does not wait for this.
     rows = ShoeType.objects.select_for_update(no_key=True).filter(pk__in=[merged.pk, into.pk])
-    here = {row.pk: row for row in rows.order_by("pk")}
-    merged, into = here[merged.pk], here[into.pk]
-    into = _taker(merged, into)
-    locked = history.locked(_images(merged).values_list("pk", flat=True))
+    locked_types = {row.pk: row for row in rows.order_by("pk")}
+    merged = locked_types[merged.pk]
+    into = _target(merged, locked_types[into.pk])
+    images = history.lock_images(_images(merged).values_list("pk", flat=True))
     writer = history.Writer(by, Review.Action.RELABEL)
     labels, proposals = [], []
-    for image in locked:
-        bears, proposed = image.label_id == merged.pk, image.proposed_id == merged.pk
-        if not bears and not proposed or image.state == State.PURGED:
+    for image in images:
+        labelled, proposed = image.label_id == merged.pk, image.proposed_id == merged.pk
+        if not labelled and not proposed or image.state == State.PURGED:
             continue
-        labels += [image.pk] * bears
+        labels += [image.pk] * labelled
         proposals += [image.pk] * proposed
-        what = "both" if bears and proposed else "label" if bears else "proposal"
+        what = "both" if labelled and proposed else "label" if labelled else "proposal"
         note = history.merged_note(merged, into, what)
-        writer.write(image, into.pk if bears else image.label_id, image.state, note=note)
-    changed = writer.finish()
-    for part in history.batches(proposals):
+        writer.add(image, into.pk if labelled else image.label_id, image.state, note=note)
+    changed = writer.write()
+    for part in batches(proposals):
         ShoeImage.objects.filter(pk__in=part).update(proposed=into)
     if merged.merged_into_id is None:
         ShoeType.objects.filter(pk=merged.pk).update(merged_into=into)
@@ -95,51 +96,49 @@ def merge(merged: ShoeType, into: ShoeType, by) -> Merged:
 
 @transaction.atomic
 def unmerge(merged: ShoeType, by) -> undo.Undone:
-    """Take a merge back: pointer, labels and proposals.
+    """Undo a merge: `merged_into`, labels and proposals.
 
-    Images on which somebody has decided since keep what was decided, and are reported.
+    Images on which somebody decided since keep that decision, and are reported as overtaken.
     """
     if merged.merged_into_id is None:
         raise MergeRefused(merged, merged, "it is merged into no other type.")
     images, overtaken, batch = [], [], None
-    steps = _steps_of(merged)
+    merge_batches = _batches_of(merged)
     # All at once, because one after the other they would be locked in no order.
-    concerned = history.steps().filter(batch__in=steps, undone_by=None)
-    history.locked(concerned.values_list("image", flat=True))
-    for step in steps:
-        taken = undo.take_back(step, by)
-        batch = taken.batch or batch
-        images += taken.images
-        overtaken += taken.overtaken
-    # Where it had no images, or all were decided on since, no step led to the pointer.
+    decisions = history.standing().filter(batch__in=merge_batches)
+    history.lock_images(decisions.values_list("image", flat=True))
+    for merge_batch in merge_batches:
+        undone = undo.undo_partly(merge_batch, by)
+        batch = undone.batch or batch
+        images += undone.images
+        overtaken += undone.overtaken
+    # Where it had no images, or all were decided on since, no batch reset `merged_into`.
     ShoeType.objects.filter(pk=merged.pk).update(merged_into=None)
     return undo.Undone(batch, images, overtaken)
 
 
-def _steps_of(merged: ShoeType) -> list[uuid.UUID]:
+def _batches_of(merged: ShoeType) -> list[uuid.UUID]:
     start = history.merged_note(merged, merged.merged_into, "").removesuffix("()")
-    rows = history.steps().filter(
-        action=Review.Action.RELABEL, undone_by=None, note__startswith=start
-    )
+    rows = history.standing().filter(action=Review.Action.RELABEL, note__startswith=start)
     return list(rows.order_by().values_list("batch", flat=True).distinct())
 
 
 def _images(merged: ShoeType):
-    meant = ShoeImage.objects.filter(Q(label=merged) | Q(proposed=merged))
-    return meant.exclude(state=State.PURGED).order_by()
+    images = ShoeImage.objects.filter(Q(label=merged) | Q(proposed=merged))
+    return images.exclude(state=State.PURGED).order_by()
 
 
-def _taker(merged: ShoeType, into: ShoeType) -> ShoeType:
+def _target(merged: ShoeType, into: ShoeType) -> ShoeType:
     """The type that takes the images; raises `MergeRefused`."""
-    taker = into.survivor()
+    target = into.survivor()
     kind = ShoeType.Kind.TYPE
-    if merged.kind != kind or taker.kind != kind:
+    if merged.kind != kind or target.kind != kind:
         raise MergeRefused(merged, into, "only types of the guide are merged.")
-    if taker.pk == merged.pk:
+    if target.pk == merged.pk:
         why = "that is the same type." if into.pk == merged.pk else "that one was merged into it."
         raise MergeRefused(merged, into, why)
-    if merged.merged_into_id and merged.survivor().pk != taker.pk:
+    if merged.merged_into_id and merged.survivor().pk != target.pk:
         raise MergeRefused(
             merged, into, f"it was merged into “{merged.survivor()}”; undo that first."
         )
-    return taker
+    return target

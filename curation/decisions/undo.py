@@ -1,4 +1,4 @@
-"""Decisions taken back: label, state and findings become what they were, in a step of its own."""
+"""Undo decisions: label, state and findings become what they were, in a batch of its own."""
 
 import uuid
 from collections import defaultdict
@@ -10,16 +10,19 @@ from django.db import transaction
 
 from curation.decisions import history
 from curation.decisions.history import DecisionRefused
-from curation.issues import findings
+from curation.issues import findings, silence, write
 from curation.models import Finding, Review, ShoeImage, ShoeType
+from curation.models.guide import survivors
+from shoeproject.batches import batches
 
 Action, State = Review.Action, ShoeImage.State
+NO_SUCH_STEP = "There is no such step."
 
 
 @dataclass(frozen=True)
 class Undone:
-    """What became of an undo: its own batch (None where it changed nothing), primary keys of the
-    images it changed, and of those it left alone because somebody decided on them since."""
+    """What an undo did: its own batch (None where it changed nothing), primary keys of the images
+    it changed, and of those it left alone because somebody decided on them since."""
 
     batch: uuid.UUID | None
     images: list[int]
@@ -28,102 +31,118 @@ class Undone:
 
 @dataclass(frozen=True)
 class SpanUndone:
-    """What became of one person's decisions in a time span: how many were taken back, and on how
-    many images none could be, because somebody decided on them since."""
+    """What undoing one person's decisions of a time span did: how many decisions were undone, and
+    how many images were left alone because somebody decided on them since."""
 
     undone: int
     overtaken: int
 
 
 @transaction.atomic
-def undo(batch: uuid.UUID, by) -> uuid.UUID:
-    """Take one batch of decisions back; what of it was taken back before is no part of it.
+def undo_batch(batch: uuid.UUID, by) -> uuid.UUID:
+    """Undo those decisions of one batch that still stand; returns the batch of the undo.
 
-    Raises `DecisionRefused`, and changes nothing, when a later decision stands on one of its
-    images, and for what cannot be taken back: a purge, and an undo.
+    Raises `DecisionRefused`, and changes nothing, where a later decision stands on one of its
+    images, and for a purge or an undo.
     """
-    taken = take_back(batch, by)
-    if taken.overtaken:
-        image = ShoeImage.objects.get(pk=taken.overtaken[0])
+    undone = undo_partly(batch, by)
+    if undone.overtaken:
+        image = ShoeImage.objects.get(pk=undone.overtaken[0])
         raise DecisionRefused(image, "somebody has decided on it since; undo that first.")
-    return taken.batch
+    return undone.batch
 
 
 @transaction.atomic
-def take_back(batch: uuid.UUID, by) -> Undone:
-    """`undo`, but images on which a later decision stands are left alone and reported."""
-    rows = list(history.steps().filter(batch=batch, undone_by=None))
+def undo_partly(batch: uuid.UUID, by) -> Undone:
+    """`undo_batch`, but images on which a later decision stands are left alone and reported."""
+    rows = list(history.standing().filter(batch=batch))
     if not rows:
         raise DecisionRefused(None, _why_not(batch))
     if any(row.action == Action.PURGE for row in rows):
         raise DecisionRefused(None, "A purge cannot be undone: its pictures are gone.")
-    return _take_back(rows, by)
+    return _undo(rows, by)
 
 
 @transaction.atomic
 def undo_last(by) -> Undone | None:
-    """Take back the newest step of this person that still stands; None where there is none.
+    """Undo the newest batch of this person that stands; None where there is none.
 
-    Raises `DecisionRefused` as `undo` does.
+    Raises `DecisionRefused` as `undo_batch` does.
     """
     newest = _standing_of(by).order_by("-pk").first()
     if newest is None:
         return None
-    images = list(_standing_of(by).filter(batch=newest.batch).values_list("image", flat=True))
-    return Undone(undo(newest.batch, by), sorted(images), [])
+    images = sorted(_standing_of(by).filter(batch=newest.batch).values_list("image", flat=True))
+    return Undone(undo_batch(newest.batch, by), images, [])
+
+
+def undo_step(batch: uuid.UUID, by) -> list[int]:
+    """Undo a step of the queue: decisions, or answers to findings alone; returns its images.
+
+    Raises `DecisionRefused`, and changes nothing, where somebody decided on one of them since.
+    """
+    decided = list(Review.objects.filter(batch=batch).values_list("image", flat=True))
+    if decided:
+        undo_batch(batch, by)
+        return sorted(decided)
+    answered = sorted(set(Finding.objects.filter(batch=batch).values_list("image", flat=True)))
+    if not answered:
+        raise DecisionRefused(None, NO_SUCH_STEP)
+    silence.reopen(batch, answered)
+    findings.refresh(answered)
+    return answered
 
 
 @transaction.atomic
 def undo_on(images, by) -> int:
-    """Take back, whole, the steps that hold the newest standing decision on each of these images
-    (rows or primary keys); returns how many decisions that were. Raises what `undo` raises."""
-    standing = history.standing_decisions(history.keys(images))
-    steps = {}
-    for part in history.batches(sorted(standing.values(), reverse=True)):
+    """Undo, whole, the batches with the newest standing decision on each of these images (rows or
+    primary keys); returns how many decisions those were. Raises what `undo_batch` raises."""
+    newest = history.standing_decisions(history.primary_keys(images))
+    to_undo = {}  # a dict for its order: the newest first, as batches may share images
+    for part in batches(sorted(newest.values(), reverse=True)):
         rows = Review.objects.filter(pk__in=part).order_by("-pk")
-        steps |= dict.fromkeys(rows.values_list("batch", flat=True))
-    concerned = set()
-    for part in history.batches(steps):
-        rows = history.steps().filter(batch__in=part, undone_by=None)
-        concerned.update(rows.values_list("image", flat=True))
-    history.locked(concerned)
-    batches = [undo(step, by) for step in steps]  # the newest first: they may share images
-    return Review.objects.filter(batch__in=batches).count()
+        to_undo |= dict.fromkeys(rows.values_list("batch", flat=True))
+    image_ids = set()
+    for part in batches(to_undo):
+        image_ids.update(history.standing().filter(batch__in=part).values_list("image", flat=True))
+    history.lock_images(image_ids)
+    undone = [undo_batch(batch, by) for batch in to_undo]
+    return Review.objects.filter(batch__in=undone).count()
 
 
 @transaction.atomic
 def undo_span(who, since: datetime, until: datetime, by) -> SpanUndone:
-    """Take back all that one person decided from `since` until before `until`, newest first.
+    """Undo all that one person decided from `since` until before `until`, newest first.
 
     Images on which a later decision stands are left alone.
     """
-    rows = list(span(who, since, until).order_by("-pk"))
-    history.locked({row.image_id for row in rows})
+    rows = list(decisions_in_span(who, since, until).order_by("-pk"))
+    history.lock_images({row.image_id for row in rows})
     undone, overtaken = 0, set()
     while rows:
-        # One round takes back one decision of each image; most have no more than one.
+        # One round undoes one decision of each image; most have no more than one.
         newest = {row.image_id: row for row in reversed(rows)}
-        taken = _take_back(list(newest.values()), by)
-        undone += len(taken.images)
-        overtaken.update(taken.overtaken)
+        result = _undo(list(newest.values()), by)
+        undone += len(result.images)
+        overtaken.update(result.overtaken)
         done = {row.pk for row in newest.values()}
         rows = [row for row in rows if row.pk not in done and row.image_id not in overtaken]
     return SpanUndone(undone, len(overtaken))
 
 
-def span(who, since: datetime, until: datetime):
-    """The decisions that `undo_span` would try to take back, as a queryset."""
+def decisions_in_span(who, since: datetime, until: datetime):
+    """The decisions that `undo_span` would try to undo, as a queryset."""
     return _standing_of(who).filter(at__gte=since, at__lt=until)
 
 
 def _standing_of(who):
-    return history.steps().filter(by=who, undone_by=None).exclude(action=Action.PURGE)
+    return history.standing().filter(by=who).exclude(action=Action.PURGE)
 
 
 def _why_not(batch: uuid.UUID) -> str:
     actions = set(Review.objects.filter(batch=batch).values_list("action", flat=True))
     if not actions:
-        return "There is no such step."
+        return NO_SUCH_STEP
     if Action.UNDO in actions:
         return "This step took another one back; to change the images again, decide anew."
     if Action.IMPORT in actions:
@@ -131,62 +150,62 @@ def _why_not(batch: uuid.UUID) -> str:
     return "This step was taken back already."
 
 
-def _take_back(rows: list[Review], by) -> Undone:
-    """Take back these decisions, at most one of each image."""
+def _undo(rows: list[Review], by) -> Undone:
+    """Undo these decisions, at most one of each image."""
     by_image = {row.image_id: row for row in rows}
-    locked = history.locked(by_image)
-    standing = history.standing_decisions(by_image)
-    overtaken = [image.pk for image in locked if standing.get(image.pk) != by_image[image.pk].pk]
-    left_alone = set(overtaken)
-    back = [row for row in by_image.values() if row.image_id not in left_alone]
-    history.unmerge(back)
-    labels = {shoe_type.pk: shoe_type for shoe_type in ShoeType.objects.all()}
+    locked = history.lock_images(by_image)
+    newest = history.standing_decisions(by_image)
+    overtaken = {image.pk for image in locked if newest.get(image.pk) != by_image[image.pk].pk}
+    to_undo = [row for row in by_image.values() if row.image_id not in overtaken]
+    history.unmerge(to_undo)
+    standing_types = survivors(ShoeType.objects.all())
     writer = history.Writer(by, Action.UNDO)
     for image in locked:
-        if image.pk not in left_alone:
+        if image.pk not in overtaken:
             row = by_image[image.pk]
-            # A type that was merged meanwhile gets no images back.
-            label = row.label_from_id and labels[row.label_from_id].survivor().pk
-            writer.write(image, label, row.state_from, undoes=row)
-    changed = writer.finish()
+            # The label may have been merged since.
+            label = row.label_from_id and standing_types[row.label_from_id].pk
+            writer.add(image, label, row.state_from, undoes=row)
+    changed = writer.write()
     if not changed:
-        return Undone(None, [], overtaken)
-    _take_answers_back(back)
+        return Undone(None, [], sorted(overtaken))
+    _restore_findings(to_undo)
     findings.refresh_with_pairs(changed)
-    return Undone(writer.batch, changed, overtaken)
+    return Undone(writer.batch, changed, sorted(overtaken))
 
 
-def _take_answers_back(rows: Iterable[Review]) -> None:
+def _restore_findings(rows: Iterable[Review]) -> None:
     """Let findings stand as they did before these decisions, which are marked as undone."""
-    steps, restored, image_ids = defaultdict(list), [], []
+    decided, restored, image_ids = defaultdict(list), [], []
     for row in rows:
-        steps[row.batch].append(row.image_id)
+        decided[row.batch].append(row.image_id)
         image_ids.append(row.image_id)
         if row.action == Action.RESTORE:
             restored.append(row.image_id)
-    for batch, decided in steps.items():
-        findings.reopen(batch, decided)
+    for batch, decided_images in decided.items():
+        silence.reopen(batch, decided_images)
     for batch, rejected in history.rejections(restored).items():
         rejecter = Review.objects.filter(batch=batch).select_related("by")[0].by
-        findings.answer(rejected, Finding.Outcome.ACTED, rejecter, batch)
-    took_leave = [row.image_id for row in rows if row.action == Action.LEAVE]
-    if took_leave:
-        findings.unsay(took_leave, "left")
-    for image, note in _left(image_ids):
-        findings.say(image, "left", note=note)
+        silence.answer(rejected, Finding.Outcome.ACTED, rejecter, batch)
+    no_longer_left = [row.image_id for row in rows if row.action == Action.LEAVE]
+    if no_longer_left:
+        write.remove_findings(no_longer_left, "left")
+    for image, note in _left_without_finding(image_ids):
+        write.add_finding(image, "left", note=note)
 
 
-def _left(image_ids):
-    """Images that are left to a colleague by what stands, but no longer say so; with the note."""
-    # A change in bulk answers nothing, so what was left before it still is.
-    looked = history.steps().exclude(
+def _left_without_finding(image_ids):
+    """Yield (image, note) for images whose newest standing decision left them to a colleague, but
+    that have no finding of it."""
+    # A bulk relabel answers no findings, so an image that was left before it still is.
+    looked = history.standing().exclude(
         action=Action.RELABEL, state_to__in=[State.UNREVIEWED, State.REJECTED]
     )
     leaves = Review.objects.filter(action=Action.LEAVE, undone_by=None)
-    for part in history.batches(image_ids):
+    for part in batches(image_ids):
         candidates = list(leaves.filter(image__in=part).values_list("image", flat=True))
-        newest = history.newest_of(looked.filter(undone_by=None), candidates)
-        said = findings.unanswered().filter(image__in=candidates, reason="left")
-        saying = set(said.values_list("image", flat=True))
+        newest = history.newest_of(looked, candidates)
+        open_findings = findings.unanswered().filter(image__in=candidates, reason="left")
+        with_finding = set(open_findings.values_list("image", flat=True))
         rows = leaves.filter(pk__in=newest.values()).select_related("image")
-        yield from ((row.image, row.note) for row in rows if row.image_id not in saying)
+        yield from ((row.image, row.note) for row in rows if row.image_id not in with_finding)

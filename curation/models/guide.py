@@ -1,5 +1,7 @@
 """The guide: shoe types and their categories."""
 
+from collections.abc import Iterable
+
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
@@ -104,8 +106,20 @@ class ShoeType(models.Model):
 
     def survivor(self) -> "ShoeType":
         """The type that stands today for this one: itself, or where its merges lead."""
-        at, seen = self, {self.pk}
+        return survivors(ShoeType.objects.all())[self.pk] if self.merged_into_id else self
+
+
+def survivors(types: Iterable[ShoeType]) -> dict[int, ShoeType]:
+    """Primary key of each type → the type that stands today for it: itself, or where merges lead.
+
+    `types`: all of them, so that no merge needs a query. Merges in a circle end before they repeat.
+    """
+    by_key = {row.pk: row for row in types}
+    found = {}
+    for key in by_key:
+        at, seen = by_key[key], {key}
         while at.merged_into_id and at.merged_into_id not in seen:
-            at = at.merged_into
+            at = by_key[at.merged_into_id]
             seen.add(at.pk)
-        return at
+        found[key] = at
+    return found

@@ -1,4 +1,4 @@
-"""Images on somebody's page, left out of everybody else's for a while."""
+"""Claims: images on one person's page are left out of other people's pages for a while."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -12,10 +12,10 @@ from curation.models import QueueClaim, ShoeImage
 
 
 def claim(image_ids: Iterable[int], by) -> set[int]:
-    """Put images on this person's page; returns those that are there now.
+    """Claim images for this person; returns those that are claimed now.
 
-    Two people may ask for one image at once: one of them gets it. Claims that ran out are taken
-    over, own ones renewed.
+    Where two people claim an image at once, one of them gets it. Expired claims are taken over,
+    own ones renewed.
     """
     image_ids = sorted(image_ids)  # one order, so that two people cannot wait for each other
     now = timezone.now()
@@ -23,9 +23,9 @@ def claim(image_ids: Iterable[int], by) -> set[int]:
     rows = QueueClaim.objects.filter(image__in=image_ids)
     free = Q(by=by) | Q(until__lte=now)
     with transaction.atomic():
-        # Locked one by one in that order; what somebody takes in between no longer matches.
-        held = rows.filter(free).order_by("image_id").select_for_update()
-        mine = list(held.values_list("image", flat=True))
+        # Locked one by one in that order; a row that somebody else took meanwhile is left out.
+        available = rows.filter(free).order_by("image_id").select_for_update()
+        mine = list(available.values_list("image", flat=True))
         QueueClaim.objects.filter(image__in=mine).update(by=by, until=until)
         new = [QueueClaim(image_id=pk, by=by, until=until) for pk in image_ids]
         QueueClaim.objects.bulk_create(new, ignore_conflicts=True)
@@ -33,16 +33,16 @@ def claim(image_ids: Iterable[int], by) -> set[int]:
 
 
 def renew(by, image_ids: Iterable[int]) -> int:
-    """Keep what is on this person's page there a while longer; returns how many that are.
+    """Renew this person's claims on these images; returns how many are claimed.
 
-    What nobody else took meanwhile comes back as well.
+    Expired claims are renewed too, unless somebody else has the image.
     """
     known = ShoeImage.objects.filter(pk__in=list(image_ids)).values_list("pk", flat=True)
     return len(claim(known, by))
 
 
 def release(by, image_ids: Iterable[int] | None = None) -> int:
-    """Let everybody have these images again, or all that this person holds; how many that were."""
+    """Release this person's claims on these images, or on all; returns how many those were."""
     held = QueueClaim.objects.filter(by=by)
     if image_ids is not None:
         held = held.filter(image__in=list(image_ids))
@@ -50,6 +50,6 @@ def release(by, image_ids: Iterable[int] | None = None) -> int:
 
 
 def by_others(by):
-    """The claims of everybody else that still run."""
-    running = QueueClaim.objects.filter(until__gt=timezone.now())
-    return running.exclude(by=by) if by else running
+    """Claims of other people that have not expired."""
+    valid = QueueClaim.objects.filter(until__gt=timezone.now())
+    return valid.exclude(by=by) if by else valid

@@ -1,4 +1,4 @@
-"""Copies of one picture beside each other: what differs, which one should stay."""
+"""Copies of one picture side by side: what differs, and which one to keep."""
 
 import uuid
 from dataclasses import dataclass
@@ -7,18 +7,18 @@ from django.conf import settings
 from django.core.files.storage import storages
 from django.db.models import Q
 
-from curation.issues import findings
+from curation.issues import findings, silence
 from curation.issues.reasons import DUPLICATES
 from curation.models import Finding, ShoeImage
-from curation.queue.cards import cards
+from curation.queue.cards import build_cards
 
 ROUNDS = 4  # copies of copies of copies
 
 
 @dataclass(frozen=True)
 class Copies:
-    """Copies: their cards, which one the findings propose to keep, what is said about them
-    ((name, a value for each, whether they differ)), and how many more there are."""
+    """Copies: their cards, the one that the findings propose to keep, rows to compare them by
+    ([(name, a value for each, whether the values differ)]), and how many more copies there are."""
 
     cards: list[dict]
     proposed: int
@@ -26,42 +26,42 @@ class Copies:
     more: int
 
 
-def copies(image_id: int) -> Copies:
-    """The image and all that are said to be copies of it, the one to keep first."""
+def find_copies(image_id: int) -> Copies:
+    """The image and those that open findings call copies of it, the one to keep first."""
     pairs = _pairs(image_id)
-    stays, goes = {pair.other for pair in pairs}, {pair.image_id for pair in pairs}
+    keep, remove = {pair.other for pair in pairs}, {pair.image_id for pair in pairs}
 
     def order(image):
-        return image.sha256 not in stays or image.pk in goes, -image.width * image.height, image.pk
+        return image.sha256 not in keep or image.pk in remove, -image.width * image.height, image.pk
 
-    ordered = sorted(_involved(image_id, pairs), key=order)
+    ordered = sorted(_images(image_id, pairs), key=order)
     shown = ordered[: settings.QUEUE_COPIES]
-    if image_id not in {image.pk for image in shown}:  # the one that was asked about
+    if image_id not in {image.pk for image in shown}:  # it is always shown
         shown[-1] = next(image for image in ordered if image.pk == image_id)
-    made = cards(image.pk for image in shown)
-    rows = [(name, values, len(set(values)) > 1) for name, values in _facts(shown, made)]
-    return Copies(made, shown[0].pk, rows, len(ordered) - len(shown))
+    cards = build_cards(image.pk for image in shown)
+    rows = [(name, values, len(set(values)) > 1) for name, values in _facts(shown, cards)]
+    return Copies(cards, shown[0].pk, rows, len(ordered) - len(shown))
 
 
 def keep_all(image_ids, by) -> uuid.UUID:
-    """“All kept on purpose”: nothing is said any more about these being copies of each other."""
+    """Silence the findings that call these images copies of each other; returns the batch."""
     image_ids = list(image_ids)
     shas = ShoeImage.objects.filter(pk__in=image_ids).values_list("sha256", flat=True)
-    said = findings.unanswered().filter(
+    pairs = findings.unanswered().filter(
         image__in=image_ids, reason__in=DUPLICATES, other__in=list(shas)
     )
-    return findings.silence(said, by)
+    return silence.silence(pairs, by)
 
 
 def _pairs(image_id: int) -> list[Finding]:
-    """Every open finding of a copy that leads to the image, over other copies too."""
+    """Open findings of copies that involve the image, or a copy of it, and so on."""
     pks, pairs = {image_id}, {}
     for _ in range(ROUNDS):
         shas = ShoeImage.objects.filter(pk__in=pks).values_list("sha256", flat=True)
-        said = findings.unanswered().filter(
+        rows = findings.unanswered().filter(
             Q(image__in=pks) | Q(other__in=list(shas)), reason__in=DUPLICATES
         )
-        new = {pair.pk: pair for pair in said if pair.pk not in pairs}
+        new = {pair.pk: pair for pair in rows if pair.pk not in pairs}
         if not new:
             break
         pairs.update(new)
@@ -71,7 +71,8 @@ def _pairs(image_id: int) -> list[Finding]:
     return list(pairs.values())
 
 
-def _involved(image_id: int, pairs: list[Finding]) -> list[ShoeImage]:
+def _images(image_id: int, pairs: list[Finding]) -> list[ShoeImage]:
+    """The image, and the other images of these pairs that are not rejected."""
     pks = {image_id, *(pair.image_id for pair in pairs)}
     shas = {pair.other for pair in pairs}
     live = ShoeImage.objects.filter(state__in=findings.LIVE)
@@ -79,7 +80,8 @@ def _involved(image_id: int, pairs: list[Finding]) -> list[ShoeImage]:
     return list(copies.select_related("label", "proposed"))
 
 
-def _facts(images: list[ShoeImage], made: list[dict]):
+def _facts(images: list[ShoeImage], cards: list[dict]):
+    """Yield (name, a value for each image)."""
     yield "Size", [f"{image.width} × {image.height}" for image in images]
     yield "File", [_kilobytes(image) for image in images]
     yield "Label", [str(image.given or "none") for image in images]
@@ -89,7 +91,7 @@ def _facts(images: list[ShoeImage], made: list[dict]):
     yield "Licence", [image.licence for image in images]
     yield "Group", [image.group or "none" for image in images]
     yield "Came in", [f"{image.created_at:%d %b %Y}" for image in images]
-    yield "Decided", [card["last"]["words"] if card["last"] else "no" for card in made]
+    yield "Decided", [card["last"]["words"] if card["last"] else "no" for card in cards]
 
 
 def _kilobytes(image: ShoeImage) -> str:

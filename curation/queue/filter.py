@@ -1,4 +1,4 @@
-"""Which images a view of the queue holds: choices in facets, as an address and as a query."""
+"""The queue's filter: choices in facets, as an address and as a database query."""
 
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
@@ -19,7 +19,7 @@ UNREVIEWED = "unreviewed"
 NONE = "none"  # no type given; nothing suggested
 LOWEST_FINDING = 0.01  # the priority that an open finding gives at least
 
-# A facet's key in an address → what it is called beside its values.
+# Facet, as addresses have it → its heading.
 FACETS = {
     "reason": "Why look",
     "given": "Given label",
@@ -32,11 +32,11 @@ FACETS = {
     "licence": "Licence",
     "list": "Work list",
 }
-NUMBERS = ("collection", "list")  # whose values are primary keys
+BY_PRIMARY_KEY = ("collection", "list")  # facets whose values are primary keys
 
 
 class QueueError(CurationError):
-    """An address of the queue says something that nobody knows."""
+    """An address of the queue has an unknown value."""
 
     facet: str
     value: str
@@ -46,10 +46,10 @@ class QueueError(CurationError):
 
 @dataclass(frozen=True)
 class Filter:
-    """The choices. Within a facet any of them may hold, between facets all must.
+    """The choices. An image must have one of the values chosen in each facet.
 
-    With no state and no work list chosen, the queue holds what needs a look: what is unreviewed
-    and what a finding is open about. A work list holds all of its images that are not rejected.
+    With no state and no work list chosen, it finds the images that need a look: unreviewed ones and
+    those with an open finding. With a work list, all of its images that are not rejected.
     """
 
     reason: tuple[str, ...] = ()
@@ -66,49 +66,49 @@ class Filter:
 
     @classmethod
     def from_query(cls, query) -> "Filter":
-        """The filter an address asks for; `query` has `getlist`. `QueueError` if it makes none."""
+        """The filter of an address; `query` has `getlist`. Raises `QueueError`."""
         chosen = {name: tuple(sorted(set(query.getlist(name)))) for name in FACETS}
         for name, known in _known(chosen).items():
             for value in chosen[name]:
                 if value not in known:
                     raise QueueError(FACETS[name].lower(), value)
-        for name in NUMBERS:
+        for name in BY_PRIMARY_KEY:
             for value in chosen[name]:
                 if not (value.isascii() and value.isdecimal() and len(value) < 18):
                     raise QueueError(FACETS[name].lower(), value)
         return cls(**chosen, doubtful="1" in query.getlist("doubtful"))
 
     def to_query(self) -> str:
-        """The address, without its “?”, that `from_query` reads back."""
+        """The address, without “?”, that `from_query` reads back."""
         pairs = [(name, value) for name in FACETS for value in self.choices(name)]
         return urlencode(pairs + [("doubtful", "1")] * self.doubtful)
 
     def choices(self, name: str) -> tuple[str, ...]:
-        """What is chosen in one facet."""
+        """The values chosen in one facet."""
         return getattr(self, name)
 
     def toggled(self, name: str, value: str) -> "Filter":
-        """The filter with one value chosen that was not, or the other way round."""
+        """The filter with one value added, or removed where it was chosen."""
         if name == "doubtful":
             return replace(self, doubtful=not self.doubtful)
         return replace(self, **{name: tuple(sorted(set(self.choices(name)) ^ {value}))})
 
     @property
     def only_open(self) -> bool:
-        """Whether what is confirmed and has nothing said against it is left out."""
+        """Whether confirmed images without open findings are left out."""
         return not self.state and not self.list
 
     def images(self):
-        """The images, those that matter most first."""
+        """The images, highest priority first."""
         return ShoeImage.objects.filter(self.condition()).order_by("-priority", "id")
 
     def condition(self, but: str = "", counted: bool = False) -> Q:
-        """What an image must fulfil, `but` for one facet, which is left open.
+        """The condition for an image; the choices in the facet `but` are ignored.
 
-        `counted`: said by the columns of the index that counts, instead of those of the one that
-        is sorted by; both mean the same.
+        `counted`: use the columns of the index for counting instead of those of the index for
+        sorting; both find the same images.
         """
-        condition = self.standing(counted, but)
+        condition = self.state_condition(counted, but)
         if self.reason:
             condition &= self._reason(counted)
         if self.given:
@@ -125,49 +125,48 @@ class Filter:
             condition &= ~Q(suggested="") & ~Q(suggested=_given_slug())
         return condition
 
-    def standing(self, counted: bool, but: str = "") -> Q:
-        """What `condition` demands of the state, any that a queue shows where `but` is "state"."""
+    def state_condition(self, counted: bool, but: str = "") -> Q:
+        """The part of `condition` about the state; with `but` "state", any that a queue shows."""
         if but == "state":
             return Q(state__in=STATES)
         states = Q(state__in=self.state or STATES[:2])
         if counted:
-            new_or_said = Q(state=State.UNREVIEWED) | Q(reasons__gt=0)
-            return states & new_or_said if self.only_open else states
+            needs_a_look = Q(state=State.UNREVIEWED) | Q(reasons__gt=0)
+            return states & needs_a_look if self.only_open else states
         if not self.state:
             return Q(priority__gt=DECIDED) if self.only_open else Q(priority__gte=DECIDED)
         return states if State.REJECTED in self.state else states & Q(priority__gt=OUT)
 
     def _reason(self, counted: bool) -> Q:
         slugs = [slug for slug in self.reason if slug != UNREVIEWED]
-        said = Q()
+        condition = Q()
         if slugs:
-            said = Q(GreaterThan(F("reasons").bitand(mask(slugs)), 0))
+            condition = Q(GreaterThan(F("reasons").bitand(mask(slugs)), 0))
             if not counted:
-                said &= Q(priority__gte=LOWEST_FINDING)
+                condition &= Q(priority__gte=LOWEST_FINDING)
         if UNREVIEWED in self.reason:
-            said |= Q(state=State.UNREVIEWED)
-        return said
+            condition |= Q(state=State.UNREVIEWED)
+        return condition
 
     def _given(self) -> Q:
         slugs = [slug for slug in self.given if slug != NONE]
-        given = Q()
+        condition = Q()
         if slugs:
             types = ShoeType.objects.filter(slug__in=slugs)
-            given |= Q(given_key__in=list(types.values_list("pk", flat=True)))
+            condition = Q(given_key__in=list(types.values_list("pk", flat=True)))
         if NONE in self.given:
-            given |= Q(given_key__isnull=True)
-        return given
+            condition |= Q(given_key__isnull=True)
+        return condition
 
 
 def _given_slug() -> Case:
-    """The slug of the given label, in the query's own words: a look into another table for each
-    of many images takes several times longer."""
+    """The slug of the given label, as a CASE expression: a join takes several times longer."""
     types = ShoeType.objects.values_list("pk", "slug")
     return Case(*(When(given_key=pk, then=Value(slug)) for pk, slug in types), default=Value(""))
 
 
 def _known(chosen) -> dict[str, set[str]]:
-    """The facets whose values are known beforehand; types are only asked for where one is named."""
+    """Facet → its valid values, where these are known; types are only read where one is chosen."""
     slugs = set()
     if chosen["given"] or chosen["suggested"]:
         slugs = {NONE, *ShoeType.objects.values_list("slug", flat=True)}

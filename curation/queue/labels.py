@@ -1,12 +1,12 @@
-"""Labels to choose from, and what tells one from another."""
+"""Labels to choose from, and descriptions that tell one from another."""
 
 from django.conf import settings
 
 from curation.models import ShoeImage, ShoeType
 
 
-def labels() -> list[dict]:
-    """Every label that can be given today: slug, name and category, as in the guide."""
+def list_labels() -> list[dict]:
+    """Every label that can be given today: slug, name and category, in the order of the guide."""
     types = ShoeType.objects.filter(merged_into=None).select_related("category")
     ordered = sorted(types, key=lambda t: (t.category.position if t.category else 99, t.name))
     return [
@@ -15,10 +15,10 @@ def labels() -> list[dict]:
     ]
 
 
-def definition(shoe_type: ShoeType) -> dict:
-    """A type in words, and some images that somebody confirmed and nothing is said against."""
+def describe_type(shoe_type: ShoeType) -> dict:
+    """A type in words, with some confirmed images, those without open findings first."""
     confirmed = ShoeImage.objects.filter(label=shoe_type, state=ShoeImage.State.CONFIRMED)
-    # The order of `image_queue_by_label` from its end: clean ones first, the newest of them.
+    # The index `image_queue_by_label`, read backwards: lowest priority first, then the newest.
     examples = confirmed.order_by("priority", "-id").values("pk", "stored_sha256")
     return {
         "slug": shoe_type.slug,

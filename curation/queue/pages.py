@@ -1,71 +1,52 @@
-"""Pages of the queue: the next images that matter most and are on nobody else's page."""
+"""Pages of the queue: the images of highest priority that are on nobody else's page."""
 
 from dataclasses import dataclass
-from math import isfinite
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef
 
-from curation.queue.cards import cards
+from curation.queue.cards import build_cards
 from curation.queue.claims import by_others, claim
+from curation.queue.cursor import Cursor
 from curation.queue.filter import Filter, QueueError
 
-# Somebody else may take a page between the look at it and the claim; then the next is tried.
+# Somebody else may claim a page between the query and our claim; then the next page is tried.
 TRIES = 5
 
 
 @dataclass(frozen=True)
-class Cursor:
-    """A place in the order of the queue: right behind the image with this priority and key."""
-
-    priority: float
-    pk: int
-
-    @classmethod
-    def parse(cls, text: str) -> "Cursor":
-        """What `str` wrote. `QueueError` where it did not."""
-        priority, _, pk = text.rpartition("_")
-        try:
-            place = cls(float(priority), int(pk))
-        except ValueError as error:
-            raise QueueError("place", text) from error
-        if not (isfinite(place.priority) and 0 <= place.pk < 2**63):
-            raise QueueError("place", text)
-        return place
-
-    def __str__(self):
-        return f"{self.priority!r}_{self.pk}"
-
-    def behind(self) -> Q:
-        """The images that come later."""
-        later = Q(priority__lt=self.priority) | Q(id__gt=self.pk)
-        # The first half alone is what an index can be entered by.
-        return Q(priority__lte=self.priority) & later
-
-
-@dataclass(frozen=True)
 class Page:
-    """Cards, where the next page begins (None: nowhere), and how many images of the view are on
-    other people's pages."""
+    """Cards, where the next page begins (None at the end), and how many images of the filter are
+    on other people's pages."""
 
     cards: list[dict]
     after: Cursor | None
     claimed: int
 
 
-def page(chosen: Filter, by=None, after: Cursor | None = None, size: int | None = None) -> Page:
-    """The next page, claimed for `by`; for nobody it is only looked at."""
+def parse_cursor(text: str) -> Cursor:
+    """The cursor in an address of the queue. Raises `QueueError`."""
+    try:
+        return Cursor.parse(text)
+    except ValueError as error:
+        raise QueueError("place", text) from error
+
+
+def next_page(
+    filter: Filter, by=None, after: Cursor | None = None, size: int | None = None
+) -> Page:
+    """The next page, claimed for the person `by`; without one nothing is claimed."""
     size = settings.QUEUE_PAGE_SIZE if size is None else size
     others = by_others(by)
-    images = chosen.images().exclude(Exists(others.filter(image=OuterRef("pk"))))
+    images = filter.images().exclude(Exists(others.filter(image=OuterRef("pk"))))
     for _ in range(TRIES):
-        rest = images.filter(after.behind()) if after else images
-        found = list(rest.values_list("pk", "priority")[: size + 1])
-        given, more = found[:size], len(found) > size
-        after = Cursor(given[-1][1], given[-1][0]) if more else None
-        pks = [pk for pk, _ in given]
-        mine = claim(pks, by) if by and pks else set(pks)
+        rest = images.filter(after.later()) if after else images
+        rows = list(rest.values_list("pk", "priority")[: size + 1])
+        more = len(rows) > size
+        image_ids = [pk for pk, _ in rows[:size]]
+        after = Cursor(rows[size - 1][1], rows[size - 1][0]) if more else None
+        mine = claim(image_ids, by) if by and image_ids else set(image_ids)
         if mine or not more:
             break
-    claimed = chosen.images().order_by().filter(pk__in=others.values("image")).count()
-    return Page(cards(pk for pk in pks if pk in mine), after, claimed)
+    claimed = filter.images().order_by().filter(pk__in=others.values("image")).count()
+    return Page(build_cards(pk for pk in image_ids if pk in mine), after, claimed)

@@ -1,4 +1,4 @@
-"""How far people agree who judged the same images: shares, and Cohen's kappa."""
+"""How far people who judged the same images agree: shares, and Cohen's kappa."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -10,6 +10,8 @@ from django.db.models import Count, Max, Q
 
 from curation.decisions import history
 from curation.models import Review, ShoeImage, ShoeType
+from curation.models.guide import survivors
+from shoeproject.batches import batches
 
 Action, State = Review.Action, ShoeImage.State
 REJECTED = "rejected"
@@ -17,8 +19,8 @@ REJECTED = "rejected"
 
 @dataclass(frozen=True)
 class Pair:
-    """Two people: on how many images both judged, the share on which they agree (0 to 1), and
-    Cohen's kappa (1: always; 0: as often as by chance; None where chance alone would agree)."""
+    """Two people: how many images both judged, the share on which they agree (0 to 1), and Cohen's
+    kappa (1: always; 0: as often as by chance; None where they would always agree by chance)."""
 
     first: object
     second: object
@@ -29,7 +31,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Disagreement:
-    """An image and what each of its judges says: [(person, label's name or “rejected”)]."""
+    """An image and its verdicts: [(person, label's name or “rejected”)]."""
 
     image: ShoeImage
     verdicts: list[tuple[object, str]]
@@ -37,10 +39,10 @@ class Disagreement:
 
 @dataclass(frozen=True)
 class Agreement:
-    """All images that two people or more judged. `agree`: the share on which all of them agree.
+    """Agreement on all images that two people or more judged.
 
-    `kappa`: all pairs together, each weighing as much as the images it shares; for two people it is
-    their Cohen's kappa. `disagreements`: the newest ones, of `disagreeing` in all.
+    `agree`: the share on which all agree. `kappa`: of all pairs, weighted by their images; for two
+    people it is Cohen's kappa. `disagreements`: the newest ones; `disagreeing`: how many there are.
     """
 
     images: int
@@ -51,36 +53,39 @@ class Agreement:
     disagreeing: int
 
 
-def of_pairs(limit: int = 100) -> Agreement:
-    """Who agrees with whom, by the last judgement of each person on each image that still stands.
+def measure_agreement(limit: int = 100) -> Agreement:
+    """Compare each person's last standing verdict on each image.
 
-    A judgement is a confirmation, a new label by somebody who looked, or a rejection; a type that
-    was merged counts as the one that took it. At most `limit` disagreements are listed.
+    A verdict is a confirmation, a new label by somebody who looked, or a rejection; a type that was
+    merged counts as the one that stands for it. At most `limit` disagreements are listed.
     """
     verdicts = _verdicts()
-    people = get_user_model().objects.in_bulk({by for said in verdicts.values() for by in said})
+    person_ids = {person for by_person in verdicts.values() for person in by_person}
+    people = get_user_model().objects.in_bulk(person_ids)
     shared = defaultdict(list)
-    for said in verdicts.values():
-        for first, second in combinations(sorted(said), 2):
-            shared[first, second].append((said[first], said[second]))
+    for by_person in verdicts.values():
+        for first, second in combinations(sorted(by_person), 2):
+            shared[first, second].append((by_person[first], by_person[second]))
     pairs = []
     for (first, second), both in sorted(shared.items(), key=lambda item: -len(item[1])):
         agree, chance = _agreement(both)
         pair = Pair(people[first], people[second], len(both), agree, _kappa(agree, chance))
         pairs.append(pair)
-    disagreeing = [image for image, said in verdicts.items() if len(set(said.values())) > 1]
+    disagreeing = sorted(
+        image for image, by_person in verdicts.items() if len(set(by_person.values())) > 1
+    )
     return Agreement(
         images=len(verdicts),
         agree=1 - len(disagreeing) / len(verdicts) if verdicts else None,
         kappa=_pooled(shared.values()),
         pairs=pairs,
-        disagreements=_disagreements(sorted(disagreeing)[-limit:][::-1], verdicts, people),
+        disagreements=_disagreements(disagreeing[-limit:][::-1], verdicts, people),
         disagreeing=len(disagreeing),
     )
 
 
 def _verdicts() -> dict[int, dict[int, str]]:
-    """Image → person → label's slug or “rejected”, for images that two or more judged."""
+    """Image → person → label's slug or “rejected”, for images that two people or more judged."""
     looked = Q(action__in=[Action.CONFIRM, Action.REJECT])
     looked |= Q(action=Action.RELABEL, state_to=State.CONFIRMED)
     judged = Review.objects.filter(looked, undone_by=None, by__isnull=False).exclude(
@@ -98,9 +103,9 @@ def _verdicts() -> dict[int, dict[int, str]]:
         .values("image", "by")
         .annotate(newest=Max("pk"))
     )
-    types = {row.pk: row.survivor().slug for row in ShoeType.objects.select_related("merged_into")}
+    types = {pk: row.slug for pk, row in survivors(ShoeType.objects.all()).items()}
     found = defaultdict(dict)
-    for part in history.batches(newest.values_list("newest", flat=True)):
+    for part in batches(newest.values_list("newest", flat=True)):
         rows = Review.objects.filter(pk__in=part)
         for image, by, state, label in rows.values_list("image", "by", "state_to", "label_to"):
             found[image][by] = REJECTED if state == State.REJECTED else types.get(label, "")
@@ -108,7 +113,7 @@ def _verdicts() -> dict[int, dict[int, str]]:
 
 
 def _agreement(both: Iterable[tuple[str, str]]) -> tuple[float, float]:
-    """The share of equal verdicts, and the share expected by chance of two who each use every
+    """The share of equal verdicts, and the share expected by chance where both people use each
     verdict as often as they do."""
     both = list(both)
     first, second = Counter(a for a, _ in both), Counter(b for _, b in both)
@@ -121,12 +126,13 @@ def _kappa(agree: float, chance: float) -> float | None:
 
 
 def _pooled(shared: Iterable[list]) -> float | None:
-    weighed = [(len(both), *_agreement(both)) for both in shared]
-    total = sum(images for images, _, _ in weighed)
+    """Kappa of the pairs' shares, averaged with the number of images as weight."""
+    rows = [(len(both), *_agreement(both)) for both in shared]
+    total = sum(images for images, _, _ in rows)
     if not total:
         return None
-    agree = sum(images * share for images, share, _ in weighed) / total
-    return _kappa(agree, sum(images * chance for images, _, chance in weighed) / total)
+    agree = sum(images * share for images, share, _ in rows) / total
+    return _kappa(agree, sum(images * chance for images, _, chance in rows) / total)
 
 
 def _disagreements(image_ids: list[int], verdicts, people) -> list[Disagreement]:
@@ -135,7 +141,7 @@ def _disagreements(image_ids: list[int], verdicts, people) -> list[Disagreement]
     return [
         Disagreement(
             images[pk],
-            [(people[by], names.get(said, said)) for by, said in sorted(verdicts[pk].items())],
+            [(people[by], names.get(slug, slug)) for by, slug in sorted(verdicts[pk].items())],
         )
         for pk in image_ids
     ]

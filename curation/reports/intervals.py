@@ -1,13 +1,13 @@
-"""How sure a share is. Pure."""
+"""Confidence intervals of shares. Pure."""
 
 import math
 
 
 def wilson(right: float, n: float, z: float = 1.96) -> list[float]:
-    """Wilson's score interval of `right` out of `n`, 0 to 1; [0, 1] for none.
+    """Wilson's score interval of the share `right` / `n`, within 0 to 1; [0, 1] where `n` is 0.
 
     E. B. Wilson 1927, Probable inference, the law of succession, and statistical inference. With
-    `z` = 1.96 it covers the true share 95 times in a hundred, for small `n` and rare things too.
+    `z` = 1.96 it is the 95 % interval, good for small `n` and rare events too.
     """
     if not n:
         return [0.0, 1.0]

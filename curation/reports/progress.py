@@ -1,4 +1,4 @@
-"""How far the cleaning is: numbers over all images, in as many queries for ten as for 100,000."""
+"""The progress board: counts over all images, in as many queries for ten as for 100,000."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -12,17 +12,18 @@ from django.utils import timezone
 
 from curation.issues import findings, reasons
 from curation.models import AssessRun, CurrentAssessRun, Finding, Review, ShoeImage, ShoeType
+from curation.models.guide import survivors
 from curation.reports.intervals import wilson
 
 State, Action = ShoeImage.State, Review.Action
-STATES = ("confirmed", "unreviewed", "rejected")  # as they are shown, side by side
+STATES = ("confirmed", "unreviewed", "rejected")  # in the order of the board's columns
 DECIDED = (State.CONFIRMED, State.REJECTED)
 NO_DECISION = (Action.IMPORT, Action.UNDO, Action.PURGE)
 
 
 @dataclass
 class TypeRow:
-    """Images given one type, by state; `few`: too few to learn or judge it well."""
+    """How many images have one type as label, else as proposal, by state."""
 
     slug: str
     name: str
@@ -32,19 +33,19 @@ class TypeRow:
 
     @property
     def total(self) -> int:
-        """All but what was purged."""
+        """Images that are not purged."""
         return self.confirmed + self.unreviewed + self.rejected
 
     @property
     def few(self) -> bool:
-        """Whether what is left after rejecting is little."""
+        """Whether too few images are left to learn and judge the type well."""
         return self.confirmed + self.unreviewed < settings.BOARD_FEW_IMAGES
 
 
 @dataclass
-class Noise:
-    """What became of the decided images of one type, query or site: how many were rejected, how
-    many of the others bear another label now than the first one they were given."""
+class ErrorRate:
+    """Errors among the decided images of one type, search query or site: images that were rejected,
+    and images that were relabelled, whose label is not the first one they were given."""
 
     key: str
     name: str
@@ -54,7 +55,7 @@ class Noise:
 
     @property
     def rate(self) -> float:
-        """Share of the decided images that were wrong, 0 to 1."""
+        """Share of the decided images that were rejected or relabelled, 0 to 1."""
         return (self.rejected + self.relabelled) / self.decided
 
     @property
@@ -65,10 +66,10 @@ class Noise:
 
 @dataclass(frozen=True)
 class ReasonRow:
-    """A reason: images with an open finding of it, and how often it was right so far.
+    """A reason: images with an open finding of it, and how often it was right.
 
-    `precision`: `findings.measured_precision`; it rests on `decisions` beside what was measured
-    before the project was anybody's.
+    `precision`: of `findings.measured_precision`; `decisions`: how many answers it is based on,
+    besides the precision measured beforehand.
     """
 
     slug: str
@@ -80,7 +81,7 @@ class ReasonRow:
 
 @dataclass
 class Activity:
-    """Decisions by one person, or by everybody, on each of the days, oldest first."""
+    """Decisions of one person, or of all people, on each of the days, oldest first."""
 
     name: str
     days: list[int]
@@ -93,11 +94,15 @@ class Activity:
 
 @dataclass(frozen=True)
 class Board:
-    """Everything on the board. `noise`: what by (type, query, domain) → rows, worst first."""
+    """Everything on the board.
+
+    `error_rates`: "type", "query" or "domain" → rows, worst first. `overlap`: (slug, slug, name,
+    name, images) of the types that the current assessment confuses.
+    """
 
     states: dict[str, int]
     types: list[TypeRow]
-    noise: dict[str, list[Noise]]
+    error_rates: dict[str, list[ErrorRate]]
     reasons: list[ReasonRow]
     days: list[date]
     everybody: Activity
@@ -106,7 +111,7 @@ class Board:
     overlap: list[tuple[str, str, str, str, float]]
 
 
-def read() -> Board:
+def read_board() -> Board:
     """The board as of now."""
     rows = list(_grouped("state", "given_key", "reasons"))
     types = {row.pk: row for row in ShoeType.objects.only("slug", "name", "merged_into", "kind")}
@@ -118,7 +123,7 @@ def read() -> Board:
     return Board(
         states={state.value: states[state] for state in State},
         types=_types(rows, types),
-        noise=_noise(rows, types),
+        error_rates=_error_rates(rows, types),
         reasons=_reasons(rows),
         days=days,
         everybody=everybody,
@@ -135,25 +140,26 @@ def _grouped(*fields: str, **only):
 
 
 def _types(rows, types: dict[int, ShoeType]) -> list[TypeRow]:
-    """Every type that stands, then merged ones that images still bear, then what has no type."""
-    found = {
+    """A row for each type, for merged ones only where images still have them, and one for images
+    without a type."""
+    by_type = {
         pk: TypeRow(row.slug, row.name)
         for pk, row in sorted(
             types.items(), key=lambda item: (item[1].kind != "type", item[1].name)
         )
     }
-    nameless = TypeRow("none", "no type given")
+    untyped = TypeRow("none", "no type given")
     for state, given, _, number in rows:
-        row = found.get(given, nameless)
+        row = by_type.get(given, untyped)
         if state != State.PURGED:
             setattr(row, state, getattr(row, state) + number)
-    stands = [row for pk, row in found.items() if row.total or not types[pk].merged_into_id]
-    return stands + [nameless] * bool(nameless.total)
+    listed = [row for pk, row in by_type.items() if row.total or not types[pk].merged_into_id]
+    return [*listed, untyped] if untyped.total else listed
 
 
 @dataclass
-class _Tally:
-    """Counts of decided images for each value of one thing, such as the site they came from."""
+class _ErrorCounts:
+    """Counts of decided images by one of their properties, such as the site."""
 
     decided: Counter = field(default_factory=Counter)
     rejected: Counter = field(default_factory=Counter)
@@ -164,39 +170,39 @@ class _Tally:
         if state == State.REJECTED:
             self.rejected[key] += number
 
-    def rows(self, name=str) -> list[Noise]:
-        """Those with enough decided images, by what is at least wrong with them."""
+    def rows(self, name=str) -> list[ErrorRate]:
+        """Values with enough decided images, by the lower end of the error rate's interval."""
         rows = [
-            Noise(str(key), name(key), number, self.rejected[key], self.relabelled[key])
+            ErrorRate(str(key), name(key), number, self.rejected[key], self.relabelled[key])
             for key, number in self.decided.items()
             if key and number >= max(1, settings.BOARD_MIN_DECIDED)
         ]
         return sorted(rows, key=lambda row: (-row.interval[0], row.name))
 
 
-def _noise(rows, types: dict[int, ShoeType]) -> dict[str, list[Noise]]:
-    # Most images keep the label they came with, so they are counted in the database, and only
-    # those that somebody relabelled are looked at one by one.
-    stands = {pk: _survivor(pk, types) for pk in types}
-    by_type, by_domain, by_query = _Tally(), _Tally(), _Tally()
+def _error_rates(rows, types: dict[int, ShoeType]) -> dict[str, list[ErrorRate]]:
+    # Most images keep their first label: they are counted by the database, and only images that
+    # were relabelled are read one by one.
+    today = {pk: row.pk for pk, row in survivors(types.values()).items()}
+    by_type, by_domain, by_query = _ErrorCounts(), _ErrorCounts(), _ErrorCounts()
     for state, given, _, number in rows:
         if state in DECIDED:
-            by_type.add(stands.get(given), state, number)
-    for tally, name in ((by_domain, "domain"), (by_query, "query")):
+            by_type.add(today.get(given), state, number)
+    for counts, name in ((by_domain, "domain"), (by_query, "query")):
         for value, state, number in _grouped(name, "state", state__in=DECIDED):
-            tally.add(value, state, number)
+            counts.add(value, state, number)
     for state, given, domain, query, first in _relabelled():
-        given, first = stands.get(given), stands.get(first)
-        if first == given:  # taken back, or merged since
+        given, first = today.get(given), today.get(first)
+        if first == given:  # undone, or merged since
             continue
         by_type.add(given, state, -1)
         by_type.add(first, state)
         if first and state != State.REJECTED:
-            for tally, key in ((by_type, first), (by_domain, domain), (by_query, query)):
-                tally.relabelled[key] += 1
+            for counts, key in ((by_type, first), (by_domain, domain), (by_query, query)):
+                counts.relabelled[key] += 1
     return {
         "type": [
-            Noise(types[int(row.key)].slug, row.name, row.decided, row.rejected, row.relabelled)
+            ErrorRate(types[int(row.key)].slug, row.name, row.decided, row.rejected, row.relabelled)
             for row in by_type.rows(lambda pk: types[pk].name)
         ],
         "query": by_query.rows(),
@@ -204,18 +210,11 @@ def _noise(rows, types: dict[int, ShoeType]) -> dict[str, list[Noise]]:
     }
 
 
-def _survivor(pk: int, types: dict[int, ShoeType]) -> int:
-    """`ShoeType.survivor` without a query for each step."""
-    seen = set()
-    while types[pk].merged_into_id and pk not in seen:
-        seen.add(pk)
-        pk = types[pk].merged_into_id
-    return pk
-
-
 def _relabelled():
-    """(state, given, domain, query, first label) of decided images that somebody relabelled; types
-    as primary keys. The first label is what the first decision found, else what was proposed."""
+    """Yield (state, given, domain, query, first label) of decided images that were relabelled.
+
+    Types are primary keys. The first label is that before the first decision, else the proposal.
+    """
     decisions = Review.objects.filter(image=OuterRef("pk")).exclude(action=Action.IMPORT)
     images = ShoeImage.objects.filter(
         state__in=DECIDED, pk__in=Review.objects.filter(action=Action.RELABEL).values("image")
@@ -223,24 +222,30 @@ def _relabelled():
     rows = images.order_by().annotate(
         first=Subquery(decisions.order_by("pk").values("label_from")[:1])
     )
-    wanted = ("state", "given_key", "domain", "query", "first", "proposed")
-    for state, given, domain, query, first, proposed in rows.values_list(*wanted).iterator():
+    columns = ("state", "given_key", "domain", "query", "first", "proposed")
+    for state, given, domain, query, first, proposed in rows.values_list(*columns).iterator():
         yield state, given, domain, query, first or proposed
 
 
 def _reasons(rows) -> list[ReasonRow]:
-    together, images = Counter(), Counter()
+    by_bits, images = Counter(), Counter()
     for state, _, bits, number in rows:
         if state in findings.LIVE:
-            together[bits] += number
-    for bits, number in together.items():
+            by_bits[bits] += number
+    for bits, number in by_bits.items():
         images.update(dict.fromkeys(reasons.slugs(bits), number))
     closed = Finding.objects.filter(silenced_at__isnull=False).order_by()
     answered = Counter(dict(closed.values_list("reason").annotate(number=Count("pk"))))
     precision = findings.measured_precision()
     return [
-        ReasonRow(one.slug, one.words, images[one.slug], precision[one.slug], answered[one.slug])
-        for one in reasons.REASONS
+        ReasonRow(
+            reason.slug,
+            reason.words,
+            images[reason.slug],
+            precision[reason.slug],
+            answered[reason.slug],
+        )
+        for reason in reasons.REASONS
     ]
 
 
@@ -248,9 +253,8 @@ def _activity() -> tuple[list[date], Activity, list[Activity]]:
     today = timezone.localdate()
     days = [today - timedelta(days=ago) for ago in reversed(range(max(1, settings.BOARD_DAYS)))]
     start = timezone.make_aware(datetime.combine(days[0], time()))
-    # By hours of UTC, cut from the text of the time: SQLite would call back into Python for each
-    # row to find the day. In a zone that is off by half an hour, the half hour at midnight counts
-    # to the day beside it.
+    # Grouped by hours of UTC, as text: to find the day, SQLite would call Python for each row. In a
+    # time zone with a half-hour offset, half an hour at midnight counts for the wrong day.
     hour = Substr(Cast("at", CharField()), 1, 13)
     decisions = Review.objects.filter(at__gte=start).exclude(action__in=NO_DECISION).order_by()
     rows = list(decisions.values_list("by__username", hour).annotate(number=Count("pk")))
@@ -261,14 +265,13 @@ def _activity() -> tuple[list[date], Activity, list[Activity]]:
     counts = defaultdict(Counter)
     for person, text, number in rows:
         counts[person or "nobody"][day_of[text]] += number
-    people = [Activity(name, [on[day] for day in days]) for name, on in counts.items()]
+    people = [Activity(name, [by_day[day] for day in days]) for name, by_day in counts.items()]
     people.sort(key=lambda person: (-person.total, person.name))
-    everybody = [sum(on[day] for on in counts.values()) for day in days]
+    everybody = [sum(by_day[day] for by_day in counts.values()) for day in days]
     return days, Activity("everybody", everybody), people
 
 
 def _overlap(run: AssessRun | None, types: Iterable[ShoeType]):
-    """(slug, slug, name, name, number) of the types that the current assessment mixes up."""
     names = {row.slug: row.name for row in types}
     pairs = run.report.get("overlapping", []) if run else []
     return [(a, b, names.get(a, a), names.get(b, b), number) for a, b, number in pairs]

@@ -1,6 +1,7 @@
-"""Two snapshots side by side: what came, what went, what is called something else now.
+"""Compare two snapshots: images added, removed, relabelled or changed otherwise. Pure.
 
-Works on manifest lines alone (`curation.snapshots.freeze.Line`), whatever has become of the images.
+Works on manifest lines alone (`curation.snapshots.manifest.ManifestLine`), so also for images that
+were purged since.
 """
 
 from collections import Counter
@@ -9,38 +10,38 @@ from dataclasses import dataclass, field
 from heapq import merge
 from itertools import groupby
 
-# What a line may say otherwise without being another image or label. The split is a function of
-# what never changes, and the stored file changes only where a picture was read anew.
+# Fields that may differ between two lines of one image, besides the label. The split follows from
+# what never changes, and the stored file changes only where a picture was decoded anew.
 FACTS = ("scene", "licence", "source", "group", "stored_sha256", "split")
 
 
 @dataclass
 class Comparison:
-    """What differs between two snapshots. Pairs are (line before, line after).
+    """What differs between two snapshots.
 
-    `changed`: the same label, but another of `FACTS`; how many for each is in `facts`. An image
-    that was relabelled is not repeated there. `labels`: {label: (images before, images after)}.
+    `added`, `removed`: lines. `relabelled`, and `changed` for images with the same label where one
+    of `FACTS` differs: pairs (line before, line after). `unchanged`: how many images. `before`,
+    `after`: label → images.
     """
 
-    came: list = field(default_factory=list)
-    went: list = field(default_factory=list)
+    added: list = field(default_factory=list)
+    removed: list = field(default_factory=list)
     relabelled: list[tuple] = field(default_factory=list)
     changed: list[tuple] = field(default_factory=list)
-    same: int = 0
+    unchanged: int = 0
     before: Counter = field(default_factory=Counter)
     after: Counter = field(default_factory=Counter)
 
     @property
-    def moves(self) -> list[tuple[str, str, int]]:
+    def label_changes(self) -> list[tuple[str, str, int]]:
         """(label before, label after, images), most first."""
-        moves = Counter((old.label, new.label) for old, new in self.relabelled)
-        ordered = sorted(moves.items(), key=lambda move: (-move[1], move[0]))
+        counts = Counter((old.label, new.label) for old, new in self.relabelled)
+        ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         return [(old, new, number) for (old, new), number in ordered]
 
     @property
     def facts(self) -> dict[str, int]:
-        """Fact → images that differ in it, of those in `changed`; facts that nobody changed are
-        left out."""
+        """Fact → images of `changed` that differ in it; only facts in which some do."""
         counts = Counter(fact for old, new in self.changed for fact in differing(old, new))
         return {fact: counts[fact] for fact in FACTS if counts[fact]}
 
@@ -52,47 +53,45 @@ class Comparison:
 
 
 def differing(old, new) -> list[str]:
-    """The `FACTS` that two lines of one image disagree in."""
+    """The `FACTS` in which two lines of one image differ."""
     return [fact for fact in FACTS if getattr(old, fact) != getattr(new, fact)]
 
 
 def compare(lines_a: Iterable, lines_b: Iterable) -> Comparison:
     """What differs from the first manifest to the second.
 
-    Both sorted by sha256, each of which is there once, as manifests are: read side by side, so
-    only differences are kept in memory. `ValueError` where they are not sorted.
+    Both must be sorted by sha256, each of which is there once. They are read side by side, so that
+    only differences are kept in memory. Raises ValueError where they are not sorted.
     """
-    found, before = Comparison(), ""
-    both = merge(_sided(lines_a, 0), _sided(lines_b, 1), key=_sha256)
+    comparison, last = Comparison(), ""
+    both = merge(
+        ((line, "old") for line in lines_a), ((line, "new") for line in lines_b), key=_sha256
+    )
     for sha256, lines in groupby(both, key=_sha256):
-        if sha256 < before:
-            raise ValueError(f"{sha256} comes after {before}: the lines are not sorted")
-        before = sha256
-        _note(found, dict(lines))
-    return found
+        if sha256 < last:
+            raise ValueError(f"{sha256} comes after {last}: the lines are not sorted")
+        last = sha256
+        sides = {side: line for line, side in lines}
+        _add(comparison, sides.get("old"), sides.get("new"))
+    return comparison
 
 
-def _sided(lines: Iterable, side: int):
-    return ((side, line) for line in lines)
+def _sha256(line_and_side: tuple) -> str:
+    return line_and_side[0].sha256
 
 
-def _sha256(sided: tuple) -> str:
-    return sided[1].sha256
-
-
-def _note(found: Comparison, sides: dict) -> None:
-    old, new = sides.get(0), sides.get(1)
+def _add(comparison: Comparison, old, new) -> None:
     if old:
-        found.before[old.label] += 1
+        comparison.before[old.label] += 1
     if new:
-        found.after[new.label] += 1
+        comparison.after[new.label] += 1
     if old is None:
-        found.came.append(new)
+        comparison.added.append(new)
     elif new is None:
-        found.went.append(old)
+        comparison.removed.append(old)
     elif old.label != new.label:
-        found.relabelled.append((old, new))
+        comparison.relabelled.append((old, new))
     elif old == new:
-        found.same += 1
+        comparison.unchanged += 1
     else:
-        found.changed.append((old, new))
+        comparison.changed.append((old, new))

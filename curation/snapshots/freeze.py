@@ -1,12 +1,11 @@
-"""Filter → frozen set of images, and reading one back."""
+"""Freeze the images that a filter finds into a snapshot: a row and a manifest."""
 
 import gzip
 import hashlib
-import io
 import json
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
+from operator import attrgetter
 
 from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile
@@ -16,11 +15,12 @@ from django.db import IntegrityError, transaction
 
 from curation.errors import CurationError
 from curation.models import ShoeImage, Snapshot
+from curation.snapshots.manifest import ManifestLine
 from curation.splits import Split
 
 
 class NameTaken(CurationError):
-    """A snapshot of that name holds something else."""
+    """A snapshot of this name has other images."""
 
     name: str
     code = "snapshot_name_taken"
@@ -29,7 +29,7 @@ class NameTaken(CurationError):
 
 
 class BadName(CurationError):
-    """The name cannot be used in a command or an address."""
+    """The name is no slug of up to 80 characters."""
 
     code = "snapshot_bad_name"
     message = "A snapshot's name has up to 80 letters, digits, hyphens and underscores."
@@ -45,25 +45,19 @@ class SnapshotNotFound(CurationError):
 
 
 class NothingToFreeze(CurationError):
-    """No image passes the filter."""
+    """The filter finds no image."""
 
     code = "snapshot_empty"
     status = 409
     message = "No labelled image passes the filter. Import or label some, or loosen the filter."
 
 
-class ManifestDamaged(CurationError):
-    """The manifest file is missing or is not what the row says."""
-
-    name: str
-    why: str
-    code = "snapshot_damaged"
-    message = "The manifest of snapshot “{name}” {why}; restore it from a backup."
-
-
 @dataclass(frozen=True)
 class Filter:
-    """Which images a snapshot takes, of those that are labelled and not rejected."""
+    """Which images to freeze, of those that are labelled and not rejected.
+
+    `min_size`: pixels of the shorter side; `confirmed`: only confirmed ones.
+    """
 
     min_size: int = 0
     confirmed: bool = False
@@ -78,55 +72,43 @@ class Filter:
         ).order_by()
 
 
-@dataclass(frozen=True)
-class Line:
-    """One image of a snapshot, as its manifest keeps it."""
-
-    sha256: str
-    stored_sha256: str
-    label: str
-    split: str
-    group: str
-    source: str
-    scene: str
-    licence: str
-
-
-COLUMNS = {f.name: f.name for f in fields(Line)} | {"label": "label__slug"}
+# Field of a line → the column of the image that it is read from.
+COLUMNS = {f.name: f.name for f in fields(ManifestLine)} | {"label": "label__slug"}
 
 
 def find(name: str) -> Snapshot:
     """The snapshot of this name; raises `SnapshotNotFound`."""
-    found = Snapshot.objects.filter(name=name).first()
-    if found is None:
-        raise SnapshotNotFound(name)
-    return found
+    try:
+        return Snapshot.objects.get(name=name)
+    except Snapshot.DoesNotExist:
+        raise SnapshotNotFound(name) from None
 
 
-def freeze(name: str, chosen: Filter, by=None) -> Snapshot:
-    """Freeze what the filter finds now, as `name`.
+def freeze(name: str, filter: Filter, by=None) -> Snapshot:
+    """Freeze the images that the filter finds now, as `name`.
 
-    Asked again with nothing changed it returns the snapshot that is there. Raises `NameTaken`,
-    `BadName` and `NothingToFreeze`.
+    A snapshot of this name with the same images is returned as it is. Raises `NameTaken`, `BadName`
+    and `NothingToFreeze`.
     """
     _check_name(name)
-    rows = chosen.images().values_list(*COLUMNS.values())
-    # Sorted here: asked to sort, a database reads the whole table along its index of digests.
-    lines = sorted((Line(*row) for row in rows.iterator(chunk_size=2000)), key=_digest)
+    rows = filter.images().values_list(*COLUMNS.values())
+    # Sorted here: a database would read the whole table along its index of digests to sort.
+    lines = [ManifestLine(*row) for row in rows.iterator(chunk_size=2000)]
+    lines.sort(key=attrgetter("sha256"))
     if not lines:
         raise NothingToFreeze
     text = "".join(json.dumps(asdict(line), sort_keys=True) + "\n" for line in lines).encode()
     snapshot = Snapshot(
         name=name,
         digest=hashlib.sha256(text).hexdigest(),
-        filter=asdict(chosen),
+        filter=asdict(filter),
         counts=count(lines),
         images=len(lines),
         created_by=by,
     )
-    if there := Snapshot.objects.filter(name=name).first():
-        if there.digest == snapshot.digest:
-            return there
+    if existing := Snapshot.objects.filter(name=name).first():
+        if existing.digest == snapshot.digest:
+            return existing
         raise NameTaken(name)
     # mtime=0 keeps the clock out of the file, so the same lines give the same bytes.
     storages["media"].save(snapshot.manifest_name, ContentFile(gzip.compress(text, mtime=0)))
@@ -143,22 +125,6 @@ def count(lines) -> dict[str, dict[str, int]]:
     numbers = Counter((line.label, line.split) for line in lines)
     labels = sorted({label for label, _ in numbers})
     return {label: {split.value: numbers[label, split] for split in Split} for label in labels}
-
-
-def read(snapshot: Snapshot) -> Iterator[Line]:
-    """The lines of a snapshot, checked against its digest before the first one is given."""
-    try:
-        with storages["media"].open(snapshot.manifest_name) as file:
-            text = gzip.decompress(file.read())
-    except (FileNotFoundError, EOFError, gzip.BadGzipFile) as error:
-        raise ManifestDamaged(snapshot.name, "is missing or broken") from error
-    if hashlib.sha256(text).hexdigest() != snapshot.digest:
-        raise ManifestDamaged(snapshot.name, "does not match its digest")
-    return (Line(**json.loads(line)) for line in io.BytesIO(text))
-
-
-def _digest(line: Line) -> str:
-    return line.sha256
 
 
 def _check_name(name: str) -> None:

@@ -6,6 +6,7 @@ import time
 from django.conf import settings
 
 from curation.models import ShoeType
+from curation.models.guide import survivors
 
 
 class Guide:
@@ -20,12 +21,9 @@ class Guide:
             .defer("search_terms")
             .order_by("category__position", "category__name", "name")
         )
-        by_id = {row.pk: row for row in rows}
-        for row in by_id.values():
-            if row.merged_into_id:
-                row.merged_into = by_id[row.merged_into_id]
-        self._rows = list(by_id.values())
-        self._survivors = {row.slug: row.survivor() for row in self._rows}
+        self._rows = list(rows)
+        standing = survivors(self._rows)
+        self._survivors = {row.slug: standing[row.pk] for row in self._rows}
         self.families = {row.category.slug: row.category.name for row in self.types()}
 
     def survivor(self, slug: str) -> ShoeType | None:

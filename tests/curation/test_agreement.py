@@ -2,7 +2,7 @@
 
 import pytest
 
-from curation.decisions import decide, merge
+from curation.decisions import decide, merge, undo
 from curation.models import ShoeImage
 from curation.reports import agreement
 from tests.factories import row, shoe_type
@@ -23,7 +23,7 @@ def images():
 
 def test_nobody_judged_anything_twice(images, people):
     decide.confirm(images, people[0])
-    found = agreement.of_pairs()
+    found = agreement.measure_agreement()
     assert (found.images, found.agree, found.kappa, found.pairs) == (0, None, None, [])
 
 
@@ -35,7 +35,7 @@ def test_kappa_of_two_people_is_cohens(images, people):
     decide.confirm(images[:4], ben)
     decide.reject(images[4:9], ben)
     decide.relabel(images[9:], shoe_type(), ben)
-    found = agreement.of_pairs()
+    found = agreement.measure_agreement()
     assert found.images == 10
     assert found.agree == pytest.approx(0.7)
     chance = 0.6 * 0.5 + 0.4 * 0.5
@@ -53,8 +53,8 @@ def test_only_the_last_judgement_that_stands_counts(images, people):
     decide.reject(images[:1], ann)
     decide.confirm(images[:1], ann)
     decide.confirm(images[:1], ben)
-    decide.undo(decide.reject(images[:1], ben), ben)
-    found = agreement.of_pairs()
+    undo.undo_batch(decide.reject(images[:1], ben), ben)
+    found = agreement.measure_agreement()
     assert (found.images, found.agree, found.disagreements) == (1, 1.0, [])
     assert found.kappa is None  # both only ever said one thing
 
@@ -63,13 +63,13 @@ def test_what_nobody_looked_at_is_no_judgement(images, people):
     ann, ben, cat = people
     decide.confirm(images[:2], ann)
     decide.relabel(images[:1], shoe_type("loafers"), ben)
-    decide.undo_last(ben)
+    undo.undo_last(ben)
     decide.leave(images[:2], ben, "Is it?")
     fresh = images[5:7]
     decide.relabel(fresh, shoe_type("loafers"), ben, looked=False)
     decide.confirm(fresh, ann)
     merge.merge(shoe_type(), shoe_type("uggs"), cat)
-    assert agreement.of_pairs().images == 0
+    assert agreement.measure_agreement().images == 0
 
 
 def test_a_merged_type_is_the_one_that_took_it(images, people):
@@ -77,7 +77,7 @@ def test_a_merged_type_is_the_one_that_took_it(images, people):
     decide.confirm(images[:1], ann)
     merge.merge(shoe_type(), shoe_type("uggs"), cat)
     decide.confirm(images[:1], ben)
-    assert agreement.of_pairs().agree == 1.0
+    assert agreement.measure_agreement().agree == 1.0
 
 
 def test_each_pair_has_its_own_figures(images, people):
@@ -85,7 +85,7 @@ def test_each_pair_has_its_own_figures(images, people):
     for person in people:
         decide.confirm(images[:4], person)
     decide.reject(images[3:4], cat)
-    found = agreement.of_pairs(limit=1)
+    found = agreement.measure_agreement(limit=1)
     shares = {(p.first.username, p.second.username): p.agree for p in found.pairs}
     assert shares == {("ann", "ben"): 1.0, ("ann", "cat"): 0.75, ("ben", "cat"): 0.75}
     assert found.agree == 0.75
@@ -97,5 +97,5 @@ def test_more_images_take_no_more_queries(images, people, django_assert_max_num_
         decide.confirm(images, person)
     decide.reject(images[:8], people[0])
     with django_assert_max_num_queries(9):
-        found = agreement.of_pairs()
+        found = agreement.measure_agreement()
         assert [str(d.image) for d in found.disagreements]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from curation.decisions import bulk, decide, merge
+from curation.decisions import bulk, decide, merge, undo
 from curation.models import Review, ShoeImage, ShoeType
 from tests.factories import row, shoe_type
 
@@ -52,7 +52,7 @@ def test_a_bulk_change_is_one_step_keeps_states_and_is_undone(images, kim):
     assert (rows.count(), set(rows.values_list("action", "note"))) == (
         7, {("relabel", "as agreed")},
     )  # fmt: skip
-    decide.undo(batch, kim)
+    undo.undo_batch(batch, kim)
     assert labels() == before
 
 
@@ -114,7 +114,7 @@ def test_an_undone_merge_leaves_no_trace_but_history(images, kim, how):
     before = labels()
     done = merge.merge(shoe_type(), shoe_type("uggs"), kim)
     if how == "the step":
-        decide.undo(done.batch, kim)
+        undo.undo_batch(done.batch, kim)
     else:
         taken = merge.unmerge(shoe_type(), kim)
         assert (len(taken.images), taken.overtaken) == (7, [])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from curation.decisions import decide
+from curation.decisions import decide, history, undo
 from curation.models import Review, ShoeImage
 from tests.factories import row, shoe_type
 
@@ -42,7 +42,7 @@ def test_confirming_a_proposal_makes_it_the_label(kim):
 
 def test_nothing_to_confirm_is_refused_and_nothing_changes(images, kim):
     row(9).save()
-    with pytest.raises(decide.DecisionRefused):
+    with pytest.raises(history.DecisionRefused):
         decide.confirm(ShoeImage.objects.all(), kim)
     assert Review.objects.count() == 0
     assert {state for state, _ in states()} == {"unreviewed"}
@@ -57,23 +57,23 @@ def test_somebody_who_looked_confirms_by_relabelling_and_a_bulk_change_does_not(
 def test_undo_takes_a_batch_back_and_writes_new_rows(images, kim):
     batch = decide.reject(images, kim)
     before = Review.objects.count()
-    decide.undo(batch, kim)
+    undo.undo_batch(batch, kim)
     assert states() == [("unreviewed", "chelsea-boots")] * 3
     assert Review.objects.count() == before + 3
     assert Review.objects.filter(action="undo", undoes__batch=batch).count() == 3
 
 
 def test_an_undo_is_not_undone(images, kim):
-    again = decide.undo(decide.reject(images, kim), kim)
-    with pytest.raises(decide.DecisionRefused, match="decide anew"):
-        decide.undo(again, kim)
+    again = undo.undo_batch(decide.reject(images, kim), kim)
+    with pytest.raises(history.DecisionRefused, match="decide anew"):
+        undo.undo_batch(again, kim)
 
 
 def test_undo_stops_before_somebody_elses_later_decision(images, kim, member):
     batch = decide.reject(images, kim)
     decide.restore(images[:1], member("Curator", name="lee"))
-    with pytest.raises(decide.DecisionRefused):
-        decide.undo(batch, kim)
+    with pytest.raises(history.DecisionRefused):
+        undo.undo_batch(batch, kim)
     assert [state for state, _ in states()] == ["unreviewed", "rejected", "rejected"]
 
 
@@ -82,17 +82,17 @@ def test_a_large_batch_takes_a_few_queries(kim, django_assert_max_num_queries):
     with django_assert_max_num_queries(28):
         batch = decide.reject(ShoeImage.objects.all(), kim)
     with django_assert_max_num_queries(28):
-        decide.undo(batch, kim)
+        undo.undo_batch(batch, kim)
     assert {state for state, _ in states()} == {"unreviewed"}
     assert Review.objects.count() == 400
 
 
 def test_only_rejected_images_are_restored(images, kim):
-    with pytest.raises(decide.DecisionRefused):
+    with pytest.raises(history.DecisionRefused):
         decide.restore(images, kim)
 
 
 def test_a_purged_image_takes_no_decision(kim):
     row(1, state="purged", stored_sha256="", label=shoe_type()).save()
-    with pytest.raises(decide.DecisionRefused):
+    with pytest.raises(history.DecisionRefused):
         decide.confirm(ShoeImage.objects.all(), kim)

@@ -9,10 +9,10 @@ from django.http import QueryDict
 from django.urls import reverse
 from django.utils import timezone
 
-from curation import queue
-from curation.decisions import decide
-from curation.issues import findings
+from curation.decisions import decide, undo
+from curation.issues import findings, write
 from curation.models import AssessRun, Review, ShoeImage
+from curation.queue.filter import Filter
 from curation.reports import progress
 from curation.reports.intervals import wilson
 from tests.factories import row, shoe_type
@@ -45,11 +45,11 @@ def images(number, start=0, slug="chelsea-boots", **fields):
     )
 
 
-def noise(what, key) -> progress.Noise | None:
-    return next((row for row in progress.read().noise[what] if row.key == key), None)
+def error_rate(what, key) -> progress.ErrorRate | None:
+    return next((row for row in progress.read_board().error_rates[what] if row.key == key), None)
 
 
-def wrong(row: progress.Noise) -> tuple[int, int, int]:
+def wrong(row: progress.ErrorRate) -> tuple[int, int, int]:
     return row.rejected, row.relabelled, row.decided
 
 
@@ -62,7 +62,7 @@ def test_images_by_state_and_type(kim):
     images(1, 20, state="purged", stored_sha256="")
     decide.decide("confirm", rows[:3], kim)
     decide.decide("reject", rows[3:4], kim)
-    shown = progress.read()
+    shown = progress.read_board()
     assert shown.states == {"unreviewed": 4, "confirmed": 3, "rejected": 1, "purged": 1}
     types = {row.slug: row for row in shown.types}
     boots = types["chelsea-boots"]
@@ -73,15 +73,15 @@ def test_images_by_state_and_type(kim):
 
 def test_types_with_few_images_are_flagged(kim):
     rows = images(3)
-    types = {row.slug: row for row in progress.read().types}
+    types = {row.slug: row for row in progress.read_board().types}
     assert (types["chelsea-boots"].few, types["uggs"].few) == (False, True)
     decide.decide("reject", rows[:1], kim)
-    assert next(row for row in progress.read().types if row.slug == "chelsea-boots").few
+    assert next(row for row in progress.read_board().types if row.slug == "chelsea-boots").few
 
 
 def test_images_without_a_type_have_a_line_of_their_own():
     images(2, slug=None)
-    last = progress.read().types[-1]
+    last = progress.read_board().types[-1]
     assert (last.slug, last.unreviewed) == ("none", 2)
 
 
@@ -91,7 +91,7 @@ def test_a_merged_type_is_listed_only_while_images_bear_it():
     for merged in (uggs, mules):
         merged.merged_into = shoe_type()
         merged.save()
-    slugs = [row.slug for row in progress.read().types]
+    slugs = [row.slug for row in progress.read_board().types]
     assert "uggs" in slugs and "mules" not in slugs
 
 
@@ -106,9 +106,9 @@ def test_noise_is_what_was_rejected_or_bears_another_label_than_its_first(kim):
     for what, key in (
         ("type", "chelsea-boots"), ("domain", "shop.example"), ("query", "black boots"),
     ):  # fmt: skip
-        assert wrong(noise(what, key)) == (1, 2, 8)
-    assert noise("type", "uggs") is None
-    assert noise("type", "chelsea-boots").rate == 3 / 8
+        assert wrong(error_rate(what, key)) == (1, 2, 8)
+    assert error_rate("type", "uggs") is None
+    assert error_rate("type", "chelsea-boots").rate == 3 / 8
 
 
 def test_the_first_label_of_a_proposal_is_the_proposal(kim):
@@ -116,7 +116,7 @@ def test_the_first_label_of_a_proposal_is_the_proposal(kim):
     decide.decide("confirm", rows[:2], kim)
     decide.decide("relabel", rows[2:3], kim, label=shoe_type("uggs"))
     decide.decide("relabel", rows[2:3], kim, label=shoe_type("brogues"))
-    assert wrong(noise("type", "mules")) == (0, 1, 3)
+    assert wrong(error_rate("type", "mules")) == (0, 1, 3)
 
 
 def test_relabelled_and_then_rejected_is_noise_of_the_first_label(kim):
@@ -124,25 +124,25 @@ def test_relabelled_and_then_rejected_is_noise_of_the_first_label(kim):
     decide.decide("confirm", rows[:2], kim)
     decide.decide("relabel", rows[2:], kim, label=shoe_type("uggs"))
     decide.decide("reject", rows[2:], kim)
-    assert wrong(noise("type", "chelsea-boots")) == (1, 0, 3)
+    assert wrong(error_rate("type", "chelsea-boots")) == (1, 0, 3)
 
 
 def test_what_was_taken_back_or_given_back_is_no_noise(kim):
     rows = images(4)
     decide.decide("confirm", rows[:2], kim)
     done = decide.decide("relabel", rows[2:], kim, label=shoe_type("uggs"))
-    decide.undo(done.batch, kim)
-    assert wrong(noise("type", "chelsea-boots")) == (0, 0, 2)
+    undo.undo_batch(done.batch, kim)
+    assert wrong(error_rate("type", "chelsea-boots")) == (0, 0, 2)
     decide.decide("relabel", rows[2:], kim, label=shoe_type("uggs"))
     decide.decide("relabel", rows[2:], kim, label=shoe_type())
-    assert wrong(noise("type", "chelsea-boots")) == (0, 0, 4)
+    assert wrong(error_rate("type", "chelsea-boots")) == (0, 0, 4)
 
 
 def test_an_image_that_nobody_claimed_anything_of_is_no_types_noise(kim):
     rows = images(3, slug=None, domain="shop.example")
     decide.decide("relabel", rows, kim, label=shoe_type("uggs"))
-    assert noise("type", "uggs") is None
-    assert wrong(noise("domain", "shop.example")) == (0, 0, 3)
+    assert error_rate("type", "uggs") is None
+    assert wrong(error_rate("domain", "shop.example")) == (0, 0, 3)
 
 
 def test_a_merge_is_no_noise(kim):
@@ -151,7 +151,7 @@ def test_a_merge_is_no_noise(kim):
     boots = shoe_type()
     boots.merged_into = shoe_type("uggs")
     boots.save()
-    assert wrong(noise("type", "uggs")) == (0, 0, 3)
+    assert wrong(error_rate("type", "uggs")) == (0, 0, 3)
 
 
 def test_too_little_decided_has_no_rate_and_the_surest_trouble_comes_first(kim, settings):
@@ -164,12 +164,12 @@ def test_too_little_decided_has_no_rate_and_the_surest_trouble_comes_first(kim, 
     decide.decide("reject", all_wrong, kim)
     good = images(30, 60, domain="good.example")
     decide.decide("confirm", good, kim)
-    keys = [row.key for row in progress.read().noise["domain"]]
+    keys = [row.key for row in progress.read_board().error_rates["domain"]]
     assert keys == ["all.example", "some.example", "good.example"]
 
 
 def test_the_interval_is_wilsons():
-    row = progress.Noise("k", "k", decided=263, rejected=80, relabelled=1)
+    row = progress.ErrorRate("k", "k", decided=263, rejected=80, relabelled=1)
     assert row.interval == wilson(81, 263)
     assert row.interval == pytest.approx([0.2553, 0.3662], abs=1e-4)
 
@@ -180,11 +180,11 @@ def test_the_interval_is_wilsons():
 def test_open_findings_with_the_precision_measured_and_what_it_rests_on(kim):
     rows = images(5)
     for image in rows:
-        findings.say(image, "blurred")
-    findings.say(rows[0], "left")
+        write.add_finding(image, "blurred")
+    write.add_finding(rows[0], "left")
     decide.decide("reject", rows[1:2], kim)
     decide.decide("confirm", rows[2:3], kim)
-    reasons = {row.slug: row for row in progress.read().reasons}
+    reasons = {row.slug: row for row in progress.read_board().reasons}
     blurred = reasons["blurred"]
     assert (blurred.images, blurred.decisions) == (3, 2)
     assert blurred.precision == findings.measured_precision()["blurred"]
@@ -192,14 +192,14 @@ def test_open_findings_with_the_precision_measured_and_what_it_rests_on(kim):
 
 
 def test_the_last_assessment_and_what_it_mixes_up():
-    assert progress.read().run is None
-    assert progress.read().overlap == []
+    assert progress.read_board().run is None
+    assert progress.read_board().overlap == []
     run = AssessRun.objects.create(
         model_name="net", images=5, report={"overlapping": [["uggs", "mules", 12]]}
     )
     AssessRun.objects.create(model_name="a later one that does not count yet")
-    findings.publish(run)
-    shown = progress.read()
+    write.publish(run)
+    shown = progress.read_board()
     assert shown.run == run
     assert shown.overlap == [("uggs", "mules", shoe_type("uggs").name, shoe_type("mules").name, 12)]
 
@@ -213,10 +213,10 @@ def test_decisions_of_each_day_and_person(kim, member, settings):
     rows = images(6)
     decide.decide("confirm", rows[:2], kim)
     done = decide.decide("reject", rows[2:5], ana)
-    decide.undo(done.batch, ana)  # the decisions were made, the undoing is none
+    undo.undo_batch(done.batch, ana)  # the decisions were made, the undoing is none
     Review.objects.filter(image=rows[0].pk).update(at=timezone.now() - timedelta(days=2))
     Review.objects.filter(image=rows[1].pk).update(at=timezone.now() - timedelta(days=40))
-    shown = progress.read()
+    shown = progress.read_board()
     assert [(one.name, one.days) for one in shown.people] == [
         ("ana", [0, 0, 3]),
         ("kim", [1, 0, 0]),
@@ -234,7 +234,7 @@ def test_days_are_those_of_the_projects_time_zone(kim, settings, monkeypatch):
         midnight = datetime.combine(timezone.localdate(), datetime.min.time())
         late = timezone.make_aware(midnight).astimezone(UTC) - timedelta(minutes=20)
         Review.objects.filter(image=image.pk).update(at=late)
-        assert progress.read().everybody.days == [1, 0]
+        assert progress.read_board().everybody.days == [1, 0]
     finally:
         settings.TIME_ZONE = "UTC"
         timezone.get_default_timezone.cache_clear()
@@ -245,7 +245,7 @@ def test_days_are_those_of_the_projects_time_zone(kim, settings, monkeypatch):
 
 def test_numbers_lead_to_the_queue(curator, kim):
     rows = images(6, domain="shop.example", query="boots & more")
-    findings.say(rows[0], "blurred")
+    write.add_finding(rows[0], "blurred")
     decide.decide("reject", rows[1:3], kim)
     text = curator.get(reverse(PAGE)).content.decode()
     for query in (
@@ -265,14 +265,14 @@ def test_every_number_is_what_the_queue_shows_there(curator, kim):
     rows = images(8, domain="shop.example")
     images(2, 20, slug=None)
     for image in rows[:3]:
-        findings.say(image, "blurred")
+        write.add_finding(image, "blurred")
     decide.decide("reject", rows[2:4], kim)
     decide.decide("confirm", rows[4:7], kim)
     text = curator.get(reverse(PAGE)).content.decode()
     found = re.findall(r'href="[^"]*/queue/\?([^"]*)">([0-9,]+)<', text)
     assert len(found) > 8
     for address, number in found:
-        chosen = queue.Filter.from_query(QueryDict(unescape(address)))
+        chosen = Filter.from_query(QueryDict(unescape(address)))
         assert chosen.images().count() == int(number.replace(",", "")), address
 
 
@@ -293,7 +293,7 @@ def test_queries_do_not_grow_with_the_images(curator, kim, django_assert_num_que
     for start in (0, 100):
         rows = images(40, start, domain=f"{start}.example", query=f"query {start}")
         decide.decide("relabel", rows[:10], kim, label=shoe_type("uggs"))
-        findings.say(rows[20], "blurred")
+        write.add_finding(rows[20], "blurred")
         with django_assert_num_queries(13):
             curator.get(reverse(PAGE))
 

@@ -10,9 +10,9 @@ from django.http import QueryDict
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from curation import queue
-from curation.decisions import decide
-from curation.issues import findings, reasons
+from curation.decisions import decide, history, undo
+from curation.issues import findings, reasons, write
+from curation.issues.new_finding import NewFinding
 from curation.models import (
     Assessment,
     AssessRun,
@@ -23,13 +23,21 @@ from curation.models import (
     ShoeType,
     WorkList,
 )
+from curation.queue import pages
+from curation.queue.cards import build_cards
+from curation.queue.claims import release, renew
+from curation.queue.copies import find_copies, keep_all
+from curation.queue.facets import count_facets, find_values
+from curation.queue.filter import FACETS, Filter, QueueError
+from curation.queue.labels import describe_type, list_labels
+from curation.queue.pages import next_page, parse_cursor
 from tests.factories import row, shoe_type
 
 pytestmark = pytest.mark.django_db
 
 
-def chosen(query: str) -> queue.Filter:
-    return queue.Filter.from_query(QueryDict(query))
+def chosen(query: str) -> Filter:
+    return Filter.from_query(QueryDict(query))
 
 
 def made(number: int, **fields) -> ShoeImage:
@@ -109,8 +117,8 @@ def told() -> dict[int, dict[str, set]]:
     }
 
 
-def passes(facts: dict, asked: queue.Filter, but: str = "") -> bool:
-    for name in queue.FACETS:
+def passes(facts: dict, asked: Filter, but: str = "") -> bool:
+    for name in FACETS:
         if name != but and asked.choices(name) and not facts[name] & set(asked.choices(name)):
             return False
     if asked.doubtful and facts["suggested"] & {"none", *facts["given"]}:
@@ -122,11 +130,11 @@ def passes(facts: dict, asked: queue.Filter, but: str = "") -> bool:
     return bool(asked.list) or but == "list" or bool(facts["reason"])
 
 
-def some_filters(count: int = 25) -> list[queue.Filter]:
+def some_filters(count: int = 25) -> list[Filter]:
     chance = random.Random(7)
-    found = [queue.Filter()]
+    found = [Filter()]
     for _ in range(count):
-        names = chance.sample(list(queue.FACETS), chance.choice([1, 1, 2, 3]))
+        names = chance.sample(list(FACETS), chance.choice([1, 1, 2, 3]))
         pick = {
             name: tuple(
                 sorted(
@@ -135,7 +143,7 @@ def some_filters(count: int = 25) -> list[queue.Filter]:
             )
             for name in names
         }
-        found.append(queue.Filter(**pick, doubtful=chance.random() < 0.2))
+        found.append(Filter(**pick, doubtful=chance.random() < 0.2))
     return found
 
 
@@ -151,7 +159,7 @@ def test_counts_are_those_of_counting_by_hand():
     crowd()
     everything = told()
     for asked in some_filters():
-        counted = queue.facets(asked, cut=100)
+        counted = count_facets(asked, limit=100)
         assert counted.total == asked.images().count()
         for facet in counted.facets:
             held = [facts for facts in everything.values() if passes(facts, asked, facet.name)]
@@ -166,14 +174,14 @@ def test_doubtful_ones_are_counted_where_they_are_not_chosen():
     made(3, proposed=shoe_type("mules"), suggested="uggs")
     made(4, label=shoe_type("uggs"))
     made(5, suggested="uggs")
-    assert queue.facets(queue.Filter()).doubtful == 3
+    assert count_facets(Filter()).doubtful == 3
     assert chosen("doubtful=1").images().count() == 3
 
 
 def test_confirmed_images_without_findings_are_asked_for():
     made(1, state="confirmed", label=shoe_type(), priority=0.0)
     new = made(2)
-    assert list(queue.Filter().images()) == [new]
+    assert list(Filter().images()) == [new]
     assert chosen("state=confirmed").images().count() == 1
 
 
@@ -200,7 +208,7 @@ def test_address_of_a_filter_leads_back_to_it():
      "collection=x", "list=-1", "list=%C2%B2", "collection=99999999999999999999"],
 )  # fmt: skip
 def test_unknown_value_is_refused_in_words(query):
-    with pytest.raises(queue.QueueError) as refused:
+    with pytest.raises(QueueError) as refused:
         chosen(query)
     assert "cannot be filtered" in refused.value.detail
     assert unquote(query.partition("=")[2]) in refused.value.detail
@@ -208,8 +216,8 @@ def test_unknown_value_is_refused_in_words(query):
 
 @pytest.mark.parametrize("place", ["", "x", "nan_3", "inf_3", "1_-4", "1_99999999999999999999"])
 def test_place_in_the_queue_that_nobody_wrote_is_refused(place):
-    with pytest.raises(queue.QueueError):
-        queue.Cursor.parse(place)
+    with pytest.raises(QueueError):
+        parse_cursor(place)
 
 
 def test_values_are_listed_by_count_the_chosen_first_and_the_rest_found_by_typing():
@@ -217,13 +225,13 @@ def test_values_are_listed_by_count_the_chosen_first_and_the_rest_found_by_typin
         for times in range(12 - number):
             made(100 * number + times, domain=f"host{number}.example")
     domains = next(
-        f for f in queue.facets(chosen("domain=host9.example"), 4).facets if f.name == "domain"
+        f for f in count_facets(chosen("domain=host9.example"), 4).facets if f.name == "domain"
     )
     assert [value.value for value in domains.values] == [
         "host9.example", "host0.example", "host1.example", "host2.example",
     ]  # fmt: skip
     assert domains.values[0].chosen and domains.more == 8
-    found = queue.find(queue.Filter(), "domain", "HOST1")
+    found = find_values(Filter(), "domain", "HOST1")
     assert {value.value for value in found.values} == {
         "host1.example", "host10.example", "host11.example",
     }  # fmt: skip
@@ -233,64 +241,64 @@ def test_pages_follow_each_other_without_gaps_and_repeats(member):
     crowd()
     kim, after, seen = member("Curator"), None, []
     while True:
-        page = queue.page(queue.Filter(), kim, after, size=17)
+        page = next_page(Filter(), kim, after, size=17)
         seen += [card["id"] for card in page.cards]
         if page.after is None:
             break
-        after = queue.Cursor.parse(str(page.after))
-    assert seen == list(queue.Filter().images().values_list("pk", flat=True))
+        after = parse_cursor(str(page.after))
+    assert seen == list(Filter().images().values_list("pk", flat=True))
 
 
 def test_page_goes_on_where_it_was_when_decisions_move_images(member):
     images = [made(number) for number in range(6)]
     kim = member("Curator")
-    first = queue.page(queue.Filter(), kim, size=3)
+    first = next_page(Filter(), kim, size=3)
     decide.reject(images[:3], by=kim)
-    second = queue.page(queue.Filter(), kim, first.after, size=3)
+    second = next_page(Filter(), kim, first.after, size=3)
     assert [card["id"] for card in second.cards] == [image.pk for image in images[3:]]
 
 
 def test_images_on_a_page_are_left_out_of_everybody_elses(member):
     images = [made(number) for number in range(4)]
     kim, ana = member("Curator"), member("Curator", name="ana")
-    hers = queue.page(queue.Filter(), ana, size=2)
-    his = queue.page(queue.Filter(), kim, size=4)
+    hers = next_page(Filter(), ana, size=2)
+    his = next_page(Filter(), kim, size=4)
     assert [card["id"] for card in hers.cards] == [image.pk for image in images[:2]]
     assert [card["id"] for card in his.cards] == [image.pk for image in images[2:]]
     assert (hers.claimed, his.claimed) == (0, 2)
-    assert len(queue.page(queue.Filter(), ana, size=2).cards) == 2, "her own page again"
+    assert len(next_page(Filter(), ana, size=2).cards) == 2, "her own page again"
 
 
 def test_claims_run_out_are_renewed_and_given_back(member):
     image = made(1)
     kim, ana = member("Curator"), member("Curator", name="ana")
-    queue.page(queue.Filter(), ana)
-    assert queue.page(queue.Filter(), kim).cards == []
+    next_page(Filter(), ana)
+    assert next_page(Filter(), kim).cards == []
     QueueClaim.objects.update(until=timezone.now() - timedelta(seconds=1))
-    assert queue.page(queue.Filter(), kim).cards[0]["id"] == image.pk
+    assert next_page(Filter(), kim).cards[0]["id"] == image.pk
     assert QueueClaim.objects.get().by == kim
-    assert queue.renew(ana, [image.pk]) == 0, "it is his now"
-    assert queue.release(ana) == 0
-    assert queue.release(kim, [image.pk]) == 1
-    assert queue.renew(ana, [image.pk, 10**9]) == 1
+    assert renew(ana, [image.pk]) == 0, "it is his now"
+    assert release(ana) == 0
+    assert release(kim, [image.pk]) == 1
+    assert renew(ana, [image.pk, 10**9]) == 1
 
 
 def test_image_taken_between_look_and_claim_is_left_out(member, monkeypatch):
     images = [made(number) for number in range(3)]
     kim, ana = member("Curator"), member("Curator", name="ana")
-    claim = queue.pages.claim
+    claim = pages.claim
 
     def late(pks, by):
         claim([images[0].pk], ana)
         return claim(pks, by)
 
-    monkeypatch.setattr(queue.pages, "claim", late)
-    assert [card["id"] for card in queue.page(queue.Filter(), kim, size=2).cards] == [images[1].pk]
+    monkeypatch.setattr(pages, "claim", late)
+    assert [card["id"] for card in next_page(Filter(), kim, size=2).cards] == [images[1].pk]
 
 
 def test_who_only_looks_takes_nothing_away():
     made(1)
-    assert len(queue.page(queue.Filter()).cards) == 1
+    assert len(next_page(Filter()).cards) == 1
     assert not QueueClaim.objects.exists()
 
 
@@ -302,9 +310,9 @@ def assessed(images, suggested="mules") -> AssessRun:
         for i in images
     )
     ShoeImage.objects.filter(pk__in=[i.pk for i in images]).update(suggested=suggested)
-    found = [findings.Found(i.pk, "label-issue", 0.7, suggested=suggested) for i in images]
-    findings.record(run, found)
-    findings.publish(run)
+    found = [NewFinding(i.pk, "label-issue", 0.7, suggested=suggested) for i in images]
+    write.record(run, found)
+    write.publish(run)
     findings.refresh([i.pk for i in images])
     return run
 
@@ -315,12 +323,12 @@ def test_page_takes_as_many_queries_for_sixty_cards_as_for_two(member):
     assessed(images)
     decide.leave(images, by=kim, note="which?")
     counts = []
-    queue.page(queue.Filter(), kim)  # claims that are there already are renewed
+    next_page(Filter(), kim)  # claims that are there already are renewed
     for size in (2, 60):
         with CaptureQueriesContext(
             connection,
         ) as captured:
-            page = queue.page(queue.Filter(), kim, size=size)
+            page = next_page(Filter(), kim, size=size)
         assert len(page.cards) == size
         counts.append(len(captured))
     assert counts[0] == counts[1] <= 20
@@ -331,14 +339,14 @@ def test_card_tells_what_a_decision_is_made_by(member):
     kim = member("Curator")
     assessed([image])
     batch = decide.leave([image], by=kim, note="the sole?")
-    (card,) = queue.cards([image.pk])
+    (card,) = build_cards([image.pk])
     assert card["given"] == {"slug": "oxford-shoes", "name": shoe_type("oxford-shoes").name}
     assert card["suggested"]["slug"] == "mules" and card["suggested"]["probability"] == 0.8
     assert [likely["slug"] for likely in card["top"]] == ["mules", "uggs"]
     assert [reason["slug"] for reason in card["reasons"]] == ["label-issue", "left"]
     assert card["reasons"][1]["note"] == "the sole?"
     assert card["last"]["who"] == "kim" and card["last"]["batch"] == str(batch)
-    assert card["seen"] == decide.newest_decisions([image.pk])[image.pk]
+    assert card["seen"] == history.newest_decisions([image.pk])[image.pk]
     assert (card["state"], card["group"], card["pair"]) == ("unreviewed", "shop:1", False)
 
 
@@ -346,23 +354,23 @@ def test_suggestion_is_what_stands_today_for_a_merged_type():
     ShoeType.objects.filter(slug="mules").update(merged_into=shoe_type("loafers"))
     image = made(1, label=shoe_type("oxford-shoes"))
     assessed([image])
-    (card,) = queue.cards([image.pk])
+    (card,) = build_cards([image.pk])
     assert card["suggested"]["slug"] == "loafers" and card["suggested"]["probability"] == 0.8
 
 
 def test_visitors_word_is_suggested_where_the_model_agrees_with_the_label():
     image = made(1, label=shoe_type("oxford-shoes"), suggested="oxford-shoes")
-    findings.say(image, "feedback", suggested="loafers")
-    (card,) = queue.cards([image.pk])
+    write.add_finding(image, "feedback", suggested="loafers")
+    (card,) = build_cards([image.pk])
     assert card["suggested"] == {**card["suggested"], "slug": "loafers", "probability": None}
 
 
 def copies_of(images, reason="near-duplicate") -> None:
     """All are copies of the first."""
     run = AssessRun.objects.create(state="done")
-    found = [findings.Found(i.pk, reason, 0.9, other=images[0].sha256) for i in images[1:]]
-    findings.record(run, found)
-    findings.publish(run)
+    found = [NewFinding(i.pk, reason, 0.9, other=images[0].sha256) for i in images[1:]]
+    write.record(run, found)
+    write.publish(run)
     findings.refresh([i.pk for i in images])
 
 
@@ -370,7 +378,7 @@ def test_copies_stand_beside_each_other_the_one_to_keep_first():
     images = [made(number, label=shoe_type(), width=500 + number) for number in range(3)]
     copies_of(images)
     for image in images:
-        found = queue.copies(image.pk)
+        found = find_copies(image.pk)
         assert found.proposed == images[0].pk == found.cards[0]["id"]
         assert {card["id"] for card in found.cards} == {each.pk for each in images}
     differs = {name: differ for name, _, differ in found.rows}
@@ -381,27 +389,27 @@ def test_more_copies_than_digits_are_cut_but_not_the_one_asked_about(settings):
     settings.QUEUE_COPIES = 3
     images = [made(number) for number in range(6)]
     copies_of(images)
-    found = queue.copies(images[5].pk)
+    found = find_copies(images[5].pk)
     assert len(found.cards) == 3 and found.more == 3
     assert images[5].pk in {card["id"] for card in found.cards}
 
 
 def test_image_without_copies_stands_alone():
     image = made(1, state="rejected", priority=-1.0)
-    assert [card["id"] for card in queue.copies(image.pk).cards] == [image.pk]
+    assert [card["id"] for card in find_copies(image.pk).cards] == [image.pk]
 
 
 def test_copies_kept_on_purpose_are_silent_and_can_speak_again(member):
     images = [made(number) for number in range(3)]
     copies_of(images)
     kim = member("Curator")
-    batch = queue.keep_all([image.pk for image in images], kim)
-    assert not findings.live([image.pk for image in images])
+    batch = keep_all([image.pk for image in images], kim)
+    assert not findings.standing([image.pk for image in images])
     assert set(Finding.objects.values_list("outcome", flat=True)) == {"kept"}
-    assert queue.undo(batch, kim) == [image.pk for image in images[1:]]
-    assert len(findings.live([image.pk for image in images])) == 2
-    with pytest.raises(decide.DecisionRefused):
-        queue.undo(batch, kim)
+    assert undo.undo_step(batch, kim) == [image.pk for image in images[1:]]
+    assert len(findings.standing([image.pk for image in images])) == 2
+    with pytest.raises(history.DecisionRefused):
+        undo.undo_step(batch, kim)
 
 
 def test_examples_of_a_type_are_confirmed_and_clean(settings):
@@ -410,14 +418,14 @@ def test_examples_of_a_type_are_confirmed_and_clean(settings):
     clean = [made(n, label=uggs, state="confirmed", priority=0.0) for n in range(3)]
     made(4, label=uggs, state="confirmed", priority=0.85, reasons=1)
     made(5, label=uggs)
-    described = queue.definition(uggs)
+    described = describe_type(uggs)
     assert [one["id"] for one in described["examples"]] == [clean[2].pk, clean[1].pk]
     assert described["distinction"] == uggs.distinction
 
 
 def test_merged_types_are_no_labels_to_choose():
     ShoeType.objects.filter(slug="mules").update(merged_into=shoe_type("loafers"))
-    slugs = [label["slug"] for label in queue.labels()]
+    slugs = [label["slug"] for label in list_labels()]
     assert "mules" not in slugs and "not-a-shoe" in slugs
     assert len(slugs) == ShoeType.objects.count() - 1
 
@@ -435,9 +443,9 @@ def test_page_and_facets_are_read_from_their_indexes():
     )
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
-    plan = queue.Filter().images()[:60].explain()
+    plan = Filter().images()[:60].explain()
     assert "image_queue_open" in plan and "TEMP B-TREE" not in plan
     with CaptureQueriesContext(connection) as captured:
-        queue.facets(queue.Filter())
+        count_facets(Filter())
     walks = [each["sql"] for each in captured if "GROUP BY" in each["sql"]]
     assert len(walks) == 6, "most facets at once, three wide ones, the state, the work lists"

@@ -9,7 +9,8 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from curation.decisions import decide
-from curation.issues import findings
+from curation.issues import findings, write
+from curation.issues.new_finding import NewFinding
 from curation.models import AssessRun, ShoeImage
 from curation.queue.rows import rows
 from tests.factories import row, shoe_type
@@ -25,11 +26,11 @@ def queue(number=6):
     images = ShoeImage.objects.bulk_create([row(n, label=label) for n in range(number)])
     run = AssessRun.objects.create()
     found = [
-        findings.Found(image.pk, "label-issue", 1 - n / number, suggested="uggs")
+        NewFinding(image.pk, "label-issue", 1 - n / number, suggested="uggs")
         for n, image in enumerate(images)
     ]
-    findings.record(run, found)
-    findings.publish(run)
+    write.record(run, found)
+    write.publish(run)
     findings.refresh(image.pk for image in images)
     return images
 
@@ -45,17 +46,17 @@ def shas(rows) -> list[str]:
 
 def test_a_line_says_all_about_an_image(capsys):
     first, second, *_ = queue()
-    findings.say(first, "left", score=0.5)
+    write.add_finding(first, "left", score=0.5)
     ShoeImage.objects.filter(pk=first.pk).update(suggested="uggs")
     run = AssessRun.objects.create()
-    findings.record(
+    write.record(
         run,
         [
-            findings.Found(first.pk, "label-issue", 0.75, suggested="uggs"),
-            findings.Found(first.pk, "exact-duplicate", 1.0, other=second.sha256),
+            NewFinding(first.pk, "label-issue", 0.75, suggested="uggs"),
+            NewFinding(first.pk, "exact-duplicate", 1.0, other=second.sha256),
         ],
     )
-    findings.publish(run)
+    write.publish(run)
     findings.refresh([first.pk])
     line = printed(capsys)[0]
     assert line == {
@@ -80,7 +81,7 @@ def test_lines_come_in_the_order_of_the_queue(capsys):
 def test_an_image_that_only_has_a_proposal_gives_that(capsys):
     image = row(1, proposed=shoe_type("mules"))
     image.save()
-    findings.say(image, "blurred")
+    write.add_finding(image, "blurred")
     (line,) = printed(capsys)
     assert (line["given"], line["suggested"], line["other"]) == ("mules", None, [])
 
@@ -93,8 +94,8 @@ def test_a_rejected_image_is_not_listed(capsys, member):
 
 def test_reasons_choose(capsys):
     images = queue(3)
-    findings.say(images[1], "blurred")
-    findings.say(images[2], "left")
+    write.add_finding(images[1], "blurred")
+    write.add_finding(images[2], "left")
     assert shas(printed(capsys, "--reason", "blurred")) == [images[1].sha256]
     both = printed(capsys, "--reason", "blurred", "--reason", "left")
     assert set(shas(both)) == {images[1].sha256, images[2].sha256}
@@ -168,7 +169,7 @@ def test_a_page_goes_on_where_the_last_one_ended_whatever_was_decided_since(cura
 
 def test_api_and_command_give_the_same_rows(curator, capsys):
     images = queue()
-    findings.say(images[2], "blurred")
+    write.add_finding(images[2], "blurred")
     assert curator.get(URL).json()["results"] == printed(capsys)
     chosen = curator.get(URL, {"reason": ["blurred", "left"]}).json()["results"]
     assert chosen == printed(capsys, "--reason", "blurred", "--reason", "left")
@@ -206,7 +207,7 @@ def test_only_those_who_may_see_findings(client, member):
 def test_a_page_takes_the_same_queries_for_any_number_of_rows(curator, django_assert_num_queries):
     images = queue(40)
     for image in images[:20]:
-        findings.say(image, "blurred")
+        write.add_finding(image, "blurred")
     # Session, user, two for permissions; precision, current run, images, findings, merged types.
     for limit in (2, 30):
         with django_assert_num_queries(9):

@@ -8,29 +8,29 @@ from curation.decisions import decide
 from curation.models import ShoeImage, Snapshot
 from curation.snapshots import freeze
 from curation.snapshots.compare import compare
-from curation.snapshots.freeze import Line
+from curation.snapshots.manifest import ManifestLine
 from tests.factories import row, shoe_type
 
 PAGE = "admin:curation_snapshot_compare"
 
 
-def line(number: int, label="uggs", **facts) -> Line:
+def line(number: int, label="uggs", **facts) -> ManifestLine:
     known = {"split": "train", "group": "", "source": "shop", "scene": "unknown", "licence": "CC0"}
-    return Line(f"{number:064x}", f"{number:064x}", label, **{**known, **facts})
+    return ManifestLine(f"{number:064x}", f"{number:064x}", label, **{**known, **facts})
 
 
 def test_what_came_went_and_stayed():
     found = compare([line(1), line(2), line(4)], [line(2), line(3), line(4), line(5)])
-    assert [one.sha256[-1] for one in found.came] == ["3", "5"]
-    assert [one.sha256[-1] for one in found.went] == ["1"]
-    assert (found.same, found.relabelled, found.changed) == (2, [], [])
+    assert [one.sha256[-1] for one in found.added] == ["3", "5"]
+    assert [one.sha256[-1] for one in found.removed] == ["1"]
+    assert (found.unchanged, found.relabelled, found.changed) == (2, [], [])
 
 
 def test_what_was_relabelled_from_what_to_what():
     before = [line(n, "uggs") for n in range(4)]
     after = [line(0, "mules"), line(1, "mules"), line(2, "clogs", licence="none"), line(3)]
     found = compare(before, after)
-    assert found.moves == [("uggs", "mules", 2), ("uggs", "clogs", 1)]
+    assert found.label_changes == [("uggs", "mules", 2), ("uggs", "clogs", 1)]
     assert found.labels == {"clogs": (0, 1), "mules": (0, 2), "uggs": (4, 1)}
     assert found.changed == []
 
@@ -40,12 +40,12 @@ def test_other_changes_by_what_changed():
     after = [line(0, scene="street"), line(1, scene="street", licence="CC BY"), line(2)]
     found = compare(before, after)
     assert found.facts == {"scene": 2, "licence": 1}
-    assert found.same == 1
+    assert found.unchanged == 1
 
 
 def test_nothing_against_something_and_nothing_at_all():
-    assert len(compare([], [line(1)]).came) == 1
-    assert len(compare([line(1)], []).went) == 1
+    assert len(compare([], [line(1)]).added) == 1
+    assert len(compare([line(1)], []).removed) == 1
     assert compare([], []).labels == {}
 
 
@@ -57,8 +57,8 @@ def test_manifests_that_are_not_sorted_are_refused():
 def test_only_differences_are_kept():
     """A manifest is read as a stream, once."""
     found = compare(iter([line(n) for n in range(500)]), iter([line(n) for n in range(500)]))
-    assert found.same == 500
-    assert (found.came, found.went, found.relabelled, found.changed) == ([], [], [], [])
+    assert found.unchanged == 500
+    assert (found.added, found.removed, found.relabelled, found.changed) == ([], [], [], [])
 
 
 # --- the page ---------------------------------------------------------------------------------
@@ -88,10 +88,10 @@ def test_the_page_shows_the_differences(curator, frozen):
     a, b = frozen
     page = curator.get(reverse(PAGE), {"a": a.pk, "b": b.pk})
     assert page.status_code == 200
-    found = page.context["found"]
-    assert (len(found.came), len(found.went), found.same) == (2, 3, 22)
+    found = page.context["comparison"]
+    assert (len(found.added), len(found.removed), found.unchanged) == (2, 3, 22)
     text = page.content.decode()
-    image = ShoeImage.objects.get(sha256=found.went[0].sha256)
+    image = ShoeImage.objects.get(sha256=found.removed[0].sha256)
     assert reverse("admin:curation_shoeimage_change", args=[image.pk]) in text
     assert "Chelsea boots" in text and "Uggs" in text
 
@@ -135,7 +135,7 @@ def test_two_are_chosen_in_the_list_or_on_the_page(curator, frozen):
 
 def test_before_two_are_chosen_the_page_asks_for_them(curator, frozen):
     page = curator.get(reverse(PAGE))
-    assert page.context["found"] is None
+    assert page.context.get("comparison") is None
     assert page.content.decode().count("<select") == 2
 
 
@@ -143,7 +143,7 @@ def test_before_two_are_chosen_the_page_asks_for_them(curator, frozen):
 def test_what_is_no_snapshot_is_said(curator, frozen, asked):
     page = curator.get(reverse(PAGE), asked)
     assert page.status_code == 200
-    assert page.context["found"] is None
+    assert page.context.get("comparison") is None
     assert "errorlist" in page.content.decode()
 
 

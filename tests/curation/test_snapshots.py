@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 
 from curation.decisions import decide
 from curation.models import ShoeImage
-from curation.snapshots import freeze
+from curation.snapshots import freeze, manifest
 from tests.factories import row, shoe_type, stored_image
 
 pytestmark = pytest.mark.django_db
@@ -40,9 +40,9 @@ def test_filters(images):
 
 def test_a_snapshot_reads_back_what_was_frozen_whatever_happens_later(images, member):
     frozen = freeze.freeze("all", freeze.Filter())
-    before = list(freeze.read(frozen))
+    before = list(manifest.read(frozen))
     decide.relabel(ShoeImage.objects.all()[:20], shoe_type("uggs"), by=member("Curator"))
-    assert list(freeze.read(frozen)) == before
+    assert list(manifest.read(frozen)) == before
     line = next(line for line in before if line.licence == "CC0")
     assert (line.label, line.scene) == ("chelsea-boots", "street")
     assert line.split == ShoeImage.objects.get(sha256=line.sha256).split
@@ -50,7 +50,7 @@ def test_a_snapshot_reads_back_what_was_frozen_whatever_happens_later(images, me
 
 def test_no_group_is_in_two_splits(images):
     splits = {}
-    for line in freeze.read(freeze.freeze("all", freeze.Filter())):
+    for line in manifest.read(freeze.freeze("all", freeze.Filter())):
         if line.group:
             assert splits.setdefault(line.group, line.split) == line.split
 
@@ -89,8 +89,8 @@ def test_a_damaged_manifest_is_noticed(images, damage):
     elif damage == "changed":
         text = gzip.decompress(data).replace(b"chelsea-boots", b"uggs", 1)
         storages["media"].save(frozen.manifest_name, ContentFile(gzip.compress(text)))
-    with pytest.raises(freeze.ManifestDamaged):
-        freeze.read(frozen)
+    with pytest.raises(manifest.ManifestDamaged):
+        manifest.read(frozen)
 
 
 def test_the_command_says_what_is_in_it(capsys):

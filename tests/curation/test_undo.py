@@ -5,20 +5,11 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from curation.decisions.decide import (
-    DecisionRefused,
-    confirm,
-    leave,
-    reject,
-    relabel,
-    restore,
-    undo,
-    undo_last,
-    undo_on,
-    undo_span,
-)
-from curation.decisions.undo import SpanUndone
-from curation.issues import findings
+from curation.decisions.decide import confirm, leave, reject, relabel, restore
+from curation.decisions.history import DecisionRefused
+from curation.decisions.undo import SpanUndone, undo_batch, undo_last, undo_on, undo_span
+from curation.issues import findings, write
+from curation.issues.new_finding import NewFinding
 from curation.models import AssessRun, Finding, Review, ShoeImage
 from tests.factories import row, shoe_type
 
@@ -40,15 +31,15 @@ def images():
     ShoeImage.objects.bulk_create([row(n, label=shoe_type()) for n in range(4)])
     images = list(ShoeImage.objects.order_by("pk"))
     run = AssessRun.objects.create()
-    findings.record(
+    write.record(
         run,
         [
-            findings.Found(images[0].pk, "label-issue", 0.9, suggested="uggs"),
-            findings.Found(images[0].pk, "near-duplicate", 0.8, other=images[1].sha256),
-            findings.Found(images[2].pk, "blurred", 0.5),
+            NewFinding(images[0].pk, "label-issue", 0.9, suggested="uggs"),
+            NewFinding(images[0].pk, "near-duplicate", 0.8, other=images[1].sha256),
+            NewFinding(images[2].pk, "blurred", 0.5),
         ],
     )
-    findings.publish(run)
+    write.publish(run)
     findings.refresh([image.pk for image in images])
     return images
 
@@ -79,7 +70,7 @@ def test_everything_is_as_it_was(images, kim, decide):
     before = everything()
     batch = decide(images, kim)
     assert everything() != before
-    undo(batch, kim)
+    undo_batch(batch, kim)
     assert everything() == before
 
 
@@ -87,10 +78,10 @@ def test_an_undone_restoring_is_rejected_for_the_same_findings(images, kim, lee)
     reject(images[:1], kim)
     before = everything()
     batch = restore(images[:1], lee)
-    assert [f.reason for f in findings.live([images[0].pk])[images[0].pk]] == [
+    assert [f.reason for f in findings.standing([images[0].pk])[images[0].pk]] == [
         "near-duplicate", "label-issue",
     ]  # fmt: skip
-    undo(batch, lee)
+    undo_batch(batch, lee)
     assert everything() == before
 
 
@@ -118,16 +109,16 @@ def test_steps_are_undone_one_after_the_other(images, kim):
 def test_a_colleagues_undone_decision_is_in_nobodys_way(images, kim, lee):
     before = everything()
     batch = reject(images, kim)
-    undo(restore(images[:1], lee), lee)
-    undo(batch, kim)
+    undo_batch(restore(images[:1], lee), lee)
+    undo_batch(batch, kim)
     assert everything() == before
 
 
 def test_undoing_twice_is_refused_in_words(images, kim):
     batch = reject(images, kim)
-    undo(batch, kim)
+    undo_batch(batch, kim)
     with pytest.raises(DecisionRefused, match="taken back already"):
-        undo(batch, kim)
+        undo_batch(batch, kim)
 
 
 def test_the_last_step_is_this_persons_and_not_a_colleagues(images, kim, lee):
@@ -180,7 +171,7 @@ def test_a_type_merged_meanwhile_gets_no_image_back(images, kim):
     boots = shoe_type()
     boots.merged_into = shoe_type("brogues")
     boots.save()
-    undo(batch, kim)
+    undo_batch(batch, kim)
     images[0].refresh_from_db()
     assert images[0].label == shoe_type("brogues")
 
@@ -188,7 +179,7 @@ def test_a_type_merged_meanwhile_gets_no_image_back(images, kim):
 def test_the_newest_steps_on_some_images_are_undone_whole(images, kim, lee):
     before = everything()
     confirm(images, kim)
-    undo(reject(images[:1], lee), lee)
+    undo_batch(reject(images[:1], lee), lee)
     relabel(images[:1], shoe_type("uggs"), lee)
     assert undo_on(images[:2], kim) == 5
     assert everything() == before

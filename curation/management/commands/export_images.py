@@ -1,14 +1,16 @@
 """`manage.py export_images SNAPSHOT --out FILE.zip`."""
 
+import errno
 import os
 import sys
-import uuid
 from pathlib import Path
 
 from django.core.management.base import CommandError
 
-from curation.snapshots import export, freeze
+from curation.snapshots import freeze
+from curation.snapshots.export.stream import FORMATS, stream
 from shoeproject.jobs.commands import ProgressBar, ProjectCommand
+from shoeproject.storage.files import written_beside
 
 
 class Command(ProjectCommand):
@@ -20,9 +22,8 @@ class Command(ProjectCommand):
     )
 
     def add_arguments(self, parser):
-        """Declare the arguments."""
         parser.add_argument("name", metavar="snapshot", help="its name")
-        parser.add_argument("--format", choices=list(export.FORMATS), default="imagefolder")
+        parser.add_argument("--format", choices=list(FORMATS), default="imagefolder")
         parser.add_argument(
             "--out", required=True, metavar="FILE", help="a new ZIP, or - for standard output"
         )
@@ -36,17 +37,16 @@ class Command(ProjectCommand):
         parser.add_argument("--force", action="store_true", help="replace a file that is there")
 
     def handle(self, name, format, out, licence, force, **options):
-        """Stream it to where it was asked for."""
-        meter = ProgressBar()
-        chunks = export.stream(
-            freeze.find(name), format, licence, lambda done, of: meter.show(done, of, "images")
+        progress = ProgressBar()
+        chunks = stream(
+            freeze.find(name), format, licence, lambda done, of: progress.show(done, of, "images")
         )
         try:
             size = _to_stdout(chunks) if out == "-" else _to_file(Path(out), chunks, force)
         except KeyboardInterrupt:
             raise CommandError("Stopped; nothing was kept.") from None
         finally:
-            meter.close()
+            progress.close()
         self.stderr.write(f"{size / 1024**2:.1f} MB written.")
 
 
@@ -65,16 +65,14 @@ def _to_file(file: Path, chunks, force: bool) -> int:
         raise CommandError(f"{file} is a folder; name a file in it.")
     if file.exists() and not force:
         raise CommandError(f"{file} is there already; choose another name, or --force.")
-    beside = file.with_name(f".{file.name}.{uuid.uuid4().hex[:8]}.part")
+    if not file.parent.is_dir():
+        raise CommandError(f"{file} cannot be written: {os.strerror(errno.ENOENT)}.")
     try:
-        with open(beside, "xb") as out:
+        with written_beside(file) as beside, open(beside, "xb") as out:
             for chunk in chunks:
                 out.write(chunk)
             out.flush()
             os.fsync(out.fileno())
-        os.replace(beside, file)
     except OSError as error:
         raise CommandError(f"{file} cannot be written: {error.strerror or error}.") from error
-    finally:
-        beside.unlink(missing_ok=True)
     return file.stat().st_size

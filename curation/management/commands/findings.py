@@ -11,7 +11,7 @@ from shoeproject.jobs.commands import ProjectCommand
 
 
 class Command(ProjectCommand):
-    """List what the queue holds."""
+    """Print the queue."""
 
     help = (
         "Print the images that something is said against, one JSON object on a line, in the order "
@@ -19,7 +19,6 @@ class Command(ProjectCommand):
     )
 
     def add_arguments(self, parser):
-        """Declare the arguments."""
         parser.add_argument(
             "--reason",
             action="append",
@@ -30,7 +29,6 @@ class Command(ProjectCommand):
         parser.add_argument("--limit", type=int, metavar="N", help="at most so many")
 
     def handle(self, reason, limit, **options):
-        """Print the lines as they are read."""
         if limit is not None and limit < 0:
             raise CommandError("--limit takes a number from 0 up.")
         for _, row in islice(rows.rows(reason), limit):

@@ -11,7 +11,6 @@ class Command(ProjectCommand):
     help = "Freeze the labelled images that are not rejected into a snapshot to train on."
 
     def add_arguments(self, parser):
-        """Declare the arguments."""
         parser.add_argument("name", help="letters, digits, hyphens and underscores")
         parser.add_argument(
             "--min-size", type=int, default=0, metavar="PIXELS", help="of the shorter side"
@@ -21,7 +20,6 @@ class Command(ProjectCommand):
         )
 
     def handle(self, name, min_size, confirmed, **options):
-        """Freeze and say what is in it."""
         frozen = freeze.freeze(name, freeze.Filter(min_size, confirmed))
         splits = {split: sum(row[split] for row in frozen.counts.values()) for split in Split}
         self.stdout.write(

@@ -1,4 +1,4 @@
-"""The README of an export: what is in it, and whose the pictures are."""
+"""The README of an export: its images and their licences."""
 
 import json
 from collections import Counter
@@ -22,7 +22,7 @@ configs:
 
 """
 SIZES = [(1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (10**6, "100K<n<1M")]
-# What the hub calls our splits.
+# Split → its name on the Hugging Face hub.
 HUB = {Split.TRAIN: "train", Split.VALID: "validation", Split.TEST: "test"}
 METADATA = {
     "imagefolder": "`images.csv` tells of each picture, by its `path`",
@@ -37,13 +37,17 @@ OWNERS = (
 )
 
 
-def text(frozen: Snapshot, layout: str, counts: Counter, licences: Counter, missing: int) -> str:
-    """README.md: `counts` of (label, split), `licences` of (licence as stated, rights)."""
+def text(snapshot: Snapshot, layout: str, counts: Counter, licences: Counter, missing: int) -> str:
+    """The text of README.md.
+
+    `counts`: (label, split) → images; `licences`: (licence as stated, rights) → images; `missing`:
+    how many pictures of the snapshot are left out.
+    """
     total = counts.total()
     parts = [
-        f"# {frozen.name}\n",
+        f"# {snapshot.name}\n",
         f"{total} photographs of {len({label for label, _ in counts})} kinds of shoes, frozen on "
-        f"{frozen.created_at:%Y-%m-%d} (digest of the list: `{frozen.digest}`). They lie in "
+        f"{snapshot.created_at:%Y-%m-%d} (digest of the list: `{snapshot.digest}`). They lie in "
         "`train/`, `valid/` and `test/`, in a folder for each label. Views of one thing are in one "
         f"split only. {METADATA[layout]}. Every file is an upright JPEG without metadata.\n",
     ]
@@ -53,17 +57,17 @@ def text(frozen: Snapshot, layout: str, counts: Counter, licences: Counter, miss
             "not be read; `missing.csv` names them.\n"
         )
     parts += ["## Images\n", _images(counts), "## Licences\n", f"{OWNERS}\n", _licences(licences)]
-    head = _head(frozen, counts) if layout == "huggingface" else ""
+    head = _head(snapshot, counts) if layout == "huggingface" else ""
     return head + "\n".join(parts)
 
 
-def _head(frozen: Snapshot, counts: Counter) -> str:
+def _head(snapshot: Snapshot, counts: Counter) -> str:
     total = counts.total()
-    there = [split for split in Split if any(s == split for _, s in counts)]
+    splits = [split for split in Split if any(s == split for _, s in counts)]
     return HEAD.format(
-        name=json.dumps(frozen.name),  # a string of JSON is one of YAML
+        name=json.dumps(snapshot.name),  # a string of JSON is one of YAML
         size=next((words for below, words in SIZES if total < below), "n>1M"),
-        files="\n".join(f"  - split: {HUB[s]}\n    path: {s.value}/**" for s in there),
+        files="\n".join(f"  - split: {HUB[s]}\n    path: {s.value}/**" for s in splits),
     )
 
 
@@ -88,5 +92,5 @@ def _licences(licences: Counter) -> str:
 
 
 def _cell(words: str) -> str:
-    """Text from elsewhere, for a cell of a table."""
+    """Any text as a cell of a Markdown table."""
     return " ".join(words.split()).replace("|", "\\|")

@@ -1,21 +1,21 @@
-"""What is told of each picture that goes out."""
+"""The metadata of each picture in an export."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from curation.decisions.history import batches
 from curation.errors import CurationError
 from curation.models import ShoeImage, ShoeType, Snapshot
-from curation.snapshots.freeze import Line, read
+from curation.snapshots.manifest import ManifestLine, read
+from shoeproject.batches import batches
 
-# What people write where nothing is known.
+# What people write where the licence is unknown, in small letters.
 NO_LICENCE = {"", "unknown", "none", "none stated"}
 
 
 class Rights(StrEnum):
-    """What may be known of a picture's licence, said plainly."""
+    """What is known of a picture's licence, in words."""
 
     STATED = "licence stated"
     UNKNOWN = "licence unknown, ask the owner"
@@ -23,11 +23,11 @@ class Rights(StrEnum):
 
 
 class LicenceNotThere(CurationError):
-    """No image of the snapshot has this licence; `there` are those that some image has."""
+    """No image of the snapshot has this licence; `known` are the licences that images have."""
 
     snapshot: str
     licence: str
-    there: tuple[str, ...]
+    known: tuple[str, ...]
     code = "export_no_such_licence"
     message = (
         "No image of snapshot “{snapshot}” has the licence “{licence}”. It has these: {names}."
@@ -35,17 +35,17 @@ class LicenceNotThere(CurationError):
 
     @property
     def names(self) -> str:
-        """The licences there are, in quotation marks."""
-        return ", ".join(f"“{name}”" for name in self.there)
+        """The known licences, in quotation marks."""
+        return ", ".join(f"“{name}”" for name in self.known)
 
 
 @dataclass(frozen=True)
 class Record:
-    """One picture's line of metadata.
+    """The metadata of one picture.
 
-    Label, split, group, source, scene and licence are as they were frozen; the rest is as the
-    image's row has it now. `file_sha256`: of the file that goes out; `sha256`: of the bytes as they
-    were received, the image's identity.
+    Label, split, group, source, scene and licence are those of the snapshot; the rest is of the
+    image's row as it is now. `file`: the path in the export. `file_sha256`: of the stored file,
+    empty where it was purged; `sha256`: of the bytes as received, the image's identity.
     """
 
     file: str
@@ -67,47 +67,39 @@ class Record:
     file_sha256: str
 
 
-@dataclass(frozen=True)
-class Survey:
-    """What an export will hold if nothing is purged meanwhile: images, and how many of each
-    licence."""
+def count_images(snapshot: Snapshot, licences: Collection[str] = ()) -> int:
+    """How many records `records` will yield.
 
-    images: int
-    licences: dict[str, int]
-
-
-def survey(frozen: Snapshot, licences: Collection[str] = ()) -> Survey:
-    """Count what goes out; `licences` restricts it to these, letter for letter.
-
-    Raises `LicenceNotThere`, and what `read` raises.
+    Raises `LicenceNotThere`, and `ManifestDamaged` of `manifest.read`.
     """
-    there = Counter(line.licence for line in read(frozen))
+    counts = Counter(line.licence for line in read(snapshot))
     for name in licences:
-        if name not in there:
-            raise LicenceNotThere(frozen.name, name, tuple(sorted(there)))
-    chosen = {k: n for k, n in there.most_common() if not licences or k in licences}
-    return Survey(sum(chosen.values()), chosen)
+        if name not in counts:
+            raise LicenceNotThere(snapshot.name, name, tuple(sorted(counts)))
+    return sum(counts[name] for name in licences) if licences else counts.total()
 
 
-def records(frozen: Snapshot, licences: Collection[str] = ()) -> Iterator[Record]:
-    """A record for each image of a snapshot; `file_sha256` is empty where the picture is purged."""
+def records(snapshot: Snapshot, licences: Collection[str] = ()) -> Iterator[Record]:
+    """Yield a record for each image of a snapshot, in the order of its manifest.
+
+    `licences`: only images with one of these, letter for letter; empty for all.
+    """
     names = dict[str, tuple[str, str]]()
     for slug, name, category in ShoeType.objects.values_list("slug", "name", "category__name"):
         names[slug] = name, category or ""
-    lines = read(frozen)
-    chosen = (line for line in lines if not licences or line.licence in licences)
-    for part in batches(chosen):
+    lines = (line for line in read(snapshot) if not licences or line.licence in licences)
+    for part in batches(lines):
         rows = ShoeImage.objects.filter(sha256__in=[line.sha256 for line in part]).order_by()
         known = {image.sha256: image for image in rows.defer("phash")}
         for line in part:
             yield _record(line, known.get(line.sha256), *names.get(line.label, (line.label, "")))
 
 
-def _record(line: Line, image: ShoeImage | None, name: str, category: str) -> Record:
-    def known(column: str) -> str:
+def _record(line: ManifestLine, image: ShoeImage | None, name: str, category: str) -> Record:
+    def now(column: str) -> str:
         return getattr(image, column) if image else ""
 
-    there = image is not None and image.state != ShoeImage.State.PURGED
+    stored = image is not None and image.state != ShoeImage.State.PURGED
     return Record(
         file=f"{line.split}/{line.label}/{line.sha256[:16]}.jpg",
         label=line.label,
@@ -118,14 +110,14 @@ def _record(line: Line, image: ShoeImage | None, name: str, category: str) -> Re
         source=line.source,
         scene=line.scene,
         licence=line.licence,
-        rights=_rights(line.licence, known("consent")),
-        consent=known("consent"),
-        page_url=known("page_url"),
-        file_url=known("file_url"),
-        title=known("title"),
-        query=known("query"),
+        rights=_rights(line.licence, now("consent")),
+        consent=now("consent"),
+        page_url=now("page_url"),
+        file_url=now("file_url"),
+        title=now("title"),
+        query=now("query"),
         sha256=line.sha256,
-        file_sha256=line.stored_sha256 if there else "",
+        file_sha256=line.stored_sha256 if stored else "",
     )
 
 

@@ -1,7 +1,8 @@
-"""A snapshot → the bytes of a ZIP, made as they are read: one picture at a time is in memory.
+"""Export a snapshot's pictures and metadata as a ZIP that is made while it is read.
 
-What grows with the number of images is the ZIP's directory (some hundred bytes for each) and the
-metadata, which waits in temporary files until its place in the ZIP has come.
+One picture at a time is in memory. What grows with the number of images is the ZIP's directory
+(some hundred bytes for each) and the metadata, which is kept in temporary files until the pictures
+are written.
 """
 
 import csv
@@ -20,19 +21,19 @@ from curation.errors import CurationError
 from curation.models import Snapshot
 from curation.models.image import media_name
 from curation.snapshots.export import card
-from curation.snapshots.export.records import Record, records, survey
+from curation.snapshots.export.records import Record, count_images, records
 from curation.splits import Split
 
 logger = logging.getLogger(__name__)
 
 CHUNK = 64 * 1024
 TEXT = {"compress_type": ZIP_DEFLATED, "compress_level": 6}
-# A spreadsheet takes a cell that begins like this for a formula, and strangers wrote some of them.
+# A spreadsheet takes a cell that begins like this for a formula, and some cells are from the web.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class StorageAway(CurationError):
-    """The storage fails; `why` in its words."""
+    """The media storage cannot be read; `why` is its message."""
 
     why: str
 
@@ -40,21 +41,20 @@ class StorageAway(CurationError):
     message = "The pictures' storage cannot be read ({why}). Try again later."
 
 
-class _Waiting:
-    """Lines of text that wait on disk for their turn."""
+class _TemporaryText:
+    """Text in a temporary file, in memory while it is small."""
 
     def __init__(self):
         self._file = tempfile.SpooledTemporaryFile(max_size=1024**2)  # noqa: SIM115
         self.size = 0
 
     def write(self, text: str) -> None:
-        """Add text."""
         data = text.encode()
         self._file.write(data)
         self.size += len(data)
 
     def chunks(self) -> Iterator[bytes]:
-        """All of it, once."""
+        """Yield all of it; may be called once."""
         with self._file:
             self._file.seek(0)
             while chunk := self._file.read(CHUNK):
@@ -62,26 +62,25 @@ class _Waiting:
 
 
 class ImageFolder:
-    """One folder for each split, in it one for each label; `images.csv` at the top.
+    """A folder for each split, in it one for each label, and `images.csv` at the top.
 
-    The columns bear the names that an import's CSV has, so one installation reads the ZIP of
-    another.
+    Its columns have the names of an import's CSV, so that another installation can import the ZIP.
     """
 
     names = {"file": "path", "label": "class"}
 
     def __init__(self):
-        self._lines = _Waiting()
+        self._lines = _TemporaryText()
         self._csv = csv.writer(self._lines, lineterminator="\n")
         self._csv.writerow([self.names.get(f.name, f.name) for f in fields(Record)])
 
-    def note(self, record: Record) -> None:
-        """Keep a picture's metadata."""
+    def add(self, record: Record) -> None:
+        """Add a picture's metadata."""
         cells = (str(value) for value in asdict(record).values())
         self._csv.writerow([f"'{cell}" if cell.startswith(FORMULA) else cell for cell in cells])
 
-    def metadata(self) -> dict[str, _Waiting]:
-        """The files of metadata by name."""
+    def files(self) -> dict[str, _TemporaryText]:
+        """Name in the ZIP → metadata file."""
         return {"images.csv": self._lines}
 
 
@@ -90,18 +89,18 @@ class HuggingFace:
     them; file names are relative to it."""
 
     def __init__(self):
-        self._lines = {split: _Waiting() for split in Split}
+        self._lines = {split: _TemporaryText() for split in Split}
 
-    def note(self, record: Record) -> None:
-        """Keep a picture's metadata."""
-        facts = asdict(record)
-        file = facts.pop("file").removeprefix(f"{record.split}/")
+    def add(self, record: Record) -> None:
+        """Add a picture's metadata."""
+        fields = asdict(record)
+        file = fields.pop("file").removeprefix(f"{record.split}/")
         self._lines[Split(record.split)].write(
-            json.dumps({"file_name": file, **facts}, ensure_ascii=False) + "\n"
+            json.dumps({"file_name": file, **fields}, ensure_ascii=False) + "\n"
         )
 
-    def metadata(self) -> dict[str, _Waiting]:
-        """The files of metadata by name; a split without images has none."""
+    def files(self) -> dict[str, _TemporaryText]:
+        """Name in the ZIP → metadata file; a split without images has none."""
         return {
             f"{split}/metadata.jsonl": lines for split, lines in self._lines.items() if lines.size
         }
@@ -111,49 +110,47 @@ FORMATS = {"imagefolder": ImageFolder, "huggingface": HuggingFace}
 
 
 def stream(
-    frozen: Snapshot,
+    snapshot: Snapshot,
     layout: str,
     licences: Collection[str] = (),
-    watch: Callable[[int, int], None] = lambda done, of: None,
+    tick: Callable[[int, int], None] = lambda done, of: None,
 ) -> Iterator[bytes]:
-    """The ZIP's bytes. `layout`: one of `FORMATS`. `watch(done, of)` is called for each image.
+    """The ZIP's bytes. `layout`: a key of `FORMATS`. `tick(done, of)` is called after each image.
 
-    What can be refused is refused here, before the first byte. A picture that is purged or cannot
-    found when its turn comes is left out and named in `missing.csv`. Raises `LicenceNotThere` and
-    what `snapshot.read` raises; on the way, `StorageAway`.
+    A picture that is purged, lost or damaged is left out and listed in `missing.csv`. Raises
+    `LicenceNotThere` and `ManifestDamaged` before the first byte, and `StorageAway` while reading.
     """
-    planned = survey(frozen, licences)
-    return _generate(frozen, layout, licences, planned.images, watch)
+    total = count_images(snapshot, licences)
+    return _generate(snapshot, layout, licences, total, tick)
 
 
-def _generate(frozen, layout, licences, of, watch) -> Iterator[bytes]:
-    archive, written = ZipStream(), FORMATS[layout]()
-    counts, known, missing = Counter(), Counter(), _Waiting()
+def _generate(snapshot, layout, licences, total, tick) -> Iterator[bytes]:
+    archive, metadata = ZipStream(), FORMATS[layout]()
+    counts, rights, missing = Counter(), Counter(), _TemporaryText()
     missing.write("path,sha256,why\n")
-    for number, record in enumerate(records(frozen, licences), 1):
+    for number, record in enumerate(records(snapshot, licences), 1):
         picture, why = _picture(record)
         if picture is None:
             missing.write(f"{record.file},{record.sha256},{why}\n")
-            counts["missing"] += 1
         else:
-            # JPEG does not get smaller; deflating it again would only take time.
+            # Not compressed: JPEG does not get smaller.
             archive.add(picture, record.file)
             yield from archive.file()
-            written.note(record)
+            metadata.add(record)
             counts[record.label, record.split] += 1
-            known[record.licence, record.rights] += 1
-        watch(number, of)
-    left_out = counts.pop("missing", 0)
-    texts = written.metadata() | ({"missing.csv": missing} if left_out else {})
-    for name, lines in texts.items():
-        archive.add(lines.chunks(), name, size=lines.size, **TEXT)
+            rights[record.licence, record.rights] += 1
+        tick(number, total)
+    left_out = total - counts.total()
+    files = metadata.files() | ({"missing.csv": missing} if left_out else {})
+    for name, text in files.items():
+        archive.add(text.chunks(), name, size=text.size, **TEXT)
         yield from archive.file()
-    archive.add(card.text(frozen, layout, counts, known, left_out), "README.md", **TEXT)
+    archive.add(card.text(snapshot, layout, counts, rights, left_out), "README.md", **TEXT)
     yield from archive.finalize()
 
 
 def _picture(record: Record) -> tuple[bytes | None, str]:
-    """The picture as it is stored, else why there is none, in a word."""
+    """(the stored file, ""), or (None, why it is missing)."""
     if not record.file_sha256:
         return None, "purged"
     try:
