@@ -1,13 +1,15 @@
-"""Split key → train, valid or test. Pure, so that any check can recompute it."""
+"""Assign images to train, valid or test by their split key. Pure: a check can recompute it."""
 
 import hashlib
+from bisect import bisect
 from enum import StrEnum
+from itertools import accumulate
 
 SHARES = (70, 15, 15)
 
 
 class Split(StrEnum):
-    """The part of the data that an image serves, in the order of the shares."""
+    """The parts of the data, in the order of the shares."""
 
     TRAIN = "train"
     VALID = "valid"
@@ -15,8 +17,11 @@ class Split(StrEnum):
 
 
 def split_key(group: str, sha256: str) -> str:
-    """What decides the split: the group if known on arrival (views of one product must not be
-    spread over splits), else the content. `ValueError` when both are empty."""
+    """The key that decides the split: the group, if known on arrival, else the content's digest.
+
+    By the group, so that views of one product are not spread over splits. `ValueError` when both
+    are empty.
+    """
     key = group or sha256
     if not key:
         raise ValueError("a split key needs a group or a sha256")
@@ -24,7 +29,7 @@ def split_key(group: str, sha256: str) -> str:
 
 
 def split_of(split_key: str, shares: tuple[int, int, int] = SHARES) -> Split:
-    """The split of a key, for ever: no state, no seed, no order of arrival.
+    """The split of a key, which never changes: it depends on no state, seed or order of arrival.
 
     The first 8 bytes (big-endian) of the SHA-256 of the UTF-8 key, as a fraction of 2**64, fall
     into the cumulated shares of train, valid and test. Shares are relative weights.
@@ -35,10 +40,6 @@ def split_of(split_key: str, shares: tuple[int, int, int] = SHARES) -> Split:
     if len(shares) != len(Split) or min(shares) < 0 or sum(shares) == 0:
         raise ValueError(f"shares must be three weights, not {shares}")
     point = int.from_bytes(hashlib.sha256(split_key.encode()).digest()[:8], "big")
-    upto = 0
-    for split, share in zip(Split, shares, strict=True):
-        upto += share
-        # Whole numbers on both sides: a float would round keys that lie at a border.
-        if point * sum(shares) < upto << 64:
-            return split
-    raise AssertionError("unreachable: the fraction is below 1")
+    # In whole numbers: a float would round keys that lie at a border.
+    place = point * sum(shares) >> 64
+    return list(Split)[bisect(list(accumulate(shares)), place)]

@@ -1,4 +1,4 @@
-"""Small versions of stored pictures, made when first asked for and kept by the picture's digest."""
+"""Thumbnails of stored pictures, made when first needed and stored by the picture's digest."""
 
 import io
 
@@ -13,14 +13,14 @@ QUALITY = 82
 
 
 def thumbnail_name(stored_sha256: str) -> str:
-    """Where the media storage keeps the thumbnail of a stored picture."""
+    """The name of a stored picture's thumbnail in the media storage."""
     return f"thumbs/{stored_sha256[:2]}/{stored_sha256}.jpg"
 
 
 def thumbnail(image: ShoeImage) -> bytes:
-    """The picture as a JPEG of at most `settings.THUMBNAIL_SIDE` pixels each side.
+    """The picture as a JPEG of at most `settings.THUMBNAIL_SIDE` pixels a side.
 
-    `FileNotFoundError` where the picture itself is gone.
+    Raises FileNotFoundError where the picture itself is gone.
     """
     media, name = storages["media"], thumbnail_name(image.stored_sha256)
     try:
@@ -37,14 +37,14 @@ def thumbnail(image: ShoeImage) -> bytes:
 
 
 def remove(stored_sha256: str) -> None:
-    """Forget a picture's thumbnail, for a purge; nothing happens where there is none."""
+    """Remove a picture's thumbnail, if there is one."""
     storages["media"].delete(thumbnail_name(stored_sha256))
 
 
 def shrink(file, side: int) -> bytes:
-    """A stored picture (ours: upright RGB JPEG) → the bytes of one within `side`²; never grown."""
+    """Scale a stored picture, an upright RGB JPEG, down to at most `side` pixels a side."""
     with Image.open(file) as picture:
-        # Lets the decoder leave out what shrinking would throw away.
+        # The decoder may skip detail that scaling down would lose.
         picture.draft("RGB", (2 * side, 2 * side))
         picture.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2)
         out = io.BytesIO()

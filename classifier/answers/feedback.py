@@ -87,7 +87,7 @@ class WithdrawalUnknown(ClassifierError):
 
 
 @dataclass(frozen=True)
-class Given:
+class Receipt:
     """Feedback as it was saved. `photo`: "stored", "known" (the same photo or a copy is or was
     here, so nothing was stored) or empty. `code`: only with a stored photo; it cannot be looked up
     later."""
@@ -97,7 +97,7 @@ class Given:
     photo: Literal["", "stored", "known"] = ""
 
 
-def give(token: str, right: bool, type_slug: str = "", photo: bytes | None = None) -> Given:
+def give(token: str, right: bool, type_slug: str = "", photo: bytes | None = None) -> Receipt:
     """Save feedback about an answer: whether it is right, what the shoe is, the photo itself.
 
     `token`: the answer's id. `photo` needs the visitor's agreement to CONSENT; it becomes an
@@ -113,7 +113,7 @@ def give(token: str, right: bool, type_slug: str = "", photo: bytes | None = Non
     shoe_type = _shoe_type(answer, right, type_slug, guide)
     row = Feedback(answer=answer, answer_key=key, right=right, shoe_type=shoe_type)
     if photo is None:
-        return Given(_save(row))
+        return Receipt(_save(row))
     _check_space()
     with prediction_limit.limit.turn():
         prepared = ingest.prepare(photo, ingest.limits())
@@ -168,7 +168,7 @@ def _save(row: Feedback) -> Feedback:
     return row
 
 
-def _with_photo(row: Feedback, prepared: ingest.Prepared, guide: Guide) -> Given:
+def _with_photo(row: Feedback, prepared: ingest.Prepared, guide: Guide) -> Receipt:
     _save(row)  # first, so that of two at once only one stores a file
     origin = ingest.Origin(source=SOURCE, licence=LICENCE, consent=CONSENT)
     try:
@@ -180,7 +180,7 @@ def _with_photo(row: Feedback, prepared: ingest.Prepared, guide: Guide) -> Given
     row.image_sha256, row.code_key = prepared.sha256, _key(code) if code else ""
     row.save(update_fields=["image", "image_sha256", "code_key"])
     _add_finding(row, image, new, guide)
-    return Given(row, code, "stored" if new else "known")
+    return Receipt(row, code, "stored" if new else "known")
 
 
 def _add_finding(row: Feedback, image: ShoeImage, new: bool, guide: Guide) -> None:

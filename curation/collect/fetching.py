@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from typing import TypeVar
 
 from django.conf import settings
@@ -18,7 +18,7 @@ from shoeproject.jobs import Paused
 T = TypeVar("T")
 
 
-class Fetcher:
+class Fetcher(AbstractContextManager):
     """Downloads pictures and decodes them. A context manager: leaving it ends what is under way."""
 
     def __init__(self):
@@ -26,9 +26,6 @@ class Fetcher:
         self._limits = ingest.limits()
         # Fewer than downloads, because a decoded picture may take hundreds of megabytes.
         self._decoding = threading.BoundedSemaphore(os.cpu_count() or 1)
-
-    def __enter__(self) -> "Fetcher":
-        return self
 
     def __exit__(self, *_) -> None:
         self._downloader.close()

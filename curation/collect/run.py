@@ -114,21 +114,21 @@ class Collector:
             return self._refuse(hit, result.code, result.detail)
         self.quota.check()
         try:
-            taken = self._take_in(hit, result)
+            image, new = self._take_in(hit, result)
         except ingest.NearCopy as copy:
             gone = copy.state in GONE
             self._refuse(hit, "copy-of-rejected" if gone else copy.code, copy.detail)
         except CurationError as error:
             self._refuse(hit, error.code, error.detail)
         else:
-            if taken.outcome == "new":
+            if new:
                 self.counts.accepted += 1
                 self.quota.add(len(result.stored))
             else:
-                gone = taken.image.state in GONE
-                self._refuse(hit, "rejected-before" if gone else "known", f"{taken.image.pk}")
+                gone = image.state in GONE
+                self._refuse(hit, "rejected-before" if gone else "known", f"{image.pk}")
 
-    def _take_in(self, hit: Hit, prepared: ingest.Prepared) -> ingest.Taken:
+    def _take_in(self, hit: Hit, prepared: ingest.Prepared) -> tuple[ShoeImage, bool]:
         job = self.job
         field = "label" if job.set_label else "proposed"
 

@@ -1,7 +1,6 @@
 """The searches of one collection, a page of results at a time; its row keeps the position."""
 
 import hashlib
-import logging
 import random
 import time
 from collections.abc import Callable
@@ -18,9 +17,9 @@ from curation.collect.outcomes import TEMPORARY
 from curation.decisions import purge
 from curation.errors import CurationError
 from curation.models import Collection, Hit
+from shoeproject.api.optional_cache import call_or_default
 from shoeproject.jobs import Claim, Paused, Postponed
 
-logger = logging.getLogger(__name__)
 # Refusals after which another collection tries the address again; COLLECT_MIN_SIDE may change.
 RETRIED = [*TEMPORARY, "too-small", "said-too-small"]
 
@@ -205,30 +204,28 @@ def _postponed(provider: search.Provider, until: datetime) -> Postponed:
 
 def _resumes_at(provider: search.Provider) -> datetime | None:
     """The end of the provider's rate limit, if there is one."""
-    try:
-        return cache.get(f"collect:quiet:{provider.name}")
-    except Exception as error:  # each cache backend raises errors of its own
-        logger.warning("Cannot read from the cache whether %s limits its rate: %s",
-                       provider.name, error)  # fmt: skip
-        return None
+    name = f"collect:quiet:{provider.name}"
+    return call_or_default(lambda: cache.get(name), "rate limits of searches are not shared")
 
 
 def _set_resumes_at(provider: search.Provider, until: datetime, seconds: float) -> None:
-    try:
-        cache.set(f"collect:quiet:{provider.name}", until, timeout=int(seconds) + 1)
-    except Exception as error:
-        logger.warning("Cannot write to the cache that %s limits its rate: %s",
-                       provider.name, error)  # fmt: skip
+    name = f"collect:quiet:{provider.name}"
+    call_or_default(
+        lambda: cache.set(name, until, timeout=int(seconds) + 1),
+        "rate limits of searches are not shared",
+    )
 
 
 def _claim_turn(provider: search.Provider) -> bool:
     """Whether COLLECT_SEARCH_PAUSE has passed since the last page; if so, it begins anew."""
-    if not settings.COLLECT_SEARCH_PAUSE:
+    pause = settings.COLLECT_SEARCH_PAUSE
+    if not pause:
         return True
-    try:
-        name = f"collect:turn:{provider.name}"
-        return cache.add(name, True, timeout=settings.COLLECT_SEARCH_PAUSE)
-    except Exception as error:
-        logger.warning("Cannot pace searches through the cache: %s", error)
-        time.sleep(settings.COLLECT_SEARCH_PAUSE)
+    name = f"collect:turn:{provider.name}"
+    claimed = call_or_default(
+        lambda: cache.add(name, True, timeout=pause), "each worker paces its searches by itself"
+    )
+    if claimed is None:
+        time.sleep(pause)
         return True
+    return claimed

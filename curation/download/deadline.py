@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from queue import Empty, SimpleQueue
+from concurrent.futures import Future, wait
 from typing import Protocol, TypeVar
 
 from curation.download.errors import DownloadError, Stopped, TooSlow
@@ -100,23 +100,19 @@ class Deadline:
 
         It runs in a thread of its own, which is left behind if the call does not return in time.
         """
-        results: SimpleQueue[tuple[T | None, Exception | None]] = SimpleQueue()
+        future: Future[T] = Future()
 
-        def put_result() -> None:
+        def set_result() -> None:
             try:
-                results.put((call(), None))
+                future.set_result(call())
             except Exception as error:
-                results.put((None, error))
+                future.set_exception(error)
 
-        threading.Thread(target=put_result, name="lookup", daemon=True).start()
-        while True:
-            try:
-                result, error = results.get(timeout=min(POLL_SECONDS, self.remaining()))
-            except Empty:
-                continue
-            if error:
-                raise error
-            return result
+        # No executor: it would wait for the thread when the process ends.
+        threading.Thread(target=set_result, name="lookup", daemon=True).start()
+        while not wait({future}, min(POLL_SECONDS, self.remaining())).done:
+            pass
+        return future.result()
 
 
 class DeadlineWatcher:

@@ -3,7 +3,7 @@
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import BinaryIO
 from urllib.parse import urljoin
 
@@ -33,7 +33,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _COMPRESSED = frozenset({"gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd"})
 
 
-class Downloader:
+class Downloader(AbstractContextManager):
     """Fetches addresses. Threads share it; it keeps connections, so close it or use `with`.
 
     `connections`: fetches at a time; more wait. `user_agent`: its first word up to the slash is the
@@ -77,9 +77,6 @@ class Downloader:
         """
         self._watcher.close()
         self._transport.close()
-
-    def __enter__(self) -> "Downloader":
-        return self
 
     def __exit__(self, *_) -> None:
         self.close()

@@ -2,10 +2,10 @@
 
 import contextlib
 import threading
-import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -56,94 +56,81 @@ def map_per_host(
                 break
             threads.wait_for(tasks[0], idle)
             task = tasks.popleft()
-            yield task.item, task.result
+            yield task.item, task.future.exception() or task.future.result()
         if error:
             raise error
     finally:
         threads.close(stop)
         for task in tasks:
-            with contextlib.suppress(AttributeError):
-                task.result.close()
+            if task.future.done() and not task.future.exception():
+                with contextlib.suppress(AttributeError):
+                    task.future.result().close()
 
 
 @dataclass(eq=False)
 class _Task:
     item: Any
     host: str
-    result: Any = None
-    done: bool = False
+    future: Future = field(default_factory=Future)
 
 
 class _HostThreads:
     """Threads that work on tasks in their order, at most `per_host` of one host at a time."""
 
     def __init__(self, work: Callable, workers: int, per_host: int):
-        self._work = work
-        self._per_host = per_host
+        self._work, self._workers, self._per_host = work, workers, per_host
+        self._executor = ThreadPoolExecutor(workers)
         self._waiting: list[_Task] = []  # in order, not begun
         self._running: Counter[str] = Counter()  # host → tasks
-        self._change = threading.Condition()
-        self._fatal: BaseException | None = None
-        self._closing = False
-        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(workers)]
-        for thread in self._threads:
-            thread.start()
+        self._lock = threading.Lock()
+        self._fatal: Future = Future()  # holds the first BaseException that is no Exception
 
     def submit(self, item: Any, host: str) -> _Task:
         task = _Task(item, host)
-        with self._change:
+        with self._lock:
             self._waiting.append(task)
-            self._change.notify_all()
+            self._start_waiting()
         return task
 
     def wait_for(self, task: _Task, idle: Callable[[], None]) -> None:
         """Return once the task is done. Raises a BaseException of any task."""
-        called = time.monotonic()
-        while True:
-            with self._change:
-                if not (self._fatal or task.done):
-                    self._change.wait(max(0, called + IDLE_SECONDS - time.monotonic()))
-                if self._fatal:
-                    raise self._fatal
-                if task.done:
-                    return
-            if time.monotonic() >= called + IDLE_SECONDS:
-                called = time.monotonic()
-                idle()
+        either = {task.future, self._fatal}
+        while not wait(either, IDLE_SECONDS, FIRST_COMPLETED).done:
+            idle()
+        if self._fatal.done():
+            self._fatal.result()
 
     def close(self, stop: Callable[[], None] | None) -> None:
         """Begin nothing more, and wait for what is under way."""
-        with self._change:
-            self._closing = True
+        with self._lock:
             self._waiting.clear()
-            under_way = any(self._running.values())
-            self._change.notify_all()
+            under_way = self._running.total() > 0
         if stop and under_way:
             stop()
-        for thread in self._threads:
-            thread.join()
+        self._executor.shutdown()
 
-    def _run(self) -> None:
-        while task := self._next():
-            try:
-                task.result = self._work(task.item)
-            except Exception as error:
-                task.result = error
-            except BaseException as error:
-                self._fatal = error
-            with self._change:
-                task.done = True
-                self._running[task.host] -= 1
-                self._change.notify_all()
+    def _start_waiting(self) -> None:
+        """Start waiting tasks in their order, as far as the limits allow."""
+        for task in list(self._waiting):
+            if self._running.total() == self._workers:
+                return
+            if self._running[task.host] < self._per_host:
+                self._waiting.remove(task)
+                self._running[task.host] += 1
+                self._executor.submit(self._run, task)
 
-    def _next(self) -> _Task | None:
-        """The first task whose host may have another one, once there is one; None after close."""
-        with self._change:
-            while not self._closing:
-                for task in self._waiting:
-                    if self._running[task.host] < self._per_host:
-                        self._waiting.remove(task)
-                        self._running[task.host] += 1
-                        return task
-                self._change.wait()
-        return None
+    def _run(self, task: _Task) -> None:
+        result = error = None
+        try:
+            result = self._work(task.item)
+        except BaseException as failure:
+            error = failure
+        with self._lock:
+            self._running[task.host] -= 1
+            self._start_waiting()
+            if error and not isinstance(error, Exception) and not self._fatal.done():
+                self._fatal.set_exception(error)
+        if error:
+            task.future.set_exception(error)
+        else:
+            task.future.set_result(result)

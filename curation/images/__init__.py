@@ -1,7 +1,7 @@
-"""Bytes → a checked, upright RGB picture: the one decode guard of page, API, import and admin.
+"""Decode pictures that may be hostile: bytes → a checked, upright RGB picture. Pure.
 
-Pure. `guard` holds the rules; `headers` reads what the bytes say of themselves before a decoder
-sees them; `colour` turns whatever was decoded into sRGB.
+All pictures of pages, API, imports and admin go through `decode`. `guard` holds the rules,
+`headers` reads headers before a decoder does, `colour` converts to sRGB.
 """
 
 from curation.images.errors import (

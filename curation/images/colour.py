@@ -1,32 +1,31 @@
-"""Whatever a decoder gives → RGB in sRGB, eight bits, nothing transparent."""
+"""Convert decoded pictures of any mode to opaque 8-bit RGB in sRGB."""
 
 import io
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageCms
 
-# Which modes a profile's colour space describes.
+# Colour space of a profile → modes it describes.
 _PROFILED = {"RGB ": {"RGB", "RGBA"}, "GRAY": {"L"}, "CMYK": {"CMYK"}, "Lab ": {"LAB"}}
 
 
 def to_srgb(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
-    """A loaded picture of any mode as a new RGB picture, of the same size, without metadata.
+    """Return a new RGB picture without metadata, of the same size as a loaded picture of any mode.
 
-    An embedded profile is applied; transparent parts stand on `background` (sRGB, 0 .. 255).
+    An embedded profile is applied; transparent parts are put on `background` (sRGB, 0 .. 255).
     """
     profile = image.info.get("icc_profile")
     image = _plain(image)
     if isinstance(profile, bytes) and profile:
-        image = _converted(image, profile)
+        image = _apply_profile(image, profile)
     if image.mode == "LAB":
-        image = ImageCms.profileToProfile(
-            image, ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), outputMode="RGB"
-        )
+        image = _transform(image, ImageCms.createProfile("LAB"), "RGB")
     if image.mode == "RGBA":
         canvas = Image.new("RGB", image.size, background)
         canvas.paste(image, mask=image.getchannel("A"))
         return canvas
-    # A copy in any case: what a file's plugin returned keeps its tags within reach.
+    # A copy in any case: the plugin's own image object keeps the file's tags.
     image = image.copy() if image.mode == "RGB" else image.convert("RGB")
     image.info.clear()
     return image
@@ -44,10 +43,10 @@ def _plain(image: Image.Image) -> Image.Image:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Grey of 16 or 32 bits → L, scaled: Pillow's own conversion clips at 255.
+    """Scale grey of 16 or 32 bits to L; Pillow's own conversion clips at 255.
 
-    16 bits are scaled from their whole range. 32 bits have no agreed range: the smallest usual one
-    that holds all values (0..1 for floats, 8 bits, 16 bits), else from lowest to highest.
+    16 bits are scaled from their whole range. 32 bits have no agreed range: taken is the smallest
+    usual one that holds all values (0..1 for floats, 8 bits, 16 bits), else lowest to highest.
     """
     values = np.asarray(image, dtype=np.float32)
     low, high = 0.0, 65535.0
@@ -61,8 +60,8 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray((scaled + 0.5).astype(np.uint8))
 
 
-def _converted(image: Image.Image, profile: bytes) -> Image.Image:
-    """From the profile's colours to sRGB; as it was where the profile is broken or not for it."""
+def _apply_profile(image: Image.Image, profile: bytes) -> Image.Image:
+    """Convert to sRGB; return the image as it is where the profile is broken or for other modes."""
     try:
         embedded = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if image.mode not in _PROFILED.get(embedded.profile.xcolor_space, ()):
@@ -70,11 +69,12 @@ def _converted(image: Image.Image, profile: bytes) -> Image.Image:
         name = (embedded.profile.profile_description or "").lower()
         if name.startswith("srgb") and "linear" not in name:
             return image
-        return ImageCms.profileToProfile(
-            image,
-            embedded,
-            ImageCms.createProfile("sRGB"),
-            outputMode="RGBA" if image.mode == "RGBA" else "RGB",
-        )
+        return _transform(image, embedded, "RGBA" if image.mode == "RGBA" else "RGB")
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError, UnicodeError):
         return image
+
+
+def _transform(image: Image.Image, profile: Any, mode: str) -> Image.Image:
+    """Convert from a profile to sRGB, as `mode`."""
+    srgb = ImageCms.createProfile("sRGB")
+    return ImageCms.buildTransform(profile, srgb, image.mode, mode).apply(image)

@@ -1,17 +1,17 @@
-"""Why a picture was refused."""
+"""Reasons why a picture is refused."""
 
 from curation.errors import CurationError
 
 
 class EmptyImage(CurationError):
-    """No bytes at all."""
+    """The file is empty."""
 
     code = "image_empty"
     message = "The file is empty; choose another one."
 
 
 class ImageTooLarge(CurationError):
-    """More bytes than allowed."""
+    """The file has more bytes than allowed."""
 
     size: int
     limit: int
@@ -29,7 +29,7 @@ class ImageTooLarge(CurationError):
 
 
 class TooManyPixels(CurationError):
-    """More pixels than allowed; `limit` is of width × height."""
+    """The picture has more pixels than allowed; `limit` is of width × height."""
 
     width: int
     height: int
@@ -54,7 +54,7 @@ class SideTooLong(TooManyPixels):
 
 
 class UnsupportedFormat(CurationError):
-    """No picture, or none of an accepted format; `found` says what it looks like."""
+    """The format is not accepted; `found` says what the file looks like."""
 
     found: str
     code = "image_unsupported"
@@ -66,7 +66,7 @@ class UnsupportedFormat(CurationError):
 
 
 class BrokenImage(CurationError):
-    """It begins like a picture and cannot be decoded to the end; `why` is the decoder's word."""
+    """The picture cannot be decoded to its end; `why` is the decoder's message."""
 
     why: str
     code = "image_broken"

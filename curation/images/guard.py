@@ -1,11 +1,11 @@
-"""The decode guard. The bytes come from strangers; in this order:
+"""Decode pictures safely, whoever made the bytes. In this order:
 
 1. The number of bytes is limited.
-2. The content decides the format, out of an allowlist; no file name is asked.
+2. The content decides the format, out of an allowlist; the file name does not matter.
 3. The pixels are limited as the header declares them, before one is decoded. Pillow's own bomb
    check only warns between 89 and 179 megapixels and `Image.open` would run it first, so the
-   plugins are called directly. It stays behind as a net for parts that contradict their header.
-4. What costs far more time or memory than its size suggests is refused.
+   plugins are called directly. It still checks parts that contradict their header.
+4. Files that cost far more time or memory than their size suggests are refused.
 5. The pixels are decoded to the end: a file that passes `verify()` may still be half a picture.
 """
 
@@ -13,6 +13,7 @@ import hashlib
 import io
 import struct
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pillow_heif
@@ -36,10 +37,10 @@ from curation.images.errors import (
 
 WHITE = (255, 255, 255)
 
-# The side pictures of a HEIC are never shown: they are not even listed.
+# Auxiliary pictures of a HEIC are never shown, so they are not even listed.
 pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 
-_PLUGINS = {
+_PLUGINS: dict[str, Callable[..., ImageFile.ImageFile]] = {
     "JPEG": JpegImageFile,
     "PNG": PngImageFile,
     "WEBP": WebPImageFile,
@@ -51,16 +52,16 @@ _PLUGINS = {
 }
 
 # What Pillow's parsers and the libraries below them raise on damaged files, found by mutation.
-# OSError holds "cannot identify" and "truncated"; LookupError and ArithmeticError come from the
+# OSError includes "cannot identify" and "truncated"; LookupError and ArithmeticError come from the
 # parsers' own indexing and scaling, RuntimeError from libheif and libavif, Warning where warnings
-# are made errors.
+# are turned into errors.
 _DECODER_ERRORS = (
     OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError,
     AttributeError, AssertionError, RuntimeError, MemoryError, struct.error, zlib.error, Warning,
     Image.DecompressionBombError,
 )  # fmt: skip
 
-_TURNS = {  # EXIF orientation → what makes it upright
+_TURNS = {  # EXIF orientation → the transposition that makes it upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -73,10 +74,10 @@ _TURNS = {  # EXIF orientation → what makes it upright
 
 @dataclass(frozen=True)
 class Limits:
-    """What is decoded at all: bytes of the file, pixels (width × height), pixels of one side.
+    """Limits on bytes of the file, pixels (width × height), and pixels of one side.
 
-    A JPEG may have more pixels: it is decoded at reduced scale where the caller allows. The side is
-    limited because resampling a picture of one row takes memory in proportion to its length.
+    A JPEG may have more pixels, because it can be decoded at reduced scale. The side is limited
+    because resampling a picture of one row takes memory in proportion to its length.
     """
 
     max_bytes: int = 20 * 1024 * 1024
@@ -104,8 +105,8 @@ class Picture:
 
 
 class _Reads(io.BytesIO):
-    """The bytes for Pillow, in a limited number of reads: a GIF of one-byte comments or a PNG of
-    empty chunks would make millions."""
+    """The bytes for Pillow, with a limited number of reads: a GIF of one-byte comments or a PNG of
+    empty chunks would need millions."""
 
     left = 400_000
 
@@ -125,8 +126,8 @@ def decode(
     """The first picture in `data`, checked and upright, as RGB.
 
     `at_least`: pixels that the shorter side must keep; a JPEG is then decoded at 1/2, 1/4 or 1/8
-    where that leaves enough (much faster), other formats in full. `background`: RGB 0 .. 255, what
-    transparent parts stand on. An embedded colour profile is converted to sRGB; a broken profile
+    where that leaves enough (much faster), other formats in full. `background`: RGB 0 .. 255, put
+    behind transparent parts. An embedded colour profile is converted to sRGB; a broken profile
     or a broken EXIF block is ignored.
     Raises EmptyImage, ImageTooLarge, UnsupportedFormat, TooManyPixels, SideTooLong or BrokenImage,
     and nothing else whatever the bytes; `ValueError` when `at_least` is not positive.
@@ -164,7 +165,7 @@ def encode(image: Image.Image) -> bytes:
     if image.mode != "RGB":
         raise ValueError(f"only RGB pictures are stored, not {image.mode}")
     out = io.BytesIO()
-    # Unless told, Pillow copies a comment from the file that the picture was read from.
+    # By default Pillow copies the comment of the file that the picture was read from.
     image.save(out, "JPEG", quality=95, subsampling=0, comment=b"")
     return out.getvalue()
 
@@ -186,10 +187,10 @@ def _open(data: bytes, format: str, limits: Limits) -> tuple[ImageFile.ImageFile
     elif format == "TIFF":
         headers.check_tiff(data, limits.max_pixels)
     image = _PLUGINS[format](_Reads(data), "")
-    if format == "TIFF":
+    if isinstance(image, TiffImageFile):
         # Pillow reads all further directories after the pixels, unless more pictures follow: as
-        # Python numbers a full file of them takes seconds and hundreds of MB. It has turned the
-        # picture upright by then.
+        # Python numbers a file full of them takes seconds and hundreds of MB. By then it has turned
+        # the picture upright.
         image.is_animated = True
     return image, exif
 

@@ -1,7 +1,7 @@
-"""What the bytes say of themselves, read before a decoder sees them.
+"""Read and check headers before a decoder does.
 
-Only what Pillow would learn too late or at too high a price: the format, the size of a WebP, the
-segments of a JPEG, the tags of a TIFF or of an EXIF block.
+Only those that Pillow would check too late or at too high a cost: the format, the size of a WebP,
+the segments of a JPEG, the tags of a TIFF or of an EXIF block.
 """
 
 import re
@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from curation.images.errors import BrokenImage, UnsupportedFormat
 
 # A JPEG scan costs a pass over the whole picture however few bytes it has: 20 MB of empty ones
-# take hours. Encoders write about ten. A segment costs Pillow memory; the largest honest headers
-# (colour profiles, depth maps) have a few hundred.
+# take hours. Encoders write about ten. A segment costs Pillow memory; the largest ordinary
+# headers (colour profiles, depth maps) have a few hundred.
 MAX_JPEG_SCANS = 64
 MAX_JPEG_SEGMENTS = 4096
 # Numbers in one TIFF tag: five million offsets take 2 GB; tiles of 16×16 in three planes fit.
@@ -54,15 +54,15 @@ _SOI, _EOI, _SOS, _APP0, _APP1, _APP2, _APP14, _COM, _TEM = (
 _METADATA_REFERENCE = re.compile(rb"(\x00\x00..)cdsc", re.DOTALL)
 
 _COMPRESSION, _ORIENTATION, _TILE_WIDTH, _TILE_LENGTH = 259, 274, 322, 323
-# None, CCITT, LZW, JPEG, deflate and PackBits. The rest (LZMA, whose header may ask for any amount
-# of memory, old JPEG, Zstandard, WebP …) nobody photographs shoes with.
+# None, CCITT, LZW, JPEG, deflate and PackBits. The rest is not used for photographs: LZMA (whose
+# header may demand any amount of memory), old JPEG, Zstandard, WebP …
 _TIFF_COMPRESSIONS = {1, 2, 3, 4, 5, 7, 8, 32773, 32946}
 _TIFF_SHORT, _TIFF_LONG = 3, 4
 _TIFF_BYTES = {1, 2, 7}  # BYTE, ASCII and UNDEFINED stay bytes: their number costs nothing
 
 
 def format_of(data: bytes) -> str:
-    """Pillow's name for the format that the content has. Raises UnsupportedFormat."""
+    """Pillow's name for the format of the content. Raises UnsupportedFormat."""
     for beginning, name in _BEGINNINGS:
         if data.startswith(beginning):
             return name
@@ -76,7 +76,7 @@ def format_of(data: bytes) -> str:
 
 
 def _container_format(data: bytes) -> str:
-    """AVIF or HEIF: "mif1" as the first brand says only that one of the others tells."""
+    """AVIF or HEIF, by any brand: "mif1" as the first one leaves it open."""
     end = min(int.from_bytes(data[:4], "big"), 256)
     brands = {data[8:12]} | {data[at : at + 4] for at in range(16, end, 4)}
     if brands & _AVIF_BRANDS:
@@ -118,10 +118,10 @@ def webp_size(data: bytes) -> tuple[int, int]:
 
 
 def bare_jpeg(data: bytes) -> tuple[bytes, bytes]:
-    """(the first picture of a JPEG without metadata, its EXIF block or nothing).
+    """(the first picture of a JPEG without metadata, its EXIF block or b"").
 
-    What tells how to decode stays: JFIF, colour profile, Adobe's colour transform. So Pillow never
-    interprets a stranger's EXIF, and what phones append (a second picture, a video) is cut off.
+    Segments that decoding needs stay: JFIF, colour profile, Adobe's colour transform. So Pillow
+    never parses untrusted EXIF, and what phones append (a second picture, a video) is cut off.
     Raises BrokenImage for more scans or segments than any encoder writes.
     """
     kept, exif, scans, segments, at = [], b"", 0, 0, 0
@@ -145,7 +145,7 @@ def bare_jpeg(data: bytes) -> tuple[bytes, bytes]:
             exif = segment[10:]
         at = end
     else:
-        kept.append(data[at:])  # the end is missing: let the decoder find out what that means
+        kept.append(data[at:])  # the end is missing: the decoder decides
     return b"".join(kept), exif
 
 
@@ -159,7 +159,7 @@ def without_metadata_references(data: bytes) -> bytes:
     """A HEIF or AVIF file whose EXIF and XMP no longer belong to a picture.
 
     The decoders would copy the blocks for each picture that refers to them, and Pillow would
-    interpret them. Nothing is lost: a container turns pictures by properties, not by EXIF.
+    parse them. Nothing is lost: a container turns pictures by properties, not by EXIF.
     """
     return _METADATA_REFERENCE.sub(rb"\1skip", data)
 
@@ -178,7 +178,7 @@ def check_tiff(data: bytes, max_pixels: int) -> None:
                 tile_pixels *= value
     except (struct.error, KeyError) as error:
         raise BrokenImage("the TIFF directory is incomplete") from error
-    # A tile is decoded in full, even for the ten pixels of it that the picture shows.
+    # A tile is decoded in full, even where only a few pixels of it are in the picture.
     if tile_pixels > max_pixels:
         raise BrokenImage(f"its tiles have {tile_pixels} pixels")
 
@@ -188,17 +188,17 @@ def orientation(exif: bytes) -> int:
     while exif.startswith(b"Exif\0\0"):
         exif = exif[6:]
     try:
-        found = next((value for tag, _, _, value in _tags(exif) if tag == _ORIENTATION), 1)
+        value = next((value for tag, _, _, value in _tags(exif) if tag == _ORIENTATION), 1)
     except (struct.error, KeyError):
         return 1
-    return found if 1 <= found <= 8 else 1
+    return value if 1 <= value <= 8 else 1
 
 
 def _tags(block: bytes) -> Iterator[tuple[int, int, int, int]]:
     """(tag, type, count, value or offset) of the first directory of a TIFF or EXIF block.
 
-    Raises KeyError where there is no such block and struct.error where it is cut short, at once
-    or underway.
+    Raises KeyError where there is no such block, and struct.error where it is cut short, which may
+    be after some tags.
     """
     order = {b"II*\0": "<", b"MM\0*": ">"}[block[:4]]
     (start,) = struct.unpack_from(order + "I", block, 4)

@@ -128,7 +128,7 @@ def labels_from_folders(paths: list[PathParts], labels: ingest.Labels) -> list[s
     folder around everything, or train and valid, are no labels. Where no folder names a type it is
     the first depth at which folders differ.
     """
-    known = {folder: _known(labels, folder) for path in paths for folder in path[:-1]}
+    known = {folder: labels.get(folder) for path in paths for folder in path[:-1]}
     depths = Counter(
         depth for path in paths for depth, folder in enumerate(path[:-1]) if known[folder]
     )
@@ -144,13 +144,6 @@ def common_folders(paths: list[PathParts]) -> int:
     first, last = (min(paths)[:-1], max(paths)[:-1]) if paths else ((), ())
     return next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b),
                 min(len(first), len(last)))  # fmt: skip
-
-
-def _known(labels: ingest.Labels, label: str) -> bool:
-    try:
-        return bool(labels[label])
-    except KeyError:
-        return False
 
 
 def _clean(cell: str) -> str:

@@ -83,7 +83,7 @@ class Importer:
                     entry.name, "no-label", "Nothing says what it shows: it lies in no folder that "
                     "names a type, or its class is empty.",
                 )  # fmt: skip
-            elif (label := self._label(entry.label)) is None:
+            elif (label := self.label or self.labels.get(entry.label)) is None:
                 self.report.unknown(entry.label)
             elif self.is_purged_source(entry.page_url, entry.file_url):
                 self.report.refuse(
@@ -92,14 +92,6 @@ class Importer:
                 )  # fmt: skip
             elif entry.file_url not in taken:
                 yield EntryToFetch(number, entry, label)
-
-    def _label(self, name: str):
-        if self.label:
-            return self.label
-        try:
-            return self.labels[name]
-        except KeyError:
-            return None
 
     def _take_in(self, item: EntryToFetch, result: FetchResult) -> None:
         entry, origin = item.entry, _origin(item.entry, self.job)
@@ -111,11 +103,8 @@ class Importer:
             if isinstance(result, CurationError):
                 raise result
             self.quota.check()
-            if isinstance(result, ingest.Prepared):
-                taken = ingest.take_in(result, origin, **options)
-                image, new = taken.image, taken.outcome == "new"
-            else:
-                image, new = ingest.add_image(result, origin, **options)
+            add = ingest.take_in if isinstance(result, ingest.Prepared) else ingest.add_image
+            image, new = add(result, origin, **options)
         except CurationError as error:
             self.report.refuse(entry.name, error.code, error.detail)
         else:

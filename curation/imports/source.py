@@ -1,6 +1,7 @@
 """The interface of what pictures are imported from."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from curation import ingest
@@ -21,7 +22,7 @@ class EntryToFetch:
 FetchResult = bytes | ingest.Prepared | CurationError
 
 
-class Source:
+class Source(AbstractContextManager):
     """Lists entries and reads their bytes. A context manager, because it may hold files open."""
 
     name = ""
@@ -53,9 +54,6 @@ class Source:
             return EntryRefused("unreadable", "There is no such file.")
         except OSError as error:
             return EntryRefused("unreadable", f"The file cannot be read: {error.strerror}.")
-
-    def __enter__(self) -> "Source":
-        return self
 
     def __exit__(self, *_) -> None:
         """Close open files; there are none here."""

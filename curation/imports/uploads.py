@@ -114,34 +114,26 @@ def size_of(upload: str) -> UploadSize:
 
 def source(upload: str, labels: ingest.Labels, labelled: bool) -> Source:
     """The source for an upload: of pictures, a ZIP or a CSV. Raises `NothingToImport`."""
-    items = list(_items(upload))
-    name = describe(items)
-    kinds = {item["kind"] for item in items}
-    if kinds == {PICTURE}:
+    items = _items(upload)
+    name, kind = describe(items), items[0]["kind"]
+    if kind == PICTURE:
         return Uploaded(upload, items, name, labels)
-    if len(items) > 1:
-        raise NothingToImport(name, ONE_KIND)
     stored = f"{upload}/{items[0]['stored']}"
 
     def opened():
         return storages["media"].open(stored)
 
-    if kinds == {ZIP}:
+    if kind == ZIP:
         return archive.Archive(opened(), name, labels, labelled)
     return addresses.Addresses(opened, name, labelled)
-
-
-ONE_KIND = "Upload pictures, or one ZIP, or one CSV of addresses; not several of these together."
 
 
 def check(upload: str) -> str:
     """Check that an upload can be imported; return its description. Raises `UploadRefused`."""
     try:
-        items = list(_items(upload))
+        items = _items(upload)
     except NothingToImport as error:
         raise UploadRefused(error.why) from error
-    if len(items) > 1 and {item["kind"] for item in items} != {PICTURE}:
-        raise UploadRefused(ONE_KIND)
     if items[0]["kind"] == CSV and items[0]["bytes"] > settings.IMPORT_CSV_MAX_BYTES:
         most = settings.IMPORT_CSV_MAX_BYTES / 1024**2
         raise UploadRefused(f"A CSV has at most {most:,.0f} MB; split it up.")
@@ -164,7 +156,7 @@ def remove(upload: str) -> None:
     """Remove an upload. What stays behind after an error `remove_abandoned` removes later."""
     media = storages["media"]
     try:
-        for name in _names(upload):
+        for name in _listdir(upload)[1]:
             media.delete(f"{upload}/{name}")
         media.delete(upload)  # the folder, where the storage knows folders
     except OSError as error:
@@ -179,7 +171,7 @@ def cancel(upload: str) -> None:
     """
     media = storages["media"]
     media.save(f"{upload}/{CANCELLED}", ContentFile(b""))
-    for name in _names(upload):
+    for name in _listdir(upload)[1]:
         if name != CANCELLED:
             media.delete(f"{upload}/{name}")
 
@@ -191,9 +183,8 @@ def remove_abandoned() -> None:
     """
     before = time.time() - settings.UPLOAD_KEEP_HOURS * 3600
     try:
-        old = [
-            f"{FOLDER}/{name}" for name in _folders() if int(ID.match(name).group(1)) < before
-        ]  # fmt: skip
+        ids = filter(None, map(ID.match, _listdir(FOLDER)[0]))
+        old = [f"{FOLDER}/{match[0]}" for match in ids if int(match[1]) < before]
         needed = Import.objects.filter(upload__in=old, state__in=OPEN_STATES)
         for upload in set(old) - set(needed.values_list("upload", flat=True)):
             remove(upload)
@@ -246,18 +237,23 @@ def plain_name(name: str) -> str:
     return "/".join(parts)[-NAME_LENGTH:] or "unnamed"
 
 
-def _items(upload: str):
-    indices = sorted(_indices(upload).items())
-    if not indices:
-        raise NothingToImport("The upload", "Nothing of it is here (any more); upload it again.")
-    for _, (name, _, _) in indices:
+def _items(upload: str) -> list[dict]:
+    """The files of an upload: pictures, or one ZIP or CSV. Raises `NothingToImport`."""
+    items = []
+    for _, (name, _, _) in sorted(_indices(upload).items()):
         with storages["media"].open(f"{upload}/{name}") as file:
-            yield from json.loads(file.read())
+            items += json.loads(file.read())
+    if not items:
+        raise NothingToImport("The upload", "Nothing of it is here (any more); upload it again.")
+    if len(items) > 1 and {item["kind"] for item in items} != {PICTURE}:
+        why = "Upload pictures, or one ZIP, or one CSV of addresses; not several of these together."
+        raise NothingToImport(describe(items), why)
+    return items
 
 
 def _indices(upload: str) -> dict[int, tuple[str, int, int]]:
     """Part → (name of its index, files, bytes)."""
-    matches = (INDEX.match(name) for name in _names(upload))
+    matches = (INDEX.match(name) for name in _listdir(upload)[1])
     return {int(m[1]): (m[0], int(m[2]), int(m[3])) for m in matches if m}
 
 
@@ -267,16 +263,9 @@ def _total(indices: dict[int, tuple[str, int, int]]) -> UploadSize:
     return UploadSize(files, size, max(indices, default=0) + 1)
 
 
-def _names(upload: str) -> list[str]:
+def _listdir(path: str) -> tuple[list[str], list[str]]:
+    """(folders, files) in a folder of the media storage; none where it does not exist."""
     try:
-        return storages["media"].listdir(upload)[1]
+        return storages["media"].listdir(path)
     except FileNotFoundError:
-        return []
-
-
-def _folders() -> list[str]:
-    try:
-        folders, _ = storages["media"].listdir(FOLDER)
-    except FileNotFoundError:
-        return []
-    return [name for name in folders if ID.match(name)]
+        return [], []

@@ -1,11 +1,10 @@
-"""Pictures on their way in: the one door that every image comes through."""
+"""Bring pictures in: every image of the database was made here."""
 
 from curation.ingest.labels import Labels
 from curation.ingest.picture import (
     NearCopy,
     Origin,
     Prepared,
-    Taken,
     TooSmall,
     add_image,
     domain_of,
@@ -20,7 +19,6 @@ __all__ = [
     "NearCopy",
     "Origin",
     "Prepared",
-    "Taken",
     "TooSmall",
     "add_image",
     "domain_of",

@@ -1,8 +1,7 @@
-"""Bytes → an image in the database: prepared in any thread, taken in where the database is."""
+"""Bytes → an image in the database: prepared without the database, then taken in."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -18,7 +17,7 @@ from curation.similarity import near_duplicates, perceptual_hash, registration
 
 
 class NearCopy(CurationError):
-    """The picture is a copy of one that is or was here. `image`: that one's primary key."""
+    """The picture is a copy of an image, even a rejected or purged one. `image`: primary key."""
 
     image: int
     state: str
@@ -28,7 +27,7 @@ class NearCopy(CurationError):
 
 
 class TooSmall(CurationError):
-    """The picture's shorter side is below what is asked for, in pixels."""
+    """The picture's shorter side has fewer pixels than required."""
 
     width: int
     height: int
@@ -40,7 +39,7 @@ class TooSmall(CurationError):
 
 @dataclass(frozen=True)
 class Origin:
-    """What is known of a picture besides its bytes."""
+    """Where a picture came from, and what else is known of it besides its bytes."""
 
     group: str = ""
     source: str = ""
@@ -57,15 +56,17 @@ class Origin:
 
     @property
     def domain(self) -> str:
-        """Host of the page it was found on, else of the file, without "www."."""
+        """The host of the page it was found on, else of the file, without "www."."""
         return domain_of(self.page_url) or domain_of(self.file_url)
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A picture that was decoded, turned upright and encoded again. `sha256`: of the bytes as
-    received; `stored`: JPEG; `width`, `height`: pixels, upright; `colour`: mean sRGB;
-    `small`: what it is compared by."""
+    """A picture that was decoded, turned upright and encoded again.
+
+    `sha256`: of the bytes as received; `stored`: JPEG; `width`, `height`: pixels, upright;
+    `colour`: mean sRGB; `comparison_images`: see `registration`.
+    """
 
     sha256: str
     stored: bytes
@@ -75,14 +76,6 @@ class Prepared:
     phash: int
     colour: tuple[int, int, int]
     comparison_images: registration.ComparisonImages
-
-
-@dataclass(frozen=True)
-class Taken:
-    """The image, and whether it came in now or its bytes were known."""
-
-    image: ShoeImage
-    outcome: Literal["new", "known"]
 
 
 def limits() -> images.Limits:
@@ -96,7 +89,7 @@ def limits() -> images.Limits:
 
 
 def domain_of(url: str) -> str:
-    """The host a URL names, for grouping; empty where it names none."""
+    """The host of a URL, without "www."; "" where it has none."""
     try:
         host = urlsplit(url).hostname or ""
     except ValueError:
@@ -105,17 +98,17 @@ def domain_of(url: str) -> str:
 
 
 def page_group(page_url: str) -> str:
-    """The group of what was found on a page; empty where no page is known.
+    """The group of pictures that were found on one page; "" where no page is known.
 
-    Pictures of one page are views of one thing more often than not; on one side of a split either
-    way. By digest, as addresses may be longer than a group's name.
+    Pictures of one page are often views of one thing, so a group keeps them in one split. The
+    digest is used because addresses may be longer than a group's name.
     """
     domain = domain_of(page_url)
     return f"{domain}:{images.sha256_hex(page_url.encode())[:24]}" if domain else ""
 
 
 def prepare(data: bytes, within: images.Limits) -> Prepared:
-    """All of taking a picture in that needs no database. Raises the decode guard's errors."""
+    """Decode and describe a picture, without the database. Raises what `images.decode` raises."""
     picture = images.decode(data, within)
     stored = images.encode(picture.image)
     return Prepared(
@@ -133,18 +126,18 @@ def prepare(data: bytes, within: images.Limits) -> Prepared:
 def take_in(
     prepared: Prepared, origin: Origin, *, label=None, proposed=None, by=None,
     keep_copies: bool = True, min_side: int = 0, also: Callable[[ShoeImage], None] | None = None,
-) -> Taken:  # fmt: skip
-    """Make an image of a prepared picture, or find it.
+) -> tuple[ShoeImage, bool]:  # fmt: skip
+    """Make an image of a prepared picture, or find it; return it and whether it is new.
 
-    A picture whose bytes are here, were rejected or were purged is left as it is. The file is
+    An image with the same bytes is left as it is, even if it is rejected or purged. The file is
     written before the row, so a row never names a missing file. `also(image)` is called for a new
     one in the transaction that writes its row, and may refuse it by raising. Call this outside of
-    transactions: looking for copies and waiting for the disk would hold up who else writes.
+    transactions: looking for copies and writing the file would hold up other writers.
     Raises `TooSmall`, and without `keep_copies` `NearCopy`.
     """
     known = ShoeImage.objects.filter(sha256=prepared.sha256).first()
     if known:
-        return Taken(known, "known")
+        return known, False
     if min(prepared.width, prepared.height) < min_side:
         raise TooSmall(prepared.width, prepared.height, min_side)
     if not keep_copies:
@@ -164,27 +157,26 @@ def take_in(
             if also:
                 also(image)
     except IntegrityError:
-        # Another worker took the same picture in meanwhile.
-        return Taken(ShoeImage.objects.get(sha256=prepared.sha256), "known")
-    return Taken(image, "new")
+        # Another worker has taken in the same picture meanwhile.
+        return ShoeImage.objects.get(sha256=prepared.sha256), False
+    return image, True
 
 
 def add_image(
     data: bytes, origin: Origin, *, label=None, proposed=None, by=None,
     keep_copies: bool = True, min_side: int = 0,
 ) -> tuple[ShoeImage, bool]:  # fmt: skip
-    """Take one picture in, or find it: returns the image and whether it is new.
+    """Take in a picture's bytes, or find their image; return it and whether it is new.
 
-    Bytes that are known cost no more than their hash. Raises what `prepare` and `take_in` raise.
+    Known bytes are only hashed, not decoded. Raises what `prepare` and `take_in` raise.
     """
     known = ShoeImage.objects.filter(sha256=images.sha256_hex(data)).first()
     if known:
         return known, False
-    taken = take_in(
+    return take_in(
         prepare(data, limits()), origin, label=label, proposed=proposed, by=by,
         keep_copies=keep_copies, min_side=min_side,
     )  # fmt: skip
-    return taken.image, taken.outcome == "new"
 
 
 def _row(prepared: Prepared, origin: Origin, label, proposed) -> ShoeImage:

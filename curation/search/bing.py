@@ -13,7 +13,6 @@ from ddgs.engines.bing_images import BingImages
 from lxml import etree
 
 from curation.search import engine
-from curation.search.errors import SearchBroken
 from curation.search.query import FILTERS, Connection, Page, Provider, Query
 
 _KINDS = {
@@ -40,6 +39,7 @@ class Bing(engine.CheckedEngine, BingImages):
 
     provider_name = "Bing"
     page_size = 35  # as Bing's own pages request; the next page's offset relies on it
+    may_end_empty = True
     challenge_marks = ("/turnstile/", "b_captcha", "CaptchaChallenge")
 
     def __init__(self, connection: Connection, safe: bool):
@@ -74,14 +74,6 @@ class Bing(engine.CheckedEngine, BingImages):
         if not readable and (challenged or "iusc" in html_text or not is_result_page):
             raise self.unreadable(html_text, "its results have another form than expected")
         return results
-
-    def fetch_page(self, query: Query, page: int) -> list[engine.RawResult]:
-        """Fetch one page of results; an empty list where there are no more."""
-        safe = "on" if query.safe else "off"
-        results = self.search(query.text, safesearch=safe, page=page, **query.filters)
-        if results is None and self._first:
-            raise SearchBroken(self.provider_name, "it is empty")
-        return results or []
 
 
 def _raw_result(item: etree._Element) -> engine.RawResult:

@@ -12,7 +12,6 @@ from ddgs.exceptions import DDGSException
 from ddgs.utils import _extract_vqd
 
 from curation.search import engine
-from curation.search.errors import SearchBroken
 from curation.search.query import FILTERS, Connection, Page, Provider, Query
 
 _FILTER_VALUES = {  # our filter and value → DuckDuckGo's, where that is not our value capitalised
@@ -89,16 +88,11 @@ class DuckDuckGo(engine.CheckedEngine, DuckduckgoImages):
         except (LookupError, TypeError, AttributeError) as error:
             raise self.unreadable(html_text, "it holds no list of results") from error
 
-    def fetch_page(self, query: Query, page: int) -> list[engine.RawResult]:
-        """Fetch one page of results; an empty list where there are no more."""
-        filters = {
+    def filters(self, query: Query) -> dict[str, str]:
+        """Return the query's filters as keyword arguments of `build_payload`."""
+        return {
             _ARGUMENTS[name]: _filter_value(name, value) for name, value in query.filters.items()
         }
-        safe = "on" if query.safe else "off"
-        results = self.search(query.text, safesearch=safe, page=page, **filters)
-        if results is None:
-            raise SearchBroken(self.provider_name, "it is empty")
-        return results
 
 
 def _filter_value(name: str, value: str) -> str:

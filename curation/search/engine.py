@@ -83,6 +83,7 @@ class CheckedEngine:
 
     provider_name: ClassVar[str]  # for people
     page_size: ClassVar[int]
+    may_end_empty: ClassVar[bool] = False  # whether an empty answer may follow the last page
     challenge_marks: ClassVar[tuple[str, ...]]  # text that only a page with a CAPTCHA holds
 
     def __init__(self, connection: Connection):
@@ -99,9 +100,17 @@ class CheckedEngine:
             self.http_client.client, self.provider_name, connection.timeout
         )
 
+    def filters(self, query: Query) -> dict[str, str]:
+        """Return the query's filters as keyword arguments of `build_payload`."""
+        return dict(query.filters)
+
     def fetch_page(self, query: Query, page: int) -> list[RawResult]:
         """Fetch one page of results; an empty list where there are no more."""
-        raise NotImplementedError
+        safe = "on" if query.safe else "off"
+        results = self.search(query.text, safesearch=safe, page=page, **self.filters(query))
+        if results is None and (page == 1 or not self.may_end_empty):
+            raise SearchBroken(self.provider_name, "it is empty")
+        return results or []
 
     def unreadable(self, text: str, why: str) -> CurationError:
         """Return the error for a page without readable results: RateLimited or SearchBroken.

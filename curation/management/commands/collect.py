@@ -57,12 +57,13 @@ def _types(names: list[str], everything: bool) -> list[ShoeType]:
     if everything:
         return list(ShoeType.objects.filter(kind=ShoeType.Kind.TYPE, merged_into=None))
     labels = ingest.Labels()
-    try:
-        return [labels[name] for name in names]
-    except KeyError as error:
-        raise CommandError(
-            f"There is no type {error}. Name one of the guide, such as “Chelsea boots”."
-        ) from error
+    types = {name: labels.get(name) for name in names}
+    for name, shoe_type in types.items():
+        if shoe_type is None:
+            raise CommandError(
+                f"There is no type “{name}”. Name one of the guide, such as “Chelsea boots”."
+            )
+    return list(types.values())
 
 
 def _filters(texts: list[str]) -> dict[str, str]:

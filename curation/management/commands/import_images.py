@@ -82,10 +82,10 @@ class Command(ProjectCommand):
 def _type(slug: str | None) -> ShoeType | None:
     if slug is None:
         return None
-    try:
-        return ingest.Labels()[slug]
-    except KeyError:
-        raise CommandError(f"There is no type “{slug}”.") from None
+    shoe_type = ingest.Labels().get(slug)
+    if shoe_type is None:
+        raise CommandError(f"There is no type “{slug}”.")
+    return shoe_type
 
 
 def _read_map(file: Path | None) -> dict:
