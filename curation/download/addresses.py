@@ -96,7 +96,7 @@ def is_public(address: IPv4Address | IPv6Address, allowed: Iterable[str] = ()) -
     Of IPv6 only 2000::/3 is global unicast (IANA, "Internet Protocol Version 6 Address Space").
     All forms that carry an IPv4 address are outside of it and refused whole, 6to4 and Teredo,
     which are inside, too: `::7f00:1`, `64:ff9b::7f00:1` and `2002:7f00:1::` are all 127.0.0.1
-    somewhere. The one form that sockets treat as IPv4, `::ffff:127.0.0.1`, is judged as that.
+    somewhere. The one form that sockets treat as IPv4, `::ffff:127.0.0.1`, is checked as that.
     """
     if address.version == 6 and address.ipv4_mapped:
         address = address.ipv4_mapped

@@ -125,16 +125,16 @@ def bare_jpeg(data: bytes) -> tuple[bytes, bytes]:
     Raises BrokenImage for more scans or segments than any encoder writes.
     """
     kept, exif, scans, segments, at = [], b"", 0, 0, 0
-    while found := _MARKER.search(data, at):
-        kept.append(data[at : found.start()])
-        code = found[1][0]
+    while marker := _MARKER.search(data, at):
+        kept.append(data[at : marker.start()])
+        code = marker[1][0]
         if code == _EOI:
             kept.append(b"\xff\xd9")
             break
-        end = found.end()
+        end = marker.end()
         if code not in (_SOI, _TEM):
             end += int.from_bytes(data[end : end + 2], "big")
-        segment = data[found.start() : end]
+        segment = data[marker.start() : end]
         segments += 1
         scans += code == _SOS
         if scans > MAX_JPEG_SCANS or segments > MAX_JPEG_SEGMENTS:

@@ -68,7 +68,7 @@ def names(job) -> list[str]:
     return [hit.title for hit in job.hits.filter(outcome="accepted")]
 
 
-def test_new_images_come_in_in_the_order_of_the_results(engines, web):
+def test_new_images_are_accepted_in_the_order_of_the_results(engines, web):
     engines.put(TERM, shoes(web, range(12)))
     job = run(ask(5))
     assert (job.state, job.error) == ("done", "")
@@ -89,28 +89,28 @@ def test_little_more_is_fetched_than_is_needed(engines, web):
     assert sum(web.requests.values()) <= 6
 
 
-def test_views_on_one_page_stay_on_one_side_of_a_split(engines, web):
+def test_pictures_of_one_page_stay_in_one_split(engines, web):
     engines.put(TERM, shoes(web, range(6), page="https://shop.example/boot"))
     job = run(ask(6))
     assert len(set(job.images.values_list("group", flat=True))) == 1
     assert len(set(job.images.values_list("split", flat=True))) == 1
 
 
-def test_the_label_is_set_at_once_where_that_was_asked_for(engines, web, member):
+def test_the_label_is_set_with_set_label(engines, web, member):
     engines.put(TERM, shoes(web, range(3)))
     job = run(ask(2, set_label=True, by=member("Curator")))
     assert set(job.images.values_list("label__slug", "state")) == {("chelsea-boots", "unreviewed")}
     assert Review.objects.filter(action="import", by=job.asked_by).count() == 2
 
 
-def test_a_licence_that_was_asked_for_is_remembered(engines, web):
+def test_the_licence_filter_is_stored_as_the_licence(engines, web):
     engines.put(TERM, shoes(web, range(2)))
     job = run(ask(1, filters={"licence": "public"}))
     assert job.images.get().licence == "Public domain"
     assert "license:Public" in engines.asked("/i.js")[0]["f"]
 
 
-def test_everything_that_does_not_come_in_has_its_reason(engines, web):
+def test_every_refused_result_has_a_reason(engines, web):
     results = [
         shoes(web, [1])[0],
         (web.url("image/1.jpg", size="320x240", again=1), "https://b.example/", "same bytes"),
@@ -141,7 +141,7 @@ def test_everything_that_does_not_come_in_has_its_reason(engines, web):
     )
 
 
-def test_what_was_rejected_does_not_come_back(engines, web, member):
+def test_rejected_image_is_not_collected_again(engines, web, member):
     engines.put(TERM, shoes(web, [1, 2]))
     first = run(ask(2))
     decide.reject(first.images.all(), by=member("Curator"))
@@ -153,7 +153,7 @@ def test_what_was_rejected_does_not_come_back(engines, web, member):
     assert outcomes(run(ask(2))) == ["rejected-before", "copy-of-rejected"]
 
 
-def test_a_second_collection_asks_for_no_address_twice(engines, web):
+def test_a_second_collection_fetches_no_address_again(engines, web):
     engines.put(TERM, [*shoes(web, range(3)), (web.url("html"), "", "no picture")])
     run(ask(4))
     asked = dict(web.requests)
@@ -163,14 +163,14 @@ def test_a_second_collection_asks_for_no_address_twice(engines, web):
     assert {path: web.requests[path] for path in asked} == asked
 
 
-def test_an_address_that_did_not_answer_gets_another_chance(engines, web):
+def test_an_address_that_did_not_answer_is_tried_again(engines, web):
     engines.put(TERM, [(web.url("flaky/1/x?how=503"), "", "later")])
     assert outcomes(run(ask(1))) == ["http-error"]
     # The picture behind it is small: what matters is that it was asked for.
     assert outcomes(run(ask(1))) == ["too-small"]
 
 
-def test_what_was_taken_down_stays_away(engines, web, member):
+def test_nothing_comes_back_from_a_purged_host(engines, web, member):
     engines.put(TERM, shoes(web, range(2)))
     run(ask(2))
     kim = member("Operator")
@@ -182,7 +182,7 @@ def test_what_was_taken_down_stays_away(engines, web, member):
     assert not web.requests["image/7.jpg"]
 
 
-def test_several_terms_and_pages_until_enough_is_in(engines, web):
+def test_terms_and_pages_are_searched_until_there_are_enough_images(engines, web):
     engines.put("one", shoes(web, range(200, 302), width=10) + shoes(web, [1]))
     engines.put("two", shoes(web, [1, 2, 3]))
     job = start_collections([shoe_type()], 3, terms=["one", "two"])[0]
@@ -192,13 +192,13 @@ def test_several_terms_and_pages_until_enough_is_in(engines, web):
     ]  # fmt: skip
 
 
-def test_results_that_run_dry_end_the_collection_and_it_says_so(engines, web):
+def test_a_collection_ends_and_says_so_when_results_run_out(engines, web):
     engines.put(TERM, shoes(web, range(2)))
     job = run(ask(9))
     assert (job.state, job.report["accepted"], job.report["dry"]) == ("done", 2, True)
 
 
-def test_no_network_is_one_clear_sentence(settings, web):
+def test_no_network_gives_one_clear_sentence(settings, web):
     settings.COLLECT_PROXY, settings.COLLECT_SEARCH_PAUSE = "http://127.0.0.1:9", 0
     job = run(ask(2))
     assert job.state == "failed"
@@ -210,7 +210,7 @@ def test_no_network_is_one_clear_sentence(settings, web):
 # --- engines that want to be left alone ---------------------------------------------------------
 
 
-def test_a_limited_search_waits_visibly_and_goes_on_where_it_was(engines, web):
+def test_a_rate_limited_search_shows_that_it_waits_and_continues(engines, web):
     engines.put(TERM, shoes(web, range(150), width=10)[:100] + shoes(web, range(100, 104)))
     engines.refuse(429, retry_after=30, path="/i.js", times=1)
     job = run(ask(2))
@@ -222,7 +222,7 @@ def test_a_limited_search_waits_visibly_and_goes_on_where_it_was(engines, web):
     assert (run(job).state, job.images.count()) == ("done", 2)
 
 
-def test_other_collections_leave_a_limited_engine_alone_too(engines, web):
+def test_other_collections_wait_for_a_rate_limited_engine_too(engines, web):
     engines.put(TERM, shoes(web, range(5)))
     engines.refuse(429, retry_after=30, path="/i.js")
     run(ask(2))
@@ -232,7 +232,7 @@ def test_other_collections_leave_a_limited_engine_alone_too(engines, web):
     assert len(engines.requests) == asked
 
 
-def test_an_engine_that_stays_closed_pauses_the_collection(engines, web, settings):
+def test_an_engine_that_stays_rate_limited_pauses_the_collection(engines, web, settings):
     settings.COLLECT_WAITS = 2
     engines.put(TERM, shoes(web, range(5)))
     engines.refuse(429, path="/i.js", times=3)
@@ -247,7 +247,7 @@ def test_an_engine_that_stays_closed_pauses_the_collection(engines, web, setting
     assert (run(job).state, job.images.count()) == ("done", 2)
 
 
-def test_what_was_found_before_the_limit_is_not_lost(engines, web, settings):
+def test_results_from_before_a_rate_limit_are_kept(engines, web, settings):
     settings.JOB_TICK_SECONDS = 0
     results = shoes(web, range(100)) + shoes(web, range(100, 130))
     engines.put(TERM, results)
@@ -277,14 +277,14 @@ def due(job):
 # --- the second engine --------------------------------------------------------------------------
 
 
-def test_bing_is_not_asked_while_safe_search_is_demanded(engines, web):
+def test_bing_is_not_used_with_safe_search(engines, web):
     engines.put(TERM, shoes(web, [1]), engine=DUCKDUCKGO)
     engines.put(TERM, shoes(web, [2]), engine=BING)
     assert run(ask(2)).images.count() == 1
     assert not engines.asked("/images/async")
 
 
-def test_bing_goes_on_where_the_first_runs_dry(engines, web, settings):
+def test_bing_is_used_when_duckduckgo_has_no_more_results(engines, web, settings):
     settings.COLLECT_BING_SAFE = True
     engines.put(TERM, shoes(web, [1]), engine=DUCKDUCKGO)
     engines.put(TERM, shoes(web, [1, 2]), engine=BING)
@@ -293,7 +293,7 @@ def test_bing_goes_on_where_the_first_runs_dry(engines, web, settings):
     assert engines.asked("/images/async")[0]["adlt"] == "strict"
 
 
-def test_bing_goes_on_where_the_first_cannot_be_read(engines, web, settings):
+def test_bing_is_used_when_duckduckgo_cannot_be_read(engines, web, settings):
     settings.COLLECT_BING_SAFE = True
     engines.put(TERM, shoes(web, [1, 2]))
     engines.refuse(200, path="/i.js", body="<html>what is this", times=9)
@@ -302,7 +302,7 @@ def test_bing_goes_on_where_the_first_cannot_be_read(engines, web, settings):
     assert "Went on with Bing" in job.report["notes"][0]
 
 
-def test_no_engine_that_may_be_used_is_a_clear_sentence(engines, settings):
+def test_no_usable_engine_gives_a_clear_sentence(engines, settings):
     settings.COLLECT_PROVIDERS = ["bing"]
     job = run(ask(1))
     assert job.state == "failed"
@@ -355,7 +355,7 @@ def forget():
     Collection.objects.all().delete()
 
 
-def test_a_paused_collection_stops_and_goes_on(engines, web, settings):
+def test_a_paused_collection_stops_and_can_be_resumed(engines, web, settings):
     settings.JOB_TICK_SECONDS = 0
     engines.put(TERM, shoes(web, range(20)))
     job = ask(10)
@@ -370,7 +370,7 @@ def test_a_paused_collection_stops_and_goes_on(engines, web, settings):
     assert names(run(job)) == [f"Boot {n}" for n in range(10)]
 
 
-def test_a_quota_pauses_with_a_sentence(engines, web, settings):
+def test_a_used_up_quota_pauses_with_a_sentence(engines, web, settings):
     settings.MEDIA_QUOTA_MB = 0.02
     engines.put(TERM, shoes(web, range(20)))
     job = run(ask(20))
@@ -408,7 +408,7 @@ def test_a_full_disk_pauses_with_a_sentence(engines, web, monkeypatch):
         (["sandals"], {"filters": {"kind": "oil"}}, "“oil” is no kind"),
     ],
 )
-def test_what_cannot_be_collected_is_refused_in_words(types, options, words):
+def test_invalid_requests_are_refused_with_a_sentence(types, options, words):
     with pytest.raises(CollectionRefused, match=words):
         start_collections([shoe_type(slug) for slug in types], **{"count": 5, **options})
     assert not Collection.objects.exists()
@@ -422,20 +422,20 @@ def test_a_type_is_collected_once_at_a_time(engines):
     ask(2)
 
 
-def test_the_types_own_terms_count_where_none_are_given():
+def test_the_types_own_terms_are_the_default():
     kind = shoe_type("sandals")
     kind.search_terms = ["sandals", "summer sandals"]
     kind.save()
     assert start_collections([kind], 5)[0].terms == ["sandals", "summer sandals"]
 
 
-def test_hits_of_hostile_results_can_be_kept(engines, web):
+def test_hits_of_hostile_results_can_be_stored(engines, web):
     engines.put(TERM, [(web.url("404"), "https://x.example/\x00", "a\x00b\ud800c")])
     job = run(ask(1))
     assert job.hits.get().title.isprintable()
 
 
-def test_the_noise_of_each_query_is_counted(engines, web, member):
+def test_accepted_and_rejected_images_are_counted_by_query(engines, web, member):
     engines.put(TERM, shoes(web, range(4)))
     job = run(ask(4))
     decide.reject(job.images.filter(title="Boot 1"), by=member("Curator"))
@@ -445,7 +445,7 @@ def test_the_noise_of_each_query_is_counted(engines, web, member):
 # --- the command --------------------------------------------------------------------------------
 
 
-def test_the_command_waits_and_says_what_became_of_the_results(engines, web, settings, capsys):
+def test_the_command_waits_and_prints_the_counts(engines, web, settings, capsys):
     settings.JOB_WAIT_FOR_WORKER_SECONDS = 0
     engines.put(TERM, [*shoes(web, range(3)), (web.url("404"), "", "gone")])
     call_command("collect", "chelsea boots", count=9, term=[TERM], wait=True)
@@ -460,12 +460,12 @@ def test_the_command_queues_all_types(capsys):
     assert Collection.objects.count() == 36
 
 
-def test_the_command_knows_no_such_type():
+def test_the_command_refuses_an_unknown_type():
     with pytest.raises(CommandError, match="There is no type"):
         call_command("collect", "moon boots of mars")
 
 
-def test_a_collection_keeps_what_it_was_asked(engines):
+def test_a_collection_stores_its_options(engines):
     job = ask(3, filters={"kind": "photo", "size": ""}, safe=False)
     assert (job.filters, job.safe_search, asdict(download_limits())["tries"]) == (
         {"kind": "photo"}, False, 2,

@@ -1,4 +1,4 @@
-"""The admin pages of collections: asking for them, watching them, their results."""
+"""The admin pages of collections: start, watch, results."""
 
 import pytest
 from django.urls import reverse
@@ -40,7 +40,7 @@ def test_a_collection_is_queued_for_each_type_chosen(curator):
     assert (job.filters, job.safe_search, job.asked_by.username) == ({"colour": "red"}, True, "kim")
 
 
-def test_one_type_leads_to_its_page(curator):
+def test_one_type_redirects_to_its_collection(curator):
     answer = curator.post(reverse(ADD), asked(terms="red boots\n\nboots, red"))
     job = Collection.objects.get()
     assert answer.headers["Location"] == reverse("admin:curation_collection_change", args=[job.pk])
@@ -59,7 +59,7 @@ def test_one_type_leads_to_its_page(curator):
         ({"types": ["99999"]}, "Select a valid choice"),
     ],
 )
-def test_what_is_wrong_is_said_and_the_choice_stays(curator, changes, words):
+def test_an_invalid_form_shows_the_error_and_keeps_the_choices(curator, changes, words):
     if "types" in changes:  # primary keys, which differ from one database to the next
         known = dict(ShoeType.objects.values_list("slug", "pk"))
         changes = {**changes, "types": [known.get(slug, slug) for slug in changes["types"]]}
@@ -69,7 +69,7 @@ def test_what_is_wrong_is_said_and_the_choice_stays(curator, changes, words):
     assert not Collection.objects.exists()
 
 
-def test_a_type_in_work_is_refused_with_its_number(curator):
+def test_a_type_with_an_open_collection_is_refused_with_its_number(curator):
     curator.post(reverse(ADD), asked())
     answer = curator.post(reverse(ADD), asked())
     assert f"collection {Collection.objects.get().pk}, queued" in answer.text
@@ -82,7 +82,7 @@ def test_a_trainer_may_not_collect(client, member):
     assert client.post(reverse(ADD), asked()).status_code == 403
 
 
-def test_the_page_tells_what_became_of_the_results(curator):
+def test_the_page_shows_the_counts_of_results(curator):
     job = start_collections([shoe_type()], 3, filters={"licence": "public"})[0]
     image = stored_image(1, label=None, collection=job, query="boots")
     hit(job, 1, outcome="accepted", image=image)

@@ -1,4 +1,4 @@
-"""Fetching an address: what each trick of a server leads to."""
+"""Downloads: what each misbehaviour of a server leads to."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ from curation.download.errors import HttpError, Stopped, TooLarge
 from curation.download.fetch import Downloader
 from tests.misbehaving_server import SOON, MisbehavingServer, outcome, picture, resolving
 
-TRICKS = {
+OUTCOMES = {
     "image/7.jpg": "fetched",
     "redirect/4": "fetched",
     "redirect/3?status=307": "fetched",
@@ -64,24 +64,24 @@ TRICKS = {
 }
 
 
-@pytest.mark.parametrize("path", TRICKS)
-def test_each_trick_has_its_outcome(server, downloader, path):
-    assert outcome(downloader, server.url(path)) == TRICKS[path]
+@pytest.mark.parametrize("path", OUTCOMES)
+def test_each_misbehaviour_has_its_outcome(server, downloader, path):
+    assert outcome(downloader, server.url(path)) == OUTCOMES[path]
 
 
-def test_a_file_comes_as_it_was_sent(server, downloader):
+def test_a_file_is_fetched_as_it_was_sent(server, downloader):
     with downloader.fetch(server.url("redirect/1", status=308)) as file:
         assert file.read() == picture("end.jpg")
 
 
 @pytest.mark.parametrize("path", ["stall-missing", "drip-missing", "status/404?bytes=99999"])
-def test_what_is_left_of_one_answer_is_not_taken_for_the_next(server, downloader, path):
+def test_the_rest_of_one_response_is_not_taken_for_the_next(server, downloader, path):
     assert outcome(downloader, server.url(path)) == "http-error"
     with downloader.fetch(server.url("image/8.jpg")) as fetched:
         assert fetched.read() == picture("8.jpg")
 
 
-def test_an_answer_without_a_body_leaves_a_connection_that_works(server, downloader):
+def test_a_response_without_a_body_leaves_a_usable_connection(server, downloader):
     before = server.connections
     with pytest.raises(HttpError) as kept:  # with its traceback, and the answer in that
         downloader.fetch(server.url("status/404?bytes=0", host="127.0.0.77"))
@@ -116,7 +116,7 @@ def test_an_endless_body_fills_neither_disk_nor_memory(server, downloader, monke
     assert peak < 2 * 1024**2
 
 
-def test_it_says_who_it_is_and_brings_nothing_else(server, downloader, monkeypatch, tmp_path):
+def test_requests_carry_no_credentials_cookies_or_proxy(server, downloader, monkeypatch, tmp_path):
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login kim password secret\n")
     monkeypatch.setenv("NETRC", str(netrc))

@@ -1,4 +1,4 @@
-"""Which addresses are asked: as written, and as their names resolve."""
+"""Which addresses are requested: as written, and as their names resolve."""
 
 import ipaddress
 import json
@@ -28,7 +28,7 @@ PRIVATE = [
 
 
 @pytest.mark.parametrize("host", PRIVATE)
-def test_no_form_of_a_private_address_is_asked(server, host):
+def test_no_form_of_a_private_address_is_requested(server, host):
     before = server.requests.total()
     with Downloader(server.limits(private=()), 1) as downloader:
         assert outcome(downloader, f"http://{host}:{server.port}/") in ("not-public", "bad-address")
@@ -66,13 +66,13 @@ def test_public_is_told_from_private(address, public):
     assert addresses.is_public(ipaddress.ip_address(address)) is public
 
 
-def test_named_networks_are_let_through_and_their_neighbours_are_not():
+def test_allowed_networks_count_as_public_and_their_neighbours_do_not():
     for address, let in (("10.1.2.3", True), ("10.2.0.1", False), ("fd00::1", True)):
         network = ("10.1.0.0/16", "fd00::/64")
         assert addresses.is_public(ipaddress.ip_address(address), network) is let
 
 
-def test_the_connection_goes_to_the_address_that_was_judged(server, monkeypatch):
+def test_the_connection_goes_to_the_address_that_was_checked(server, monkeypatch):
     """A public name is asked at its public address, in one look-up, whatever it says later."""
     went = []
 
@@ -93,7 +93,7 @@ def test_the_connection_goes_to_the_address_that_was_judged(server, monkeypatch)
         assert len(went) == 1
 
 
-def test_a_name_that_changes_its_mind_is_asked_where_it_was_judged(server, downloader):
+def test_a_name_that_resolves_differently_later_is_checked_each_time(server, downloader):
     answers = {"rebind.test": [["127.0.0.7"], ["10.0.0.1"]]}
     with resolving(answers) as asked:
         url = server.url("echo", "rebind.test")
@@ -112,7 +112,7 @@ def test_a_redirect_is_looked_up_anew(server, downloader):
         assert outcome(downloader, url) == "not-public"
 
 
-def test_a_slow_look_up_costs_no_more_than_the_time(server, downloader):
+def test_a_slow_look_up_ends_at_the_time_limit(server, downloader):
     with resolving({"slow.test": [["127.0.0.1"]]}, slow={"slow.test": SOON}):
         assert outcome(downloader, server.url("image/1.jpg", "slow.test")) == "too-slow"
 
@@ -180,13 +180,13 @@ def test_the_port_must_be_allowed_on_private_networks_too(server):
         ("http://my_shoes.test:{port}/?q=a b", "my_shoes.test"),
     ],
 )
-def test_international_and_untidy_addresses_are_understood(server, downloader, written, sent):
+def test_international_and_untidy_addresses_are_normalised(server, downloader, written, sent):
     with resolving({sent: [["127.0.0.1"]]}) as asked:
         assert outcome(downloader, written.format(port=server.port)) == "http-error"  # 404
     assert asked[sent] == 1
 
 
-def test_ipv6_servers_are_asked():
+def test_ipv6_servers_are_requested():
     try:
         server = MisbehavingServer(address="::1")
     except OSError:

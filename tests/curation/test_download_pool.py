@@ -1,4 +1,4 @@
-"""Many items at once: in order, within bounds, ended when nobody wants more."""
+"""map_per_host: results in order, within the limits, and nothing left running."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -109,14 +109,14 @@ def test_items_are_taken_only_as_far_as_the_window_and_in_the_callers_thread():
     assert threads == {threading.get_ident()}
 
 
-def test_nothing_starts_before_somebody_asks():
+def test_nothing_starts_before_the_first_result_is_requested():
     begun = []
     results = run(range(3), begun.append)
     results.close()
     assert begun == []
 
 
-def test_an_exception_of_the_work_is_handed_out_in_its_place():
+def test_an_exception_is_yielded_in_place_of_the_result():
     def work(item):
         return 10 // item
 
@@ -125,7 +125,7 @@ def test_an_exception_of_the_work_is_handed_out_in_its_place():
     assert isinstance(second, ZeroDivisionError)
 
 
-def test_what_is_no_exception_is_raised():
+def test_a_base_exception_is_raised():
     def work(item):
         if item == 2:
             raise SystemExit(3)
@@ -135,7 +135,7 @@ def test_what_is_no_exception_is_raised():
         list(run(range(5), work))
 
 
-def test_an_error_of_the_items_comes_after_what_they_gave_before():
+def test_an_error_of_the_items_comes_after_the_results_before_it():
     def items():
         yield from (1, 2, 3)
         raise LookupError("dry")
@@ -147,7 +147,7 @@ def test_an_error_of_the_items_comes_after_what_they_gave_before():
     assert results == [(1, "1"), (2, "2"), (3, "3")]
 
 
-def test_somebody_hears_while_the_caller_waits():
+def test_idle_is_called_while_the_caller_waits():
     gate, heard = Gate(), []
 
     def idle():
@@ -185,7 +185,7 @@ def test_closing_begins_nothing_new_and_leaves_no_thread():
     assert {*threading.enumerate()} <= before
 
 
-def test_results_that_nobody_took_are_closed():
+def test_results_that_were_not_yielded_are_closed():
     class Result:
         def __init__(self, item):
             made.append(self)

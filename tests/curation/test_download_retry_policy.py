@@ -35,7 +35,7 @@ from tests.misbehaving_server import MisbehavingServer, outcome, picture
         ("empty?", "empty", 1),
     ],
 )
-def test_only_what_may_pass_is_tried_again(server, patient, path, code, asked):
+def test_only_temporary_failures_are_tried_again(server, patient, path, code, asked):
     before = server.requests.copy()
     assert outcome(patient, server.url(path)) == code
     assert (server.requests - before).total() == asked
@@ -55,7 +55,7 @@ def test_a_second_try_may_succeed(server, patient, path):
         assert fetched.read() == picture("end.jpg")
 
 
-def test_pauses_and_tries_stay_within_the_time(server):
+def test_pauses_and_tries_stay_within_the_time_limit(server):
     with Downloader(server.limits(tries=1000, seconds=1.0), 1) as downloader:
         assert outcome(downloader, server.url("hangup")) in ("unreachable", "too-slow")
 
@@ -79,7 +79,7 @@ def test_retry_after_may_be_a_date():
     assert 280 < parse_retry_after(http_date(300)) <= 300
 
 
-def test_a_date_to_come_back_at_is_kept_to(server, patient):
+def test_downloads_honour_a_date_in_retry_after(server, patient):
     soon, later = http_date(2), http_date(60)
     with patient.fetch(server.url("flaky/1/date", how=429, after=soon)) as fetched:
         assert fetched.read() == picture("end.jpg")
@@ -112,12 +112,12 @@ def test_a_date_to_come_back_at_is_kept_to(server, patient):
         ([""], False),
     ],
 )
-def test_the_sites_wish_is_obeyed_where_it_is_meant_for_us(server, downloader, lines, refused):
+def test_x_robots_tag_is_obeyed_where_it_is_for_us(server, downloader, lines, refused):
     url = server.url("robots") + "?" + "&".join(f"tag={line}" for line in lines)
     assert outcome(downloader, url) == ("robots" if refused else "fetched")
 
 
-def test_the_sites_wish_may_be_set_aside_by_the_operator(server):
+def test_x_robots_tag_can_be_ignored_by_setting(server):
     with Downloader(server.limits(robots=False), 1) as downloader:
         assert outcome(downloader, server.url("robots", tag="noindex")) == "fetched"
 
@@ -125,7 +125,7 @@ def test_the_sites_wish_may_be_set_aside_by_the_operator(server):
 @pytest.mark.parametrize(
     ("trick", "asked"), [("status/429", 3), ("status/429?after=600", 1), ("status/403", 8)]
 )
-def test_a_host_that_has_had_enough_is_left_alone(server, patient, trick, asked):
+def test_a_host_is_paused_after_refusals_in_a_row(server, patient, trick, asked):
     host = "127.0.0.33"
     before = server.hosts[host]
     codes = [outcome(patient, server.url(trick, host)) for _ in range(12)]
@@ -135,7 +135,7 @@ def test_a_host_that_has_had_enough_is_left_alone(server, patient, trick, asked)
     assert outcome(patient, server.url("image/1.jpg", "127.0.0.34")) == "fetched"
 
 
-def test_refusals_that_do_not_follow_each_other_tire_nobody(server, patient):
+def test_refusals_that_are_not_in_a_row_pause_no_host(server, patient):
     for _ in range(4):
         assert outcome(patient, server.url("status/429")) == "http-error"
         assert outcome(patient, server.url("image/1.jpg")) == "fetched"

@@ -1,4 +1,4 @@
-"""The decode guard: what it accepts, and what it makes of it."""
+"""Decoding and encoding of valid pictures."""
 
 import io
 import pickle
@@ -89,7 +89,7 @@ def test_a_malformed_exif_block_does_not_refuse_a_good_picture(format, block):
     assert near(corners(picture.image), CORNERS)
 
 
-def test_exif_behind_the_pixels_of_a_png_counts():
+def test_exif_after_the_pixels_of_a_png_is_read():
     data = encoded(four_corners().transpose(Image.Transpose.ROTATE_90), "PNG", exif=exif(6))
     start = data.index(b"eXIf") - 4
     chunk = data[start : start + 12 + int.from_bytes(data[start : start + 4], "big")]
@@ -167,7 +167,7 @@ def test_grey_of_thirty_two_bits_is_scaled(values, wanted):
     assert near(found, wanted, 1)
 
 
-def test_transparent_parts_stand_on_the_background():
+def test_transparent_parts_show_the_background():
     half = shoe().convert("RGBA")
     half.paste((0, 0, 0, 0), (0, 0, 80, 120))
     palette = half.quantize(16)
@@ -248,7 +248,7 @@ def test_what_a_phone_appends_to_a_jpeg_is_ignored():
     assert near(corners(decode(encoded(four_corners()) + video).image), CORNERS)
 
 
-def test_the_stored_form_is_the_same_each_time_and_carries_nothing():
+def test_stored_bytes_are_reproducible_and_without_metadata():
     data = encoded(shoe(), comment=b"by me", exif=exif(1), icc_profile=display_p3())
     stored = encode(decode(data).image)
     assert stored == encode(decode(data).image)

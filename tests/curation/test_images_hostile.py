@@ -1,4 +1,4 @@
-"""The decode guard against files that are damaged, lie, or are made to hurt."""
+"""Decoding of damaged and hostile files."""
 
 import random
 import struct
@@ -21,7 +21,7 @@ def refusal(data, **options):
     return caught.value
 
 
-def test_no_bytes_are_no_picture():
+def test_an_empty_file_is_refused():
     assert refusal(b"").code == "image_empty"
 
 
@@ -78,7 +78,7 @@ def test_a_very_long_picture_is_refused():
         (b"%!PS-Adobe-3.0 EPSF-3.0", "text"),
     ],
 )
-def test_what_is_no_picture_is_named(data, found):
+def test_other_formats_are_refused_by_name(data, found):
     error = refusal(data)
     assert (error.code, error.found) == ("image_unsupported", found)
     assert "HEIC" in error.detail
@@ -86,7 +86,7 @@ def test_what_is_no_picture_is_named(data, found):
 
 @pytest.mark.parametrize("format", sorted(set(FORMATS) - {"MPO"}))
 @pytest.mark.parametrize("share", [0.4, 0.9])
-def test_half_a_picture_is_refused(format, share):
+def test_a_truncated_picture_is_refused(format, share):
     data = encoded(shoe(), format)
     assert refusal(data[: int(len(data) * share)]).code == "image_broken"
     assert not ImageFile.LOAD_TRUNCATED_IMAGES
@@ -151,7 +151,7 @@ def test_a_gif_whose_frame_is_larger_than_its_screen_counts_as_that_large():
     assert isinstance(refusal(bytes(data)), CurationError)
 
 
-def test_a_png_of_one_pixel_with_a_huge_payload_costs_one_pixel():
+def test_a_png_of_one_pixel_with_a_huge_payload_is_decoded_as_one_pixel():
     huge = zlib.compress(bytes(50_000_000))
     data = png(1, 1).replace(png_chunk(b"IDAT", zlib.compress(b"")), png_chunk(b"IDAT", huge))
     assert decode(data).image.size == (1, 1)
@@ -202,13 +202,13 @@ TRAPS = {
 
 
 @pytest.mark.parametrize("name", TRAPS)
-def test_a_trap_is_refused_quickly(name):
+def test_files_that_would_cost_much_are_refused_quickly(name):
     begun = time.process_time()
     assert refusal(TRAPS[name]).code == "image_broken"
     assert time.process_time() - begun < 5
 
 
-def test_honest_files_of_many_pieces_pass():
+def test_valid_files_of_many_pieces_pass():
     assert decode(scans(5)).width == 160
     assert decode(jpeg_with(b"\xff\xe3\0\2", 400)).width == 160
     assert decode(screen(b"\xffa" + bytes([97] * 254)) + b"").width == 1
@@ -221,7 +221,7 @@ def test_a_tiff_of_a_rare_compression_is_not_read(compression):
     assert (error.code, error.found[:22]) == ("image_unsupported", "a TIFF compressed by m")
 
 
-def test_a_tiff_of_many_directories_costs_the_first():
+def test_only_the_first_directory_of_a_tiff_is_read():
     data = encoded(shoe((16, 12)), "TIFF", save_all=True, append_images=[shoe((16, 12))] * 200)
     assert decode(data).image.size == (16, 12)
 

@@ -1,4 +1,4 @@
-"""Imports of ZIPs and of web addresses: what comes in, what is refused, what cannot be tricked."""
+"""Imports of ZIPs and of web addresses: what is taken in and what is refused."""
 
 import http.server
 import io
@@ -75,7 +75,7 @@ def test_a_folder_around_everything_is_no_label(pack, path):
     assert labels() == ["sneakers", "uggs"]
 
 
-def test_strays_and_tricks_beside_a_folder_around_everything_do_no_harm(pack):
+def test_stray_and_hostile_names_beside_the_outer_folder_do_no_harm(pack):
     files = {"my/uggs/a.jpg": jpeg(1), "my/hover/b.jpg": jpeg(2), "my/c.jpg": jpeg(3)}
     report = run(pack(files | {"d.jpg": jpeg(4), "../e.jpg": jpeg(5)})).report
     assert (report["added"], report["unknown_labels"]) == (1, {"hover": 1})
@@ -94,7 +94,7 @@ def test_a_csv_beside_its_pictures(pack, top):
     assert run(pack({"README.md": b"x"} | files)).report["added"] == 1
 
 
-def test_one_label_alone_is_a_label_and_not_a_wrapping(pack):
+def test_a_single_label_folder_is_not_taken_for_an_outer_folder(pack):
     run(pack({"uggs/front/a.jpg": jpeg(1), "uggs/side/b.jpg": jpeg(2)}))
     assert labels() == ["uggs", "uggs"]
 
@@ -123,7 +123,7 @@ def test_what_lies_in_no_folder_and_unknown_folders_are_reported(pack):
     assert names(report) == {"a.jpg": "no-label"}
 
 
-def test_what_nobody_means_is_left_out_and_sub_archives_are_reported(pack):
+def test_other_files_are_ignored_and_inner_archives_are_reported(pack):
     inner = pack({"uggs/a.jpg": jpeg(5)}, "inner.zip").read_bytes()
     report = run(
         pack({
@@ -141,7 +141,7 @@ def test_what_nobody_means_is_left_out_and_sub_archives_are_reported(pack):
     ["../uggs/a.jpg", "uggs/../../a.jpg", "/uggs/a.jpg", "C:\\uggs\\a.jpg", "uggs\\..\\..\\a.jpg",
      "uggs/a\x07.jpg"],
 )  # fmt: skip
-def test_names_that_are_tricks_are_refused(pack, name):
+def test_hostile_names_are_refused(pack, name):
     assert list(names(run(pack([(name, jpeg(1))])).report).values()) == ["odd-name"]
     assert ShoeImage.objects.count() == 0
 
@@ -159,7 +159,7 @@ def special(name, mode):
 
 
 @pytest.mark.parametrize("mode", [stat.S_IFLNK | 0o777, stat.S_IFIFO | 0o600, stat.S_IFDIR | 0o700])
-def test_links_and_other_no_files_are_refused(pack, mode):
+def test_links_and_special_files_are_refused(pack, mode):
     file = pack([(special("uggs/a.jpg", mode), b"/etc/passwd"), ("uggs/b.jpg", jpeg(1))])
     report = run(file).report
     assert (report["added"], names(report)) == (1, {"uggs/a.jpg": "not-a-file"})
@@ -172,7 +172,7 @@ def test_of_two_files_with_one_name_the_first_counts(pack):
     assert (report["added"], names(report)) == (1, {"uggs/a.jpg": "duplicate-name"})
 
 
-def test_what_is_locked_or_packed_strangely_is_refused(pack):
+def test_encrypted_entries_and_other_compressions_are_refused(pack):
     file = pack({"uggs/a.jpg": jpeg(1), "uggs/b.jpg": jpeg(2)})
     data = bytearray(file.read_bytes())
     line = data.index(b"PK\x01\x02")
@@ -184,7 +184,7 @@ def test_what_is_locked_or_packed_strangely_is_refused(pack):
     assert names(report) == {"uggs/a.jpg": "encrypted", "uggs/b.jpg": "packing"}
 
 
-def test_damage_inside_costs_one_picture_only(pack):
+def test_a_damaged_entry_is_refused_alone(pack):
     file = pack({"uggs/a.jpg": jpeg(1), "uggs/b.jpg": jpeg(2)})
     data = bytearray(file.read_bytes())
     data[200] ^= 0xFF
@@ -193,7 +193,7 @@ def test_damage_inside_costs_one_picture_only(pack):
     assert (report["added"], names(report)) == (1, {"uggs/a.jpg": "damaged"})
 
 
-def test_an_entry_that_lies_about_its_size_is_damaged_and_never_read_beyond(pack):
+def test_an_entry_of_wrong_declared_size_counts_as_damaged(pack):
     file = pack({"uggs/a.jpg": b"\0" * 30_000_000}, compress=zipfile.ZIP_DEFLATED)
     data = file.read_bytes()
     said = struct.pack("<L", 30_000_000)
@@ -206,7 +206,7 @@ def test_an_entry_that_is_too_large_is_refused_unread(pack, settings):
     assert names(run(pack({"uggs/a.jpg": jpeg(1)})).report) == {"uggs/a.jpg": "image_too_large"}
 
 
-def test_a_bomb_is_refused_as_a_whole(pack, settings):
+def test_a_zip_bomb_is_refused_as_a_whole(pack, settings):
     file = pack({f"uggs/{n}.bmp": b"\0" * 5_000_000 for n in range(5)}, compress=8)
     assert "times its size, which no pictures do" in run(file).error
     settings.IMPORT_ZIP_MAX_BYTES = 1024**2
@@ -214,7 +214,7 @@ def test_a_bomb_is_refused_as_a_whole(pack, settings):
     assert "GB are allowed; import it in parts" in error
 
 
-def test_entries_that_share_their_bytes_count_each(pack, settings):
+def test_overlapping_entries_count_each(pack, settings):
     """The bomb that needs no nesting: many lines of the directory name one place."""
     file = pack({"uggs/a.jpg": b"\0" * 200_000}, compress=zipfile.ZIP_DEFLATED)
     data = file.read_bytes()
@@ -226,7 +226,7 @@ def test_entries_that_share_their_bytes_count_each(pack, settings):
     assert "times its size" in run(file).error
 
 
-def test_as_many_entries_as_the_setting_and_not_one_more(pack, settings):
+def test_the_number_of_entries_is_limited_by_the_setting(pack, settings):
     settings.IMPORT_MAX_ENTRIES = 5
     files = {f"uggs/{n}.jpg": jpeg(n) for n in range(6)}
     last = files.popitem()
@@ -236,7 +236,7 @@ def test_as_many_entries_as_the_setting_and_not_one_more(pack, settings):
     assert "more than 5 files; import it in parts" in job.error
 
 
-def test_a_directory_that_lies_about_its_length_is_walked_and_not_believed(pack, settings):
+def test_entries_are_counted_where_the_directory_declares_a_wrong_number(pack, settings):
     settings.IMPORT_MAX_ENTRIES = 5
     file = pack({f"uggs/{n}.jpg": b"x" for n in range(50)})
     data = bytearray(file.read_bytes())
@@ -245,7 +245,7 @@ def test_a_directory_that_lies_about_its_length_is_walked_and_not_believed(pack,
     assert "more than 5 files" in run(file).error
 
 
-def test_a_long_zip_of_the_large_kind_is_read(tmp_path):
+def test_a_zip64_is_read(tmp_path):
     """65,536 entries and more need ZIP64."""
     data = jpeg(1)
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
@@ -258,7 +258,7 @@ def test_a_long_zip_of_the_large_kind_is_read(tmp_path):
 @pytest.mark.parametrize(
     "cut", [lambda d: b"", lambda d: b"PK", lambda d: d[:-30], lambda d: d[:500], lambda d: d[100:]]
 )
-def test_what_is_no_zip_is_said_in_one_sentence(pack, cut):
+def test_a_file_that_is_no_zip_fails_with_one_sentence(pack, cut):
     file = pack({"uggs/a.jpg": jpeg(1)})
     file.write_bytes(cut(file.read_bytes()))
     job = run(file)
@@ -266,7 +266,7 @@ def test_what_is_no_zip_is_said_in_one_sentence(pack, cut):
     assert "An error nobody foresaw" not in job.error
 
 
-def test_bytes_changed_anywhere_never_surprise(pack):
+def test_a_zip_with_changed_bytes_raises_only_known_errors(pack):
     good = pack({"uggs/a.jpg": jpeg(1)[:200], "x/list.csv": "path,class\n"}).read_bytes()
     for place in range(0, len(good), 3):
         bad = bytearray(good)
@@ -286,7 +286,7 @@ def near_copy(seed) -> bytes:
     return encoded(shoe(seed=seed), quality=60)
 
 
-def test_near_copies_are_refused_unless_they_are_wanted(pack):
+def test_near_copies_are_refused_unless_keep_copies_is_set(pack):
     first = stored_image(1)
     file = pack({"uggs/a.jpg": near_copy(1)})
     report = run(file).report
@@ -295,13 +295,13 @@ def test_near_copies_are_refused_unless_they_are_wanted(pack):
     assert run(file, keep_copies=True).report["added"] == 1
 
 
-def test_a_copy_of_what_was_rejected_does_not_come_back(pack, member):
+def test_a_copy_of_a_rejected_image_is_refused(pack, member):
     stored_image(1)
     decide.reject(ShoeImage.objects.all(), by=member("Curator"))
     assert names(run(pack({"uggs/a.jpg": near_copy(1)})).report) == {"uggs/a.jpg": "near-copy"}
 
 
-def test_small_pictures_are_refused_where_a_size_is_asked_for(pack, settings):
+def test_pictures_below_the_minimum_size_are_refused(pack, settings):
     file = pack({"uggs/a.jpg": jpeg(1)})
     settings.IMPORT_MIN_SIDE = 200
     assert names(run(file).report) == {"uggs/a.jpg": "too-small"}
@@ -309,7 +309,7 @@ def test_small_pictures_are_refused_where_a_size_is_asked_for(pack, settings):
     assert run(file).report["added"] == 1
 
 
-def test_a_zip_taken_up_again_counts_as_one(pack):
+def test_a_zip_import_resumed_after_a_crash_counts_as_one(pack):
     job = Import.objects.create(path=str(pack({f"uggs/{n}.jpg": jpeg(n) for n in range(4)})))
     claim = Import.claim(job.pk)
     taken = iter(range(2))
@@ -329,7 +329,7 @@ def test_a_zip_taken_up_again_counts_as_one(pack):
     assert (job.report["added"], job.report["known"]) == (4, 0)
 
 
-def test_a_cancelled_import_stops_and_keeps_what_is_in(pack, settings):
+def test_a_cancelled_import_stops_and_keeps_its_images(pack, settings):
     settings.JOB_TICK_SECONDS = 0
     job = Import.objects.create(path=str(pack({f"uggs/{n}.jpg": jpeg(n) for n in range(6)})))
 
@@ -437,7 +437,7 @@ def test_a_csv_of_addresses_is_downloaded(listed, site):
     assert (third.group, third.domain) == ("me:g", "127.0.0.1")
 
 
-def test_they_are_decided_in_the_order_of_the_csv(listed):
+def test_addresses_are_decided_in_the_order_of_the_csv(listed):
     """The first of two near copies is the one that stays, however slow its server."""
     text = "url,class\nADDRESS/slow/1.jpg,uggs\nADDRESS/1.jpg,sneakers\nADDRESS/2.jpg,uggs\n"
     job = run(listed(text))
@@ -460,12 +460,12 @@ def test_bad_addresses_are_refused_one_by_one(listed):
     assert job.report["unknown_labels"] == {"hover": 1}
 
 
-def test_labels_nobody_knows_are_not_downloaded(listed, site):
+def test_pictures_with_unknown_labels_are_not_downloaded(listed, site):
     run(listed("url,class\nADDRESS/1.jpg,hover\n"))
     assert site.asked == []
 
 
-def test_what_was_taken_down_is_not_asked_for(listed, site, member):
+def test_addresses_of_a_purged_host_are_not_downloaded(listed, site, member):
     image = stored_image(9, page_url="https://shop.example/9")
     scope = purge.Scope("domain", "shop.example")
     purge.purge(scope.images(), member("Operator"), "the owner asked", scope.words)
@@ -474,7 +474,7 @@ def test_what_was_taken_down_is_not_asked_for(listed, site, member):
     assert (job.report["refused"], site.asked) == ({"taken-down": 1}, [])
 
 
-def test_taken_up_again_what_came_in_is_not_asked_for_again(listed, site):
+def test_a_resumed_import_does_not_download_its_images_again(listed, site):
     file = listed("url,class\n" + "".join(f"ADDRESS/{n}.jpg,uggs\n" for n in range(4)))
     job = run(file)
     Import.objects.filter(pk=job.pk).update(state="queued")
@@ -496,13 +496,13 @@ def test_a_csv_of_addresses_may_have_one_label_for_all(listed):
         ('url,class\n"ADDRESS' + "x" * 200_000, "no CSV in UTF-8"),
     ],
 )
-def test_a_csv_that_is_none_fails_in_words(listed, text, says):
+def test_an_invalid_csv_fails_with_a_sentence(listed, text, says):
     job = run(listed(text))
     assert job.state == "failed"
     assert says in job.error
 
 
-def test_a_list_has_so_many_addresses_and_not_one_more(listed, settings):
+def test_the_number_of_addresses_is_limited_by_the_setting(listed, settings):
     settings.IMPORT_MAX_ENTRIES = 2
     lines = "".join(f"ADDRESS/{n}.jpg,uggs\n" for n in range(3))
     assert "more than 2 files" in run(listed(f"url,class\n{lines}")).error
@@ -522,7 +522,7 @@ def test_the_command_takes_a_zip_a_label_and_copies(pack, capsys):
         call_command("import_images", str(file), label="hover")
 
 
-def test_names_that_are_no_text_are_reported_readably(tmp_path):
+def test_names_that_are_invalid_unicode_are_reported_readably(tmp_path):
     folder = tmp_path / "p" / "uggs"
     folder.mkdir(parents=True)
     (folder / "sch\udcf6n.jpg").write_bytes(b"no picture")
@@ -538,6 +538,6 @@ def test_a_report_stays_small(pack, settings):
     assert (len(report["unknown_labels"]), report["unknown_labels"]["(others)"]) == (4, 3)
 
 
-def test_a_stream_of_bytes_is_no_zip_either(tmp_path):
+def test_random_bytes_are_no_zip(tmp_path):
     (tmp_path / "a.zip").write_bytes(io.BytesIO(b"\x89PNG" * 1000).read())
     assert "It is no ZIP, or a damaged one" in run(tmp_path / "a.zip").error

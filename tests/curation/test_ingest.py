@@ -1,4 +1,4 @@
-"""Imports: what comes in, what is refused, and that twice is as good as once."""
+"""Imports from disk: what is taken in, what is refused, and that a second one adds nothing."""
 
 import json
 
@@ -96,7 +96,7 @@ def test_unknown_labels_and_broken_files_are_reported_not_fatal(folder):
     }
 
 
-def test_a_map_names_other_labels(folder):
+def test_a_label_map_translates_labels(folder):
     (folder / "hoverboards").mkdir()
     (folder / "hoverboards" / "one.jpg").write_bytes(jpeg(9))
     job = run(folder, label_map={"Hoverboards": "sneakers"})
@@ -113,7 +113,7 @@ def write_csv(folder, text):
     return folder / "manifest.csv"
 
 
-def test_a_csv_says_group_source_licence_scene_title(folder):
+def test_a_csv_may_give_group_source_licence_scene_and_title(folder):
     manifest = write_csv(
         folder,
         "path,class,group,source,licence,scene,title\n"
@@ -144,19 +144,19 @@ def test_a_csv_cannot_reach_outside_its_folder(folder, tmp_path):
     ("text", "says"),
     [("path,label\na,b\n", "no column class"), ("", "no column class and no column path")],
 )
-def test_a_csv_without_the_columns_fails_in_words(folder, text, says):
+def test_a_csv_without_the_columns_fails_with_a_sentence(folder, text, says):
     job = run(write_csv(folder, text))
     assert job.state == "failed"
     assert says in job.error
 
 
-def test_a_csv_in_another_encoding_fails_in_words(folder):
+def test_a_csv_in_another_encoding_fails_with_a_sentence(folder):
     (folder / "manifest.csv").write_bytes("path,class\nschöne.jpg,uggs\n".encode("latin-1"))
     job = run(folder / "manifest.csv")
     assert (job.state, "UTF-8" in job.error) == ("failed", True)
 
 
-def test_an_import_taken_up_again_counts_as_one(folder):
+def test_an_import_resumed_after_a_crash_counts_as_one(folder):
     job = Import.objects.create(path=str(folder))
     claim = Import.claim(job.pk)
     stored = folder / "chelsea-boots" / "one.jpg"

@@ -1,4 +1,4 @@
-"""A copy of what is or was here is known when it comes in; what is merely alike is not one."""
+"""Copies of images are refused when they come in; similar pictures are not."""
 
 import io
 
@@ -45,13 +45,13 @@ def test_an_altered_copy_is_refused(how, seed):
     assert (refused.value.image, refused.value.state) == (first.pk, "unreviewed")
 
 
-def test_the_same_shoe_in_another_colour_comes_in():
+def test_the_same_shoe_in_another_colour_is_no_copy():
     take(shoe(SIZE, seed=1))
     take(shoe(SIZE, BLUE, seed=1))
     assert ShoeImage.objects.count() == 2
 
 
-def test_pictures_alike_in_hash_and_mean_colour_come_in():
+def test_different_pictures_alike_in_hash_and_mean_colour_are_no_copies():
     """Two shoes on white whose few differing pixels neither hash nor mean colour tells apart."""
     one = shoe(SIZE, seed=4)
     other = one.copy()
@@ -63,14 +63,14 @@ def test_pictures_alike_in_hash_and_mean_colour_come_in():
     assert first.pk != second.pk
 
 
-def test_copies_come_in_where_they_are_wanted():
+def test_copies_are_taken_in_with_keep_copies():
     image = shoe(SIZE, seed=1)
     take(image)
     ingest.add_image(saved(image, 40), ingest.Origin(), keep_copies=True)
     assert ShoeImage.objects.count() == 2
 
 
-def test_a_copy_of_a_rejected_picture_says_so(member):
+def test_a_copy_of_a_rejected_image_is_refused_as_such(member):
     image = shoe(SIZE, seed=1)
     take(image)
     decide.reject(ShoeImage.objects.all(), by=member("Curator"))
@@ -78,7 +78,7 @@ def test_a_copy_of_a_rejected_picture_says_so(member):
         take(saved(image, 40))
 
 
-def test_a_copy_of_a_purged_picture_is_known_by_its_numbers(member):
+def test_a_copy_of_a_purged_image_is_known_by_hash_and_colour(member):
     image = shoe(SIZE, seed=1)
     take(image)
     purge.purge(ShoeImage.objects.all(), member("Operator"), "asked to", "Images 1")
@@ -86,7 +86,7 @@ def test_a_copy_of_a_purged_picture_is_known_by_its_numbers(member):
         take(saved(image, 60))
 
 
-def test_a_copy_whose_file_is_gone_is_not_known(settings):
+def test_a_copy_of_an_image_without_a_file_is_not_known(settings):
     from django.core.files.storage import storages
 
     image = shoe(SIZE, seed=9)
@@ -95,6 +95,6 @@ def test_a_copy_whose_file_is_gone_is_not_known(settings):
     assert ShoeImage.objects.count() == 2
 
 
-def test_small_pictures_are_refused_where_a_size_is_asked_for():
+def test_pictures_below_min_side_are_refused():
     with pytest.raises(ingest.TooSmall, match="320 by 240 pixels; the shorter side needs 300"):
         take(shoe(SIZE), min_side=300)

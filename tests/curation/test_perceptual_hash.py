@@ -50,7 +50,7 @@ def test_flat_pictures_hash_alike_at_any_size(shade):
         lambda image: image.point(lambda v: v * 0.9),
     ],
 )
-def test_copies_stay_within_reach(copy):
+def test_copies_stay_within_the_indexed_distance(copy):
     for image in SHOES:
         assert distance(phash(image), phash(copy(image))) <= INDEXED_DISTANCE
 
@@ -69,7 +69,7 @@ def test_hex_is_sixteen_digits_and_reversible():
 
 
 @pytest.mark.parametrize("text", ["", "ff", "0" * 17, "0x00000000000000", "g" * 16, " " * 16])
-def test_what_is_no_hash_is_refused(text):
+def test_invalid_hashes_are_refused(text):
     with pytest.raises(ValueError):
         from_hex(text)
 

@@ -76,26 +76,26 @@ def test_hits_come_in_the_engines_order_with_rank_and_page(engines, name):
 
 
 @BOTH
-def test_nothing_found_is_dry_and_no_error(engines, name):
+def test_no_results_are_no_error(engines, name):
     assert list(pages(engines, name)) == []
 
 
 @BOTH
-def test_a_page_is_asked_for_when_it_is_wanted(engines, name):
+def test_pages_are_requested_one_by_one_when_needed(engines, name):
     engines.put("boots", shoes(300))
     list(islice(pages(engines, name), 2))
     assert len(engines.asked(RESULTS[name])) == 2
 
 
 @BOTH
-def test_the_last_page_repeated_for_ever_is_dry(engines, name):
+def test_a_repeated_last_page_ends_the_results(engines, name):
     engines.put("boots", shoes(SIZE[name] + 5))
     engines.repeat_last = True
     assert [page.number for page in pages(engines, name)] == [1, 2]
 
 
 @BOTH
-def test_a_resumed_search_asks_for_its_page_first(engines, name):
+def test_a_resumed_search_requests_only_its_page(engines, name):
     engines.put("boots", shoes(250))
     page = next(pages(engines, name, first_page=3))
     assert page.number == 3
@@ -140,7 +140,7 @@ def test_a_page_of_such_results_is_not_the_end(engines, name):
 
 
 @BOTH
-def test_addresses_stay_as_the_engine_gives_them(engines, name):
+def test_addresses_are_not_decoded(engines, name):
     url = "https://cdn.example/a%2Fb%20c.jpg?u=https%3A%2F%2Fx.example%2F1%26w%3D2&s=é+ü"
     engines.put("boots", [Result(url, url)])
     (page,) = pages(engines, name)
@@ -182,7 +182,7 @@ def test_bing_is_asked_for_strict_safe_search(engines):
     assert request.cookies["SRCHHPGUSR"] == "ADLT=STRICT"
 
 
-def test_without_safe_search_the_engines_are_told_so(engines):
+def test_safe_search_off_is_sent_to_the_engines(engines):
     list(pages(engines, DUCKDUCKGO, safe=False))
     list(pages(engines, BING, safe=False))
     page, results, bing = engines.requests
@@ -190,14 +190,14 @@ def test_without_safe_search_the_engines_are_told_so(engines):
     assert (bing.asked["adlt"], bing.cookies["SRCHHPGUSR"]) == ("off", "ADLT=OFF")
 
 
-def test_bings_safe_search_is_relied_on_only_once_an_operator_says_so():
+def test_bings_safe_search_is_trusted_only_by_setting():
     assert provider("duckduckgo").safe
     assert not provider("bing").safe
     assert provider("bing", trusted_safe=True).safe
     assert not PROVIDERS["bing"].safe
 
 
-def test_duckduckgo_gets_filters_in_its_own_words(engines):
+def test_duckduckgo_gets_filters_by_its_own_names(engines):
     filters = {"kind": "photo", "size": "large", "colour": "colour", "layout": "wide",
                "licence": "share-commercially"}  # fmt: skip
     list(pages(engines, DUCKDUCKGO, filters=filters))
@@ -207,7 +207,7 @@ def test_duckduckgo_gets_filters_in_its_own_words(engines):
     }  # fmt: skip
 
 
-def test_bing_gets_filters_in_its_own_words(engines):
+def test_bing_gets_filters_by_its_own_names(engines):
     filters = {"kind": "gif", "size": "wallpaper", "colour": "monochrome", "layout": "tall",
                "licence": "modify"}  # fmt: skip
     list(pages(engines, BING, filters=filters))
@@ -255,7 +255,7 @@ def test_the_token_is_fetched_once_for_all_pages_and_through_one_connection(engi
     assert len({request.connection for request in engines.requests}) == 1
 
 
-def test_a_token_that_ran_out_is_fetched_anew(engines):
+def test_an_expired_token_is_fetched_anew(engines):
     engines.put("boots", shoes(150))
     found = pages(engines, DUCKDUCKGO)
     next(found)
@@ -273,7 +273,7 @@ def test_a_new_token_refused_is_a_rate_limit(engines):
     assert len(engines.requests) == 5
 
 
-def test_a_page_without_a_token_is_no_dry_search(engines):
+def test_a_page_without_a_token_is_an_error(engines):
     engines.fail(Fault(body="<html>Welcome</html>", path="/"))
     assert isinstance(refusal(pages(engines, DUCKDUCKGO)), SearchBroken)
 
@@ -284,7 +284,7 @@ def test_a_page_without_a_token_is_no_dry_search(engines):
 @BOTH
 @pytest.mark.parametrize("said, seconds", [("120", 120.0), (None, None), ("soon", None),
                                            ("-3", None), ("inf", None)])  # fmt: skip
-def test_too_many_requests_is_told_from_a_dry_search(engines, name, said, seconds):
+def test_too_many_requests_is_a_rate_limit(engines, name, said, seconds):
     engines.refuse(429, said, path=RESULTS[name])
     error = refusal(pages(engines, name))
     assert isinstance(error, RateLimited)
@@ -299,7 +299,7 @@ def test_retry_after_may_be_a_date(engines, name):
     assert 280 < refusal(pages(engines, name)).retry_after <= 300
 
 
-def test_a_date_gone_by_is_no_wait(engines):
+def test_a_past_date_is_no_wait(engines):
     engines.refuse(429, "Wed, 21 Oct 2015 07:28:00 GMT")
     assert refusal(pages(engines, BING)).retry_after == 0
 
@@ -319,7 +319,7 @@ def test_duckduckgos_page_may_refuse_as_well(engines, status):
 
 
 @BOTH
-def test_a_challenge_that_calls_itself_a_success_is_a_rate_limit(engines, name):
+def test_a_challenge_with_status_200_is_a_rate_limit(engines, name):
     engines.fail(Fault(body=CHALLENGE[name]))
     assert isinstance(refusal(pages(engines, name)), RateLimited)
 
@@ -334,14 +334,14 @@ def test_a_challenge_on_a_later_page_is_a_rate_limit(engines, name):
 
 
 @BOTH
-def test_a_result_that_speaks_of_challenges_is_a_result(engines, name):
+def test_a_result_whose_title_looks_like_a_challenge_is_a_result(engines, name):
     engines.put("boots", [Result("https://x.example/1", title="b_captcha anomaly-modal")])
     assert len(list(pages(engines, name))) == 1
 
 
 @BOTH
 @pytest.mark.parametrize("status", [500, 502, 503])
-def test_an_engine_in_trouble_is_unreachable(engines, name, status):
+def test_a_server_error_is_unreachable(engines, name, status):
     engines.refuse(status)
     error = refusal(pages(engines, name))
     assert isinstance(error, SearchUnreachable)
@@ -352,7 +352,7 @@ def test_an_engine_in_trouble_is_unreachable(engines, name, status):
 @pytest.mark.parametrize("body", ["", "%PDF-1.4 \x00\x01", "<html>Accept our cookies</html>", "{}",
                                   '{"results": 7}', '{"results": [7]}', "[" * 100_000,
                                   '<?xml version="1.0" encoding="x"?><a>iusc</a>'])  # fmt: skip
-def test_an_answer_nobody_understands_is_broken_and_not_dry(engines, name, body):
+def test_an_unreadable_answer_is_an_error(engines, name, body):
     engines.fail(Fault(body=body, path=RESULTS[name]))
     error = refusal(pages(engines, name))
     assert isinstance(error, SearchBroken)
@@ -360,12 +360,12 @@ def test_an_answer_nobody_understands_is_broken_and_not_dry(engines, name, body)
 
 
 @BOTH
-def test_another_status_is_broken(engines, name):
+def test_another_status_is_an_error(engines, name):
     engines.refuse(404)
     assert isinstance(refusal(pages(engines, name)), SearchBroken)
 
 
-def test_one_odd_result_of_bings_costs_only_itself(engines):
+def test_a_malformed_result_of_bing_is_skipped_alone(engines):
     good = "{&quot;murl&quot;:&quot;https://x.example/1&quot;}"
     items = "".join(
         f'<div><div class="imgpt"><a class="iusc" m="{m}"></a></div>'
@@ -404,7 +404,7 @@ def test_no_server_at_all_is_unreachable(name):
 
 
 @BOTH
-def test_a_certificate_of_somebody_else_is_not_trusted(engines, name):
+def test_a_certificate_of_another_authority_is_not_trusted(engines, name):
     with Engines() as other:
         connection = Connection(engines.proxy, other.ca_file)
         error = refusal(PROVIDERS[name].search(Query("boots"), connection))
@@ -416,7 +416,7 @@ def test_a_certificate_of_somebody_else_is_not_trusted(engines, name):
 @pytest.mark.parametrize(
     "connection", [Connection(proxy="no proxy::"), Connection(ca_file="/nowhere/ca.pem")]
 )
-def test_settings_that_cannot_be_used_are_said(connection):
+def test_unusable_settings_are_reported(connection):
     error = refusal(PROVIDERS["bing"].search(Query("boots"), connection))
     assert isinstance(error, SearchUnreachable)
     assert "set for searches" in error.detail

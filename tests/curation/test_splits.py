@@ -1,4 +1,4 @@
-"""The split of an image: fixed for ever, in the shares that were promised."""
+"""The split of an image: fixed, and in the given shares."""
 
 from collections import Counter
 
@@ -31,7 +31,7 @@ def test_splits_are_stored_as_their_names():
     assert [str(split) for split in Split] == ["train", "valid", "test"]
 
 
-def test_shares_come_out_within_a_point():
+def test_shares_are_met_within_one_percent():
     keys = 20_000
     counts = Counter(split_of(f"product:{number}") for number in range(keys))
     for split, share in zip(Split, SHARES, strict=True):
@@ -44,7 +44,7 @@ def test_other_shares_can_be_asked_for():
     assert all(split_of(str(n), (140, 30, 30)) == split_of(str(n)) for n in range(500))
 
 
-def test_a_larger_first_share_moves_nothing_out_of_it():
+def test_a_larger_first_share_keeps_its_members():
     for key in map(str, range(500)):
         if split_of(key, (60, 20, 20)) == Split.TRAIN:
             assert split_of(key, (70, 15, 15)) == Split.TRAIN
@@ -56,7 +56,7 @@ def test_the_group_decides_where_there_is_one():
 
 
 @pytest.mark.parametrize("shares", [(70, 30), (70, 15, 15, 0), (0, 0, 0), (110, -5, -5)])
-def test_shares_that_make_no_sense_are_refused(shares):
+def test_invalid_shares_are_refused(shares):
     with pytest.raises(ValueError):
         split_of("key", shares)
 
