@@ -1,4 +1,4 @@
-"""Pictures + recipe → batches that are a function of (seed, epoch) alone."""
+"""DataLoaders whose batches depend on (seed, epoch) alone."""
 
 import hashlib
 import math
@@ -23,15 +23,15 @@ from fasttransform import Transform
 from classifier.inference.preprocess import Preprocess, open_photo, padded, square
 from classifier.jobs.decoded_pictures import DecodedPictures, DecodeRequest
 from classifier.recipes import Recipe, View
-from classifier.training.background_augmentation import as_worn
+from classifier.training.background_augmentation import replace_background
 
 STREET = "street"  # the scene of photographs as visitors take them
 
 
 @dataclass(frozen=True)
 class Item:
-    """A labelled picture: local file, class slug, split ("train", "valid" or "test"), digest, scene
-    ("street" or any other)."""
+    """A labelled picture: local file, class slug, split ("train", "valid" or "test"), digest and
+    scene."""
 
     path: Path
     label: str
@@ -41,7 +41,7 @@ class Item:
 
 
 def seed_of(seed: int, what: object) -> int:
-    """32 bits that depend on both arguments and on nothing else."""
+    """A 32-bit seed that depends on both arguments alone."""
     return int.from_bytes(hashlib.sha256(f"{seed}:{what}".encode()).digest()[:4], "big")
 
 
@@ -56,7 +56,7 @@ def seed_everything(number: int) -> None:
 
 
 def frequencies(items: Sequence[Item], recipe: Recipe) -> list[float]:
-    """How often each picture is drawn, 1 on average: its class's size to the power of -balance,
+    """How often each picture is shown, 1 on average: its class's size to the power of -balance,
     times `street_weight` for a street photograph."""
     sizes = Counter(item.label for item in items)
     raw = [
@@ -67,11 +67,11 @@ def frequencies(items: Sequence[Item], recipe: Recipe) -> list[float]:
     return [value * len(raw) / sum(raw) for value in raw]
 
 
-class Plan:
-    """Which pictures an epoch shows, in which order: `plan(epoch)` gives `take` indices.
+class EpochOrder:
+    """Indices of the pictures that each epoch shows, in order; `take` of them.
 
-    One endless row of shuffled passes is cut into epochs. In every pass a picture of frequency f
-    comes floor(f) or ceil(f) times, so that after n passes it has come n * f times, give or take
+    An endless sequence of shuffled passes is cut into epochs. In every pass a picture of frequency
+    f comes floor(f) or ceil(f) times, so that after n passes it has come n * f times, give or take
     one: with all frequencies 1 every picture is seen n times before any is seen n + 2 times.
     """
 
@@ -99,18 +99,18 @@ class Plan:
 
 
 class EpochLoader(TfmdDL):
-    """fastai's DataLoader, whose order comes from `plan(epoch)` instead of from its own dice."""
+    """fastai's DataLoader with the indices of an `EpochOrder`."""
 
-    plan = None  # None, as on the validation side: all pictures in order
+    epoch_order = None  # None, as for validation: all pictures in order
     epoch = 0
 
     def get_idxs(self) -> list[int]:
         """Indices of the pictures of this epoch."""
-        return super().get_idxs() if self.plan is None else self.plan(epoch=self.epoch)
+        return super().get_idxs() if self.epoch_order is None else self.epoch_order(self.epoch)
 
 
 class OpenPhoto(RandTransform):
-    """Path → RGB picture, as large as the split needs it."""
+    """Path → RGB picture, decoded as large as its split needs it."""
 
     split_idx = None
 
@@ -119,7 +119,7 @@ class OpenPhoto(RandTransform):
         self.recipe, self.pictures = recipe, pictures
 
     def before_call(self, b, split_idx):
-        """Notes the split; draws nothing at random."""
+        """Note the split; draw no random number."""
         self.split = "valid" if split_idx else "train"
 
     def encodes(self, path: Path):
@@ -127,8 +127,8 @@ class OpenPhoto(RandTransform):
         return PILImage(self.pictures.open(decode_request(path, self.split, self.recipe)))
 
 
-class AsWorn(RandTransform):
-    """Catalogue shots pasted on the grounds of street photographs; see `worn`."""
+class ReplaceBackground(RandTransform):
+    """Catalogue shots pasted on the backgrounds of street photographs."""
 
     split_idx, order = 0, -1
 
@@ -137,13 +137,13 @@ class AsWorn(RandTransform):
         self.streets = list(streets)
 
     def encodes(self, image: PILImage):
-        """The picture, if it could be cut out, on another ground."""
+        """The picture on another background, where it could be cut out."""
         photo = open_photo(random.choice(self.streets), 128) if self.streets else None
-        return PILImage(as_worn(image, photo, random))
+        return PILImage(replace_background(image, photo, random))
 
 
 class PadForTraining(Transform):
-    """The whole picture in the middle of a square, from which a training crop is then cut."""
+    """Pads the picture to a square, from which a training crop is then cut."""
 
     split_idx, order = 0, 0
 
@@ -157,7 +157,7 @@ class PadForTraining(Transform):
 
 
 class SquareForValidation(Transform):
-    """Exactly what serving does to a picture."""
+    """Prepares a picture exactly as serving does."""
 
     split_idx, order = 1, 0
 
@@ -180,13 +180,13 @@ def make_loaders(
     device: str | torch.device | None,
     pictures: DecodedPictures,
 ) -> DataLoaders:
-    """DataLoaders whose training side shows pictures as `view`, whose other side those of serving.
+    """DataLoaders that show training pictures as `view` and validation pictures as serving does.
 
-    That side is one for all views, so that the epochs of a run can be compared.
+    Validation is the same for all views, so that the epochs of a run can be compared.
     """
     train = [item for item in items if item.split == "train"]
     streets = [item.path for item in train if item.scene == STREET]
-    worn = [AsWorn(view.worn, streets)] if view.worn else []
+    background = [ReplaceBackground(view.worn, streets)] if view.worn else []
     photo = TransformBlock(
         type_tfms=[OpenPhoto(recipe, pictures)],
         item_tfms=[ToTensor],
@@ -198,7 +198,7 @@ def make_loaders(
         get_y=lambda item: item.label,
         splitter=by_split,
         item_tfms=[
-            *worn,
+            *background,
             PadForTraining(spec),
             SquareForValidation(spec),
             RandomResizedCrop(view.size, min_scale=view.min_scale, split_idx=0),
@@ -218,7 +218,8 @@ def make_loaders(
         device=torch.device(device) if device is not None else None,
     )
     dls.to(dls.device)  # Normalize's tensors follow
-    dls.train.n, dls.train.plan = take, Plan(frequencies(train, recipe), take, seed)
+    dls.train.n = take
+    dls.train.epoch_order = EpochOrder(frequencies(train, recipe), take, seed)
     return dls
 
 

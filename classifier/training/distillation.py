@@ -1,4 +1,4 @@
-"""Learning from a teacher: another version's answers become half of what is learnt."""
+"""Knowledge distillation: a version learns from another version's answers too."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,15 +15,15 @@ from classifier.errors import WeightsDoNotFit
 from classifier.inference.preprocess import Preprocess
 from classifier.training.start_weights import bare_network, load_start
 
-TEMPERATURE = 2.0  # softens both sides, so that the unlikely classes are heard too
+TEMPERATURE = 2.0  # softens both distributions, so that unlikely classes count too
 
 
 class Teacher(nn.Module):
-    """A version's network with a linear head, frozen: `spec`'s pictures → logits of `classes`."""
+    """A frozen version with a linear head; maps the student's pictures to logits of `classes`."""
 
     def __init__(self, arch: str, file: Path, classes: Sequence[str], spec: Preprocess):
-        """`file`: the version's weights.safetensors. Raises WeightsDoNotFit where a class is none
-        of the teacher's, and what `load_start` raises."""
+        """`file`: the version's weights.safetensors; `spec`: the student's preprocessing. Raises
+        WeightsDoNotFit where a class is none of the teacher's, and what `load_start` raises."""
         super().__init__()
         start = load_start(arch, "version", version_file=file)
         if missing := sorted(set(classes) - set(start.classes)):
@@ -34,7 +34,7 @@ class Teacher(nn.Module):
         self.body.load_state_dict({name: start.state.get(name, own[name]) for name in own})
         self.register_buffer("weight", start.state["fc.weight"][rows])
         self.register_buffer("bias", start.state["fc.bias"][rows])
-        # The student's normalisation is undone and the teacher's done, in one step.
+        # One step undoes the student's normalisation and applies the teacher's.
         mean, std, own_mean, own_std = (
             torch.tensor(values)[:, None, None]
             for values in (spec.mean, spec.std, start.mean, start.std)
@@ -49,13 +49,13 @@ class Teacher(nn.Module):
         return functional.linear(embedding, self.weight, self.bias)
 
 
-class Distil(Callback):
+class Distillation(Callback):
     """Mixes the divergence from the teacher's answers into the loss: (1 - w) · cross entropy
     + w · T² · KL(teacher ‖ student), both softened by T (Hinton, Vinyals & Dean 2015, Distilling
     the Knowledge in a Neural Network).
 
-    The teacher sees the very pictures, augmented, that the student sees. order: after
-    `precision.Compute` (90), whose autocast is over by then.
+    The teacher gets the same augmented pictures as the student. order: after
+    `mixed_precision.PrecisionAndLayout` (90), whose autocast has ended by then.
     """
 
     order = 95
@@ -65,20 +65,20 @@ class Distil(Callback):
         self.teacher, self.weight = teacher, weight
 
     def before_fit(self) -> None:
-        """The teacher goes where the student is."""
+        """Move the teacher to the student's device."""
         self.teacher.to(self.dls.device, memory_format=torch.channels_last)
 
     def after_loss(self) -> None:
-        """The loss that backward starts from becomes the mixed one; validation's stays."""
+        """Replace the training loss by the mixed one; that of validation stays."""
         if not self.training:
             return
         (pictures,) = self.xb
-        bf16 = self.learn.computed_in == "bf16"
+        bf16 = self.learn.training_precision == "bf16"
         with torch.no_grad(), torch.autocast(self.dls.device.type, torch.bfloat16, enabled=bf16):
-            wanted = self.teacher(pictures)
+            logits = self.teacher(pictures)
         soft = functional.kl_div(
             functional.log_softmax(self.pred / TEMPERATURE, dim=1),
-            functional.softmax(wanted.float() / TEMPERATURE, dim=1),
+            functional.softmax(logits.float() / TEMPERATURE, dim=1),
             reduction="batchmean",
         )
         mixed = (1 - self.weight) * self.loss_grad + self.weight * TEMPERATURE**2 * soft

@@ -1,9 +1,8 @@
-"""Pretrained weights → an ONNX graph that embeds pictures, for assessing with eyes that have not
-seen the labels. Imports torch: only `manage.py export_embedder` imports this module."""
+"""Export pretrained weights, which have not learnt the labels, as an embedder for assessments.
 
-import contextlib
-import io
-import tempfile
+Only `manage.py export_embedder` imports this module, because it imports torch.
+"""
+
 from pathlib import Path
 
 from django.conf import settings
@@ -14,7 +13,7 @@ from classifier.training import torchvision_shim  # noqa: F401
 import numpy as np
 import torch
 
-from classifier.errors import ExportMismatch, NoPretrainedWeights
+from classifier.errors import NoPretrainedWeights
 from classifier.inference.card import FORMAT, GRAPH, file_facts, reference_array, write_card
 from classifier.inference.embedding import EMBEDDER_OUTPUTS, Embedder
 from classifier.inference.preprocess import Preprocess
@@ -23,10 +22,10 @@ from classifier.jobs.pretrained_embedder import NoEmbedderWeights, WeightsSawLab
 from classifier.models import PretrainedEmbedder
 from classifier.registry import stored
 from classifier.training import start_weights
-from classifier.training.export import EXPORT_TOLERANCE, FP32_REFERENCE_TOLERANCE, OPSET
-from classifier.training.quantisation import quiet
+from classifier.training.export import FP32_REFERENCE_TOLERANCE, check_output, export_graph
 from classifier.training.start_weights import Start, bare_network, check_fit
 from shoeproject.jobs import Claim
+from shoeproject.storage.files import written_beside
 
 STEPS = 3
 NAME_LENGTH = 120  # characters of an embedder's name that an assessment has room for
@@ -38,10 +37,10 @@ def main(job_id: int, attempt: int | None) -> int:
 
 
 def run(claim: Claim, scratch: Path) -> None:
-    """Find the weights, export them, store the folder and write its row."""
+    """Load the weights, export them, store the folder and write the job's row."""
     job = claim.job
     claim.tick(0, STEPS, "steps; fetching the weights", force=True)
-    start = starting(job.arch)
+    start = load_unlabelled_start(job.arch)
     claim.tick(1, what="steps; exporting", force=True)
     card = export_embedder(job.arch, start, job.size, scratch / "embedder")
     claim.tick(2, what="steps; storing", force=True)
@@ -51,8 +50,8 @@ def run(claim: Claim, scratch: Path) -> None:
         claim.row().update(digest=digest, card=card)
 
 
-def starting(arch: str) -> Start:
-    """Weights for `arch` that have seen no labels: the weights file if one is set, else ImageNet's.
+def load_unlabelled_start(arch: str) -> Start:
+    """Weights for `arch` without labels: the weights file if one is set, else ImageNet's.
 
     Never the starter's. Raises NoEmbedderWeights, WeightsSawLabels, WeightsDoNotFit,
     UnknownArchitecture.
@@ -68,7 +67,7 @@ def starting(arch: str) -> Start:
 
 
 def export_embedder(arch: str, start: Start, size: int, out: Path) -> dict:
-    """Write the body of `arch` with the start's weights as a graph; gives back its card.
+    """Write the body of `arch` with the start's weights as a graph; returns its card.
 
     The graph maps a normalised picture, float32 (n, 3, size, size), to its pooled features,
     (n, channels). Raises WeightsDoNotFit, ExportMismatch, BrokenVersion.
@@ -79,12 +78,14 @@ def export_embedder(arch: str, start: Start, size: int, out: Path) -> dict:
         network.load_state_dict(start.state, strict=False)
     network.eval()
     spec = Preprocess(size=size, mean=start.mean, std=start.std)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
-        folder = Path(scratch) / "embedder"
+    picture = reference_array(spec)
+    with written_beside(out) as folder:
         folder.mkdir()
-        _export(network, spec, folder / GRAPH)
-        embedding = _check(network, spec, folder / GRAPH)
+        export_graph(network, np.repeat(picture, 2, axis=0), folder / GRAPH, EMBEDDER_OUTPUTS)
+        with torch.no_grad():
+            expected = network(torch.from_numpy(picture)).numpy()[0]
+        embedding = Embedder.open((folder / GRAPH).read_bytes(), spec).run(picture)[0]
+        check_output("embedding", embedding, expected)
         card = {
             "format": FORMAT,
             "name": start.described[:NAME_LENGTH],
@@ -98,35 +99,4 @@ def export_embedder(arch: str, start: Start, size: int, out: Path) -> dict:
         }
         write_card(card, folder)
         Embedder.load(folder)  # as assessing will
-        folder.rename(out)
     return card
-
-
-def _export(network: torch.nn.Module, spec: Preprocess, path: Path) -> None:
-    # Two pictures: exported with one, the batch would be taken for a constant.
-    sample = torch.from_numpy(np.repeat(reference_array(spec), 2, axis=0))
-    with contextlib.redirect_stdout(io.StringIO()), quiet():  # the exporter prints its progress
-        torch.onnx.export(
-            network,
-            (sample,),
-            path,
-            input_names=["image"],
-            output_names=EMBEDDER_OUTPUTS,
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
-            opset_version=OPSET,
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-        )
-
-
-def _check(network: torch.nn.Module, spec: Preprocess, path: Path) -> np.ndarray:
-    """The reference picture's embedding, alike in torch and in the graph. Raises ExportMismatch."""
-    picture = reference_array(spec)
-    with torch.no_grad():
-        wanted = network(torch.from_numpy(picture)).numpy()[0]
-    given = Embedder.open(path.read_bytes(), spec).run(picture)[0]
-    difference = float(np.abs(given - wanted).max()) / max(1.0, float(np.abs(wanted).max()))
-    if not difference <= EXPORT_TOLERANCE:
-        raise ExportMismatch("embedding", difference, EXPORT_TOLERANCE)
-    return given

@@ -1,4 +1,4 @@
-"""Pictures + recipe → a fastai Learner."""
+"""Build a fastai Learner from pictures and a recipe."""
 
 import hashlib
 import json
@@ -20,12 +20,12 @@ from classifier.inference.preprocess import Preprocess
 from classifier.jobs.decoded_pictures import DecodedPictures
 from classifier.recipes import Recipe
 from classifier.training.data_loaders import Item, by_split, make_loaders, seed_everything, seed_of
-from classifier.training.distillation import Distil, Teacher
+from classifier.training.distillation import Distillation, Teacher
 from classifier.training.start_weights import RESNETS, Start, bare_network, load_body, load_linear
 
 
 def preprocess_of(recipe: Recipe, start: Start) -> Preprocess:
-    """What a picture goes through outside training: recipe's size, start's normalisation."""
+    """The preprocessing outside training: the recipe's size, the start's normalisation."""
     return Preprocess(recipe.size, recipe.fit, tuple(start.mean), tuple(start.std))
 
 
@@ -65,13 +65,13 @@ def build_learner(
         wd=recipe.weight_decay,
         custom_head=head if recipe.head == "linear" else None,
         ps=recipe.dropout,
-        cbs=[Distil(teacher, recipe.teacher_weight)] if teacher is not None else None,
+        cbs=[Distillation(teacher, recipe.teacher_weight)] if teacher is not None else None,
     )
     _check_map(learner.model, recipe)
     load_body(learner.model, recipe.arch, start)
     if recipe.head == "linear":
         load_linear(learner.model[1][-1], list(classes), start)
-    learner.remove_cbs([ProgressCallback, Recorder])  # `train` reports on its own
+    learner.remove_cbs([ProgressCallback, Recorder])  # `train` reports progress itself
     learner.preprocess, learner.items_digest = spec, _digest(items, classes)
     learner.loaders = loaders
     return learner

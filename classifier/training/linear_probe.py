@@ -1,10 +1,10 @@
-"""A linear head fitted to the body's features before anything else is trained.
+"""Linear probe: fit a linear head to the body's features before anything else is trained.
 
 From a random head, the first steps of fine-tuning push useless gradients through the body and spoil
-what it brought; from a fitted one they do not (Kumar et al. 2022, Fine-Tuning can Distort
+its pretrained features; from a fitted one they do not (Kumar et al. 2022, Fine-Tuning can Distort
 Pretrained Features and Underperform Out-of-Distribution). The features are those of augmented
-pictures: a head fitted to whole ones is so sure of itself that the crops of the first epoch, which
-it mostly gets wrong, do more harm than a random head's.
+pictures: a head fitted to whole ones is so confident that the crops of the first epoch, most of
+which it gets wrong, do more harm than with a random head.
 """
 
 from collections.abc import Callable
@@ -20,8 +20,8 @@ from sklearn.linear_model import LogisticRegression
 from classifier.recipes import Recipe
 from classifier.training.data_loaders import seed_everything, seed_of
 
-STRENGTH = 0.01  # scikit-learn's C, on standardised features
-STEPS = 100  # of L-BFGS; many more change the answers of one picture in a hundred
+INVERSE_REGULARISATION = 0.01  # scikit-learn's C, on standardised features
+MAX_ITERATIONS = 100  # of L-BFGS; many more change the answer for one picture in a hundred
 
 
 def fit_head(learner: Learner, recipe: Recipe, seed: int, before_batch: Callable[[], None]) -> None:
@@ -32,7 +32,7 @@ def fit_head(learner: Learner, recipe: Recipe, seed: int, before_batch: Callable
     what it raises passes through.
     """
     loader = learner.loaders[recipe.phases[0].view].train
-    body, bf16 = learner.model[0].train(), learner.computed_in == "bf16"
+    body, bf16 = learner.model[0].train(), learner.training_precision == "bf16"
     features, labels = [], []
     seed_everything(seed_of(seed, "probe"))
     with torch.no_grad(), torch.autocast(loader.device.type, torch.bfloat16, enabled=bf16):
@@ -42,7 +42,7 @@ def fit_head(learner: Learner, recipe: Recipe, seed: int, before_batch: Callable
             labels.append(targets.cpu().numpy())
     x, y = np.concatenate(features).astype(np.float64), np.concatenate(labels)
     mean, scale = x.mean(axis=0), x.std(axis=0) + 1e-6
-    fitted = LogisticRegression(C=STRENGTH, max_iter=STEPS)
+    fitted = LogisticRegression(C=INVERSE_REGULARISATION, max_iter=MAX_ITERATIONS)
     fitted.fit((x - mean) / scale, y)
     weight, bias = fitted.coef_, fitted.intercept_
     if len(weight) == 1:  # of two classes scikit-learn keeps one row

@@ -1,9 +1,9 @@
-"""All epochs of a run, one checkpoint after each: killed at any moment and resumed, a run ends with
-the same weights, bit for bit, as one that was left alone (same machine, same threads).
+"""The training loop, with a checkpoint after each epoch.
 
-What makes it so: batches and every random number are functions of (seed, epoch); a phase's learning
-rate depends on the epoch's number alone; gradients of a former phase are forgotten; weights,
-batch-norm statistics and the optimiser's state are restored exactly.
+A run that is killed at any moment and resumed ends with the same weights, bit for bit, as one that
+was not disturbed (same machine, same number of threads): batches and random numbers depend on
+(seed, epoch) alone; the learning rate depends on the epoch's number; gradients of an earlier phase
+are dropped; weights, batch-norm statistics and the optimiser's state are restored exactly.
 """
 
 import json
@@ -38,8 +38,8 @@ WEIGHTS, OPTIMISER = "weights.safetensors", "optimiser.safetensors"
 
 @dataclass(frozen=True)
 class EpochResult:
-    """What one epoch gave. Losses are means over pictures, accuracy is from 0 to 1 over the valid
-    split, `lr` is the head's at the epoch's end; `number` counts from 0."""
+    """Metrics of one epoch. Losses are means over pictures; `accuracy`: 0 to 1, on the valid split;
+    `lr`: the head's at the epoch's end; `number` counts from 0."""
 
     number: int
     phase: str  # "frozen" or "unfrozen"
@@ -70,36 +70,35 @@ def train(
     """Train a freshly built learner to the end of its recipe, from its latest checkpoint on.
 
     `on_progress(epoch, batch, batches, loss)`: about once a second. `on_epoch`: after an epoch's
-    checkpoint is safe; on resuming, first once more for every epoch of the checkpoint (a kill may
-    have come between checkpoint and call), so it must not mind repetition. `should_stop` is asked
-    before every batch. What the three raise passes through. Returns one result per epoch; the
-    precision used is left in `learner.computed_in`.
+    checkpoint is saved; on resuming, first for every epoch of the checkpoint again (the process may
+    have been killed between checkpoint and call), so calls may repeat. `should_stop` is called
+    before every batch. What the three raise passes through. Returns one result per epoch; sets
+    `learner.training_precision`.
     Raises TrainingStopped, TrainingDiverged, CheckpointMismatch, BrokenCheckpoint.
     """
     torch.set_num_threads(recipe.threads)
     learner.logger = _ignore
-    about = {"recipe": recipe.as_json(), "seed": seed, "items": learner.items_digest}
-    computing = mixed_precision.choose(recipe.precision, learner.dls.device)
+    inputs = {"recipe": recipe.as_json(), "seed": seed, "items": learner.items_digest}
+    precision = mixed_precision.choose(recipe.precision, learner.dls.device)
     history, folder = [], checkpoints.latest()
     if folder is not None:
-        history, computing = _restore_weights(learner, folder, about)
+        history, precision = _restore_weights(learner, folder, inputs)
         for result in history:
             on_epoch(result)
-    about["precision"] = learner.computed_in = computing
+    inputs["precision"] = learner.training_precision = precision
     if folder is None and recipe.head_start == "probe":
         fit_head(learner, recipe, seed, partial(_stop_if, should_stop, history))
-    compute = mixed_precision.Compute(computing, recipe.layout)
-    watch = _Watch(seed, history, on_progress, should_stop)
+    autocast = mixed_precision.PrecisionAndLayout(precision, recipe.layout)
 
-    def finished(result: EpochResult) -> None:
+    def finish_epoch(result: EpochResult) -> None:
         history.append(result)
-        _save(learner, about, history, checkpoints)
+        _save(learner, inputs, history, checkpoints)
         on_epoch(result)
 
-    watch.finished = finished
+    monitor = EpochMonitor(seed, history, on_progress, should_stop, finish_epoch)
     for phase in recipe.phases:
         if len(history) < phase.end:
-            _run(learner, phase, len(history), folder, watch, compute)
+            _run_phase(learner, phase, len(history), folder, monitor, autocast)
     return history
 
 
@@ -108,17 +107,25 @@ def _stop_if(should_stop: Callable[[], bool], history: list) -> None:
         raise TrainingStopped(len(history))
 
 
-def _run(learner: Learner, phase: Phase, done: int, folder: Path | None, watch, compute) -> None:
+def _run_phase(
+    learner: Learner,
+    phase: Phase,
+    done: int,
+    folder: Path | None,
+    monitor: "EpochMonitor",
+    autocast: mixed_precision.PrecisionAndLayout,
+) -> None:
+    """Train a phase from epoch `done` on; `folder`: the checkpoint it is resumed from."""
     learner.dls = learner.loaders[phase.view]
-    # Both forget the optimiser's averages, as every fine_tune of fastai does.
+    # Both reset the optimiser's averages, as every fine_tune of fastai does.
     learner.freeze() if phase.frozen else learner.unfreeze()
     # fastai only zeroes gradients, and a zero gradient still decays a frozen weight. A resumed
-    # process has none: forgetting them makes both alike, and frozen layers really frozen.
+    # process has no gradients: without them both are alike, and frozen layers really frozen.
     for parameter in learner.model.parameters():
         parameter.grad = None
     if done > phase.start:
         _restore_optimiser(learner, folder)
-    watch.phase = phase
+    monitor.phase = phase
     low, high = phase.lr_low, phase.lr_high
     learner.fit_one_cycle(
         phase.epochs,
@@ -126,27 +133,34 @@ def _run(learner: Learner, phase: Phase, done: int, folder: Path | None, watch, 
         pct_start=phase.pct_start,
         div=phase.div,
         start_epoch=done - phase.start,
-        cbs=[watch, compute],
+        cbs=[monitor, autocast],
     )
-    if watch.failure is not None:
-        raise watch.failure
+    if monitor.failure is not None:
+        raise monitor.failure
 
 
-class _Watch(Callback):
-    """Seeds every epoch, counts, reports, and asks whether to stop.
+class EpochMonitor(Callback):
+    """Seeds every epoch, sums up losses, reports progress, and stops the training when asked to.
 
-    order: after fastai's SkipToEpoch (70), whose skipped epochs never get here, and which fastai
-    closes with `after_epoch` all the same. Errors are kept and raised after the fit: fastai
-    rewrites the arguments of those that pass through a callback.
+    order: after fastai's SkipToEpoch (70), whose skipped epochs never get here, although fastai
+    calls `after_epoch` for them. Errors are kept and raised after the fit: fastai changes the
+    arguments of those that pass through a callback.
     """
 
     order = 80
 
-    def __init__(self, seed: int, history: list, on_progress: OnProgress, should_stop: Callable):
+    def __init__(
+        self,
+        seed: int,
+        history: list[EpochResult],
+        on_progress: OnProgress,
+        should_stop: Callable[[], bool],
+        finish_epoch: Callable[[EpochResult], None],
+    ):
         super().__init__()
-        self.seed, self.history = seed, history
+        self.seed, self.history, self.finish_epoch = seed, history, finish_epoch
         self.on_progress, self.should_stop = on_progress, should_stop
-        self.live, self.failure, self.last_report = False, None, -math.inf
+        self.in_epoch, self.failure, self.last_report = False, None, -math.inf
 
     def _guard(self, work: Callable[[], None]) -> None:
         try:
@@ -156,7 +170,9 @@ class _Watch(Callback):
             raise CancelFitException() from error
 
     def before_epoch(self) -> None:
-        self.live, self.number, self.began = True, self.phase.start + self.epoch, time.monotonic()
+        """Seed every random generator with the epoch's own seed."""
+        self.in_epoch, self.number = True, self.phase.start + self.epoch
+        self.started = time.monotonic()
         self.images, self.tested, self.right = 0, 0, 0
         self.train_sum, self.valid_sum = 0.0, 0.0
         number = seed_of(self.seed, f"epoch:{self.number}")
@@ -166,12 +182,11 @@ class _Watch(Callback):
         self.dls.train.epoch = self.number
 
     def before_batch(self) -> None:
-        self._guard(self._ask)
-
-    def _ask(self) -> None:
-        _stop_if(self.should_stop, self.history)
+        """Stop the training where it is asked to."""
+        self._guard(partial(_stop_if, self.should_stop, self.history))
 
     def after_batch(self) -> None:
+        """Add up losses and right answers."""
         count = len(self.yb[0])
         if self.training:
             self.images += count
@@ -191,14 +206,15 @@ class _Watch(Callback):
             self.on_progress(self.number, self.iter + 1, self.n_iter, loss)
 
     def after_epoch(self) -> None:
-        if self.live:
-            self.live = False
+        """Finish an epoch that was not skipped."""
+        if self.in_epoch:
+            self.in_epoch = False
             self._guard(self._finish)
 
     def _finish(self) -> None:
         if not math.isfinite(self.valid_sum):
             raise TrainingDiverged(self.number, self.phase.lr_high)
-        self.finished(
+        self.finish_epoch(
             EpochResult(
                 number=self.number,
                 phase="frozen" if self.phase.frozen else "unfrozen",
@@ -206,14 +222,14 @@ class _Watch(Callback):
                 train_loss=self.train_sum / self.images,
                 valid_loss=self.valid_sum / self.tested,
                 accuracy=self.right / self.tested,
-                seconds=time.monotonic() - self.began,
+                seconds=time.monotonic() - self.started,
                 lr=float(self.opt.hypers[-1]["lr"]),
             )
         )
 
 
-def _save(learner: Learner, about: dict, history: list, checkpoints: Checkpoints) -> None:
-    """Write a checkpoint folder, `state.json` last, and hand it over."""
+def _save(learner: Learner, inputs: dict, history: list, checkpoints: Checkpoints) -> None:
+    """Write a checkpoint folder, `state.json` last, and save it."""
     tensors, scalars = {}, []
     for index, (_, _, state, _) in enumerate(learner.opt.all_params()):
         numbers = {key: value for key, value in state.items() if not torch.is_tensor(value)}
@@ -229,7 +245,7 @@ def _save(learner: Learner, about: dict, history: list, checkpoints: Checkpoints
         state = {
             "format": FORMAT,
             "epochs": len(history),
-            **about,
+            **inputs,
             "hypers": [dict(hypers) for hypers in learner.opt.hypers],
             "scalars": scalars,
             "history": [asdict(result) for result in history],
@@ -239,10 +255,13 @@ def _save(learner: Learner, about: dict, history: list, checkpoints: Checkpoints
         checkpoints.save(len(history), folder)
 
 
-def _restore_weights(learner: Learner, folder: Path, about: dict) -> tuple[list[EpochResult], str]:
-    """The epochs so far and the precision they were computed in, which a resumed run keeps."""
+def _restore_weights(learner: Learner, folder: Path, inputs: dict) -> tuple[list[EpochResult], str]:
+    """Load the weights; returns the epochs so far and their precision, which a resumed run keeps.
+
+    Raises CheckpointMismatch where the checkpoint was made from other inputs.
+    """
     state = verify(folder)
-    for what, value in about.items():
+    for what, value in inputs.items():
         if state[what] != value:
             raise CheckpointMismatch(what)
     learner.model.load_state_dict(load_file(folder / WEIGHTS))

@@ -1,4 +1,4 @@
-"""In which numbers, and in which memory layout, a network computes while it trains."""
+"""Precision and memory layout in which a network computes while it trains."""
 
 from classifier.training import torchvision_shim  # noqa: F401
 
@@ -11,25 +11,25 @@ CHANNELS_LAST = "channels-last"
 _NATIVE_BF16 = ("avx512_bf16", "amx_bf16", "bf16")
 
 
-def choose(wanted: str, device: torch.device) -> str:
-    """“fp32” or “bf16”: what a recipe's `precision` means on this device.
+def choose(precision: str, device: torch.device) -> str:
+    """“fp32” or “bf16”: a recipe's `precision` on this device.
 
     “auto” is bf16 where the hardware computes in it.
     """
-    if wanted != "auto":
-        return wanted
+    if precision != "auto":
+        return precision
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    has = torch.cpu.get_capabilities()
-    return "bf16" if any(has.get(name) for name in _NATIVE_BF16) else "fp32"
+    capabilities = torch.cpu.get_capabilities()
+    return "bf16" if any(capabilities.get(name) for name in _NATIVE_BF16) else "fp32"
 
 
-class Compute(Callback):
-    """Runs the network's forward pass in the precision and layout given.
+class PrecisionAndLayout(Callback):
+    """Runs the network's forward pass in the given precision and memory layout.
 
     fastai's own mixed precision asks for autocast on CUDA by name, so on a CPU it does nothing. The
-    loss, the gradients' sums and the optimiser stay in fp32; bf16 has fp32's range, so nothing is
-    scaled. order: after `train`'s watcher (80), which may stop the run before a batch.
+    loss, the gradients' sums and the optimiser stay in fp32; bf16 has fp32's range, so no loss is
+    scaled. order: after `loop.EpochMonitor` (80), which may stop the run before a batch.
     """
 
     order = 90
@@ -40,12 +40,12 @@ class Compute(Callback):
         self.autocast = None
 
     def before_fit(self):
-        """The weights take the layout of the pictures."""
+        """Give the weights the pictures' layout."""
         if self.layout == CHANNELS_LAST:
             self.model.to(memory_format=torch.channels_last)
 
     def before_batch(self):
-        """Pictures in the network's layout; autocast begins."""
+        """Give the pictures the network's layout and begin autocast."""
         if self.layout == CHANNELS_LAST:
             (pictures,) = self.xb
             self.learn.xb = (pictures.contiguous(memory_format=torch.channels_last),)
@@ -54,15 +54,15 @@ class Compute(Callback):
             self.autocast.__enter__()
 
     def after_pred(self):
-        """Autocast ends; logits go on in fp32."""
-        self._leave()
+        """End autocast; the logits go on in fp32."""
+        self._end()
         self.learn.pred = self.pred.float()
 
     def after_fit(self):
-        """A batch that was broken off left autocast on."""
-        self._leave()
+        """End autocast where a batch was interrupted."""
+        self._end()
 
-    def _leave(self) -> None:
+    def _end(self) -> None:
         if self.autocast is not None:
             self.autocast.__exit__(None, None, None)
             self.autocast = None

@@ -1,8 +1,8 @@
-"""Judging types that are too small for the test split: networks that never saw the fold judged.
+"""Cross-validation of types that are too small for the test split.
 
 Every picture of a small type is in one of several folds, whole groups together. For each fold a
 network learns the rest and names the fold's pictures. None of these networks is ever served, so
-that test pictures may take part; what is measured is the recipe with this much data, not a version.
+test pictures may take part; what is measured is the recipe with this much data, not a version.
 """
 
 from collections import Counter, defaultdict
@@ -44,7 +44,7 @@ def choose(
 ) -> list[ManifestLine]:
     """All lines of small types and at most `per_label` of every other class, whatever their split.
 
-    Which ones is decided by their digests, so it is the same every time.
+    Their digests decide which, so it is the same every time.
     """
     slugs, taken = {c.slug for c in classes}, Counter()
     chosen = []
@@ -63,8 +63,8 @@ def folds_of(lines: Sequence[ManifestLine], folds: int) -> list[int]:
     fold: dict[str, int] = {}
     for (label, group), images in sorted(sizes.items(), key=lambda one: (-one[1], one[0])):
         # A group that carries two labels stays together too.
-        here = fold.setdefault(group, filled[label].index(min(filled[label])))
-        filled[label][here] += images
+        chosen = fold.setdefault(group, filled[label].index(min(filled[label])))
+        filled[label][chosen] += images
     return [fold[line.group or line.sha256] for line in lines]
 
 

@@ -1,6 +1,6 @@
-"""The process that trains one run: rows and storage on one side, the learner on the other.
+"""The process that trains one run: reads rows and storage, trains, stores the version.
 
-Only `manage.py train --run` imports this module, because it imports torch.
+Only `manage.py train --run` and `out_of_fold` import this module, because it imports torch.
 """
 
 from collections import Counter
@@ -44,11 +44,11 @@ def run(claim: Claim, scratch: Path) -> None:
     lines = list(manifest.read(job.snapshot))
     classes, left_out = choose_classes(lines)
     items = _items(lines, classes, claim)
-    recipe, start = starting(recipe, "arch" in job.overrides)
+    recipe, start = choose_start(recipe, "arch" in job.overrides)
     device = _device()
     claim.row().update(device=_describe(device), started_from=start.described[:300])
     slugs = [c.slug for c in classes]
-    teacher, taught_by = _teacher(recipe, slugs, preprocess_of(recipe, start))
+    teacher, teacher_name = _teacher(recipe, slugs, preprocess_of(recipe, start))
     decoded = decoded_pictures.decode_all(
         [decode_request(item.path, item.split, recipe) for item in items],
         settings.CACHE_DIR / "decoded",
@@ -58,19 +58,19 @@ def run(claim: Claim, scratch: Path) -> None:
     learner = build_learner(items, slugs, recipe, start, job.seed, device, teacher, decoded)
     if recipe.head_start == "probe":
         claim.tick(what="fitting the head", force=True)
-    report = _Report(claim, recipe)
+    progress = _Progress(claim, recipe)
     history = train(
         learner,
         recipe,
         job.seed,
         StoredCheckpoints(job.pk, scratch),
-        on_progress=report.batch,
-        on_epoch=report.epoch,
+        on_progress=progress.batch,
+        on_epoch=progress.epoch,
     )
-    claim.tick(*report.end, "batches; exporting the model", force=True)
+    claim.tick(*progress.end, "batches; exporting the model", force=True)
     folder = scratch / "version"
-    about = _about(job, recipe, start, device, lines, left_out, history)
-    about |= {"precision": learner.computed_in, "teacher": taught_by}
+    about = _training_entry(job, recipe, start, device, lines, left_out, history)
+    about |= {"precision": learner.training_precision, "teacher": teacher_name}
     name = f"{recipe.arch} {recipe.name} on {job.snapshot.name}"
     card = export_version(
         learner.model, classes, recipe, learner.preprocess, items, about, folder, name
@@ -84,10 +84,10 @@ def run(claim: Claim, scratch: Path) -> None:
 
 
 def choose_classes(lines) -> tuple[list[ClassInfo], dict[str, int]]:
-    """The classes to learn, by slug, and {label: training pictures} of those with too few.
+    """The classes to learn, sorted by slug, and {label: training pictures} of those with too few.
 
-    A label needs `TRAIN_MIN_IMAGES` training pictures; fewer teach a network little but that the
-    label exists. Raises `TooFewPictures` where fewer than two labels have enough.
+    A label needs `TRAIN_MIN_IMAGES` training pictures: a network learns little from fewer. Raises
+    `TooFewPictures` where fewer than two labels have enough.
     """
     numbers = Counter(line.label for line in lines if line.split == "train")
     enough = {slug for slug, n in numbers.items() if n >= settings.TRAIN_MIN_IMAGES}
@@ -110,17 +110,18 @@ def _items(lines, classes: list[ClassInfo], claim: Claim) -> list[Item]:
     return [Item(paths[ln.stored_sha256], ln.label, ln.split, ln.sha256, ln.scene) for ln in used]
 
 
-def starting(recipe: recipes.Recipe, asked: bool) -> tuple[recipes.Recipe, start_weights.Start]:
-    """The recipe with the network it is to have, and what that starts from in this installation.
+def choose_start(
+    recipe: recipes.Recipe, fixed_arch: bool
+) -> tuple[recipes.Recipe, start_weights.Start]:
+    """The recipe with its final network, and the weights that this starts from.
 
-    `asked`: the network was asked for by name. If not, the one follows the other: whoever goes on
-    from a version gets its network, and where pretrained weights can't be had, the starter's.
-    Raises as `load_start`.
+    Unless `fixed_arch`, the network follows the weights: a training that starts from a version gets
+    its network, and one without pretrained weights the starter's. Raises as `load_start`.
     """
     active = None
     if recipe.start == "version":
         active = ModelVersion.objects.filter(active=True).first()
-    if active and not asked:
+    if active and not fixed_arch:
         recipe = replace(recipe, arch=active.card["arch"])
     load = partial(
         start_weights.load_start,
@@ -132,14 +133,14 @@ def starting(recipe: recipes.Recipe, asked: bool) -> tuple[recipes.Recipe, start
         return recipe, load(recipe.arch, recipe.start)
     except NoPretrainedWeights:
         arch = starter.arch()
-        if asked or recipe.start not in ("auto", "starter") or arch in (None, recipe.arch):
+        if fixed_arch or recipe.start not in ("auto", "starter") or arch in (None, recipe.arch):
             raise
     recipe = replace(recipe, arch=arch, start="starter")
     return recipe, load(recipe.arch, recipe.start)
 
 
 def _teacher(recipe, slugs: list[str], spec) -> tuple[Teacher | None, str]:
-    """The recipe's teacher, and how it is called."""
+    """The recipe's teacher and its name; (None, "") without one."""
     if not recipe.teacher:
         return None, ""
     version = lookup.find(recipe.teacher)
@@ -159,8 +160,8 @@ def _describe(device: torch.device) -> str:
     return str(device)
 
 
-class _Report:
-    """Writes how a training goes to its run's rows."""
+class _Progress:
+    """Writes a training's progress and epochs to the database."""
 
     def __init__(self, claim: Claim, recipe):
         self.claim, self.recipe = claim, recipe
@@ -168,7 +169,7 @@ class _Report:
         self.end = (None, None)
 
     def batch(self, epoch: int, batch: int, batches: int, loss: float) -> None:
-        """The progress so far."""
+        """Write the progress."""
         total = self.recipe.epochs * batches
         self.end = (total, total)
         self.claim.tick(
@@ -178,7 +179,7 @@ class _Report:
         )
 
     def epoch(self, result: EpochResult) -> None:
-        """An epoch's row, unless it is there: a resumed run reports its old epochs again."""
+        """Write an epoch's row, unless it exists: a resumed run reports its old epochs again."""
         self.accuracy = f", valid accuracy {result.accuracy:.1%}"
         with self.claim.transaction():
             Epoch.objects.get_or_create(
@@ -196,14 +197,14 @@ class _Report:
             )
 
 
-def _about(job, recipe, start, device, lines, left_out, history) -> dict:
-    """What the card tells about the training."""
+def _training_entry(job, recipe, start, device, lines, left_out, history) -> dict:
+    """The card's entry `training`."""
     return {
         "snapshot": {"name": job.snapshot.name, "digest": job.snapshot.digest},
         "images": job.snapshot.counts,
         "sources": _count(line.source for line in lines),
         "licences": _count(line.licence for line in lines),
-        "seen": _seen(lines),
+        "seen": _sources_and_scenes(lines),
         "left_out": left_out,
         "recipe": recipe.as_json(),
         "seed": job.seed,
@@ -215,8 +216,8 @@ def _about(job, recipe, start, device, lines, left_out, history) -> dict:
     }
 
 
-def _seen(lines) -> dict[str, dict]:
-    """For every label the training pictures by source and by scene, most first."""
+def _sources_and_scenes(lines) -> dict[str, dict]:
+    """For every label the numbers of training pictures by source and by scene, largest first."""
     labels = sorted({line.label for line in lines})
     train = [line for line in lines if line.split == "train"]
     return {

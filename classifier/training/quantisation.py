@@ -1,4 +1,4 @@
-"""A float32 ONNX graph → the graph to serve: int8 where that agrees with it. No torch."""
+"""Quantise a float32 ONNX graph to int8 where the two agree. No torch."""
 
 import contextlib
 import io
@@ -20,16 +20,17 @@ from onnxruntime.quantization import (
 
 from classifier.inference.onnx_session import OUTPUTS, open_session
 from classifier.inference.preprocess import Preprocess, open_photo, to_array
-from classifier.training.bias_correction import corrected, input_means
+from classifier.training.bias_correction import correct_biases, input_means
 
 BATCH = 16
-FEW = 4 * BATCH  # pictures where many would take gigabytes or minutes; whole batches
+FEW = 4 * BATCH  # pictures, where many would take gigabytes or minutes; whole batches
 BLOCK = 3  # convolutions whose sensitivity is measured together
 
 
 class Variant(NamedTuple):
-    """A way to quantise: seven bits of weights or eight; the share of the convolutions that stay in
-    float; ranges of activations from all values, or from all but the outermost."""
+    """A way to quantise. `reduce_range`: seven bits for weights instead of eight; `in_float`: the
+    share of the convolutions that stay in float; `percentile`: of the activations' values, from
+    which their ranges are taken, None for all."""
 
     name: str
     reduce_range: bool
@@ -39,7 +40,7 @@ class Variant(NamedTuple):
 
 # From the fastest on every processor to the most exact. Seven bits come first: eight can saturate
 # without VNNI, and gain nothing in speed. The last are for mobile networks, some of whose layers
-# see channels of very different ranges. A few are to blame: with the tenth that suffers most in
+# read channels of very different ranges. With the most sensitive tenth of its convolutions in
 # float, an EfficientNet-Lite2's int8 agrees with fp32 on 99 of 100 pictures instead of 98, and its
 # logits are half as far off; more than that in float brings little.
 VARIANTS = (
@@ -51,8 +52,9 @@ VARIANTS = (
 
 
 @dataclass(frozen=True)
-class Choice:
-    """The graph to serve, its logits of the valid pictures, and what was measured on the way."""
+class ServedGraph:
+    """The graph to serve, its logits of the valid pictures, its precision ("int8" or "fp32"), and
+    how far the variants that were tried agree with fp32."""
 
     graph: bytes
     logits: np.ndarray
@@ -68,33 +70,33 @@ def choose(
     min_agreement: float,
     threads: int,
     scratch: Path,
-) -> Choice:
+) -> ServedGraph:
     """The first of VARIANTS whose first answer is fp32's for the share `min_agreement` of the
-    pictures at `paths`, else fp32. `calibration`: other pictures, which give activations' ranges.
+    pictures at `paths`, else fp32. `calibration`: other pictures, for the activations' ranges.
     Raises UnreadablePicture.
     """
-    wanted = served_logits(fp32, paths, spec, threads)
+    fp32_logits = served_logits(fp32, paths, spec, threads)
     few = calibration[:: max(1, len(calibration) // FEW)][:FEW]
     quantiser = _Quantiser(fp32, spec, threads, scratch, few)
     measured = {"n": len(paths), "min_top1": min_agreement}
     blocks: list[list[str]] = []
     for variant in VARIANTS:
         if variant.in_float and not blocks:
-            blocks = quantiser.most_sensitive(paths[:FEW], wanted[:FEW])
-        spared = sum(blocks[: round(len(blocks) * variant.in_float)], [])
-        # A histogram keeps all activations, gigabytes of 200 pictures.
-        seen = few if variant.percentile else calibration
-        graph = quantiser.quantise(seen, variant, spared=spared)
+            blocks = quantiser.most_sensitive(paths[:FEW], fp32_logits[:FEW])
+        in_float = sum(blocks[: round(len(blocks) * variant.in_float)], [])
+        # A histogram keeps all activations: gigabytes for 200 pictures.
+        pictures = few if variant.percentile else calibration
+        graph = quantiser.quantise(pictures, variant, in_float=in_float)
         logits = served_logits(graph, paths, spec, threads)
-        top1 = float((logits.argmax(1) == wanted.argmax(1)).mean())
-        difference = float(np.abs(logits - wanted).mean())
+        top1 = float((logits.argmax(1) == fp32_logits.argmax(1)).mean())
+        difference = float(np.abs(logits - fp32_logits).mean())
         measured[variant.name] = {
             "top1": round(top1, 4),
             "mean_logit_difference": round(difference, 4),
         }
         if top1 >= min_agreement:
-            return Choice(graph, logits, "int8", measured)
-    return Choice(fp32, wanted, "fp32", measured)
+            return ServedGraph(graph, logits, "int8", measured)
+    return ServedGraph(fp32, fp32_logits, "fp32", measured)
 
 
 def served_logits(
@@ -112,7 +114,7 @@ def batches(paths: Sequence[Path], spec: Preprocess) -> Iterator[np.ndarray]:
 
 
 class _Quantiser:
-    """Makes int8 graphs of one float graph; `few`: pictures by which it gets to know it."""
+    """Makes int8 graphs of one float graph. `few`: pictures to measure its convolutions on."""
 
     def __init__(
         self, fp32: bytes, spec: Preprocess, threads: int, scratch: Path, few: Sequence[Path]
@@ -125,11 +127,11 @@ class _Quantiser:
         self,
         calibration: Sequence[Path],
         variant: Variant,
-        spared: Sequence[str] = (),
-        chosen: Sequence[str] = (),
+        in_float: Sequence[str] = (),
+        only: Sequence[str] = (),
     ) -> bytes:
-        """The int8 graph. `spared`: nodes left in float, beside the head; `chosen`: quantise no
-        others, if there are any."""
+        """The int8 graph. `in_float`: nodes to leave in float, besides the head; `only`: if not
+        empty, the only nodes to quantise."""
         graph = onnx.load_from_string(self.fp32)
         # The head costs next to nothing, and in float it halves the pictures whose answer changes.
         head = [node.name for node in graph.graph.node if node.op_type in ("Gemm", "MatMul")]
@@ -137,9 +139,9 @@ class _Quantiser:
         if variant.percentile:
             ranges["calibrate_method"] = CalibrationMethod.Percentile
             ranges["extra_options"] = {"CalibPercentile": variant.percentile}
-            # Histograms are of batches that are all alike.
+            # Histograms need batches of one size.
             calibration = calibration[: max(1, len(calibration) // BATCH) * BATCH]
-        with quiet(), contextlib.redirect_stdout(io.StringIO()):  # the histograms print
+        with quiet():
             quantize_static(
                 graph,
                 self.target,
@@ -150,16 +152,16 @@ class _Quantiser:
                 reduce_range=variant.reduce_range,
                 activation_type=QuantType.QUInt8,  # signed ones run at fp32's speed on x86
                 weight_type=QuantType.QInt8,
-                nodes_to_quantize=list(chosen) or None,
-                nodes_to_exclude=[*head, *spared],
+                nodes_to_quantize=list(only) or None,
+                nodes_to_exclude=[*head, *in_float],
             )
-        return corrected(self.target.read_bytes(), self.fp32, self.means)
+        return correct_biases(self.target.read_bytes(), self.fp32, self.means)
 
-    def most_sensitive(self, paths: Sequence[Path], wanted: np.ndarray) -> list[list[str]]:
-        """Convolutions in blocks of BLOCK, each with its activations, the most sensitive block
-        first: the one that changes the logits of `paths` most when nothing else is quantised.
+    def most_sensitive(self, paths: Sequence[Path], fp32_logits: np.ndarray) -> list[list[str]]:
+        """Names of convolutions and their activations in blocks of BLOCK convolutions, the most
+        sensitive first: the one that changes the logits of `paths` most when only it is quantised.
 
-        `wanted`: fp32's logits of them.
+        `fp32_logits`: the float graph's logits of `paths`.
         """
         nodes = onnx.load_from_string(self.fp32).graph.node
         convolutions = [node for node in nodes if node.op_type == "Conv"]
@@ -167,16 +169,16 @@ class _Quantiser:
         for start in range(0, len(convolutions), BLOCK):
             block = convolutions[start : start + BLOCK]
             outputs = {output for node in block for output in node.output}
-            # Without its activation a convolution's range would be that of values nobody sees.
+            # Without its activation a convolution's range would include values that this cuts off.
             block += [
                 node
                 for node in nodes
                 if node.op_type in ("Clip", "Relu") and {*node.input} & outputs
             ]
             names = [node.name for node in block]
-            graph = self.quantise(self.few, Variant("", False), chosen=names)
+            graph = self.quantise(self.few, Variant("", False), only=names)
             logits = served_logits(graph, paths, self.spec, self.threads)
-            ranked.append((float(np.abs(logits - wanted).mean()), names))
+            ranked.append((float(np.abs(logits - fp32_logits).mean()), names))
         return [names for _, names in sorted(ranked, reverse=True)]
 
 
@@ -191,10 +193,11 @@ class _Calibration(CalibrationDataReader):
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Silences advice of the exporter and the quantiser that nobody can act on."""
+    """Silence what the exporter and the quantiser print, and warnings that nobody can act on."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        yield
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
     finally:
         logging.disable(before)

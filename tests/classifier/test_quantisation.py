@@ -8,7 +8,7 @@ from PIL import Image
 
 from classifier.inference.onnx_session import OUTPUTS, open_session
 from classifier.inference.preprocess import Preprocess
-from classifier.training.bias_correction import corrected, input_means
+from classifier.training.bias_correction import correct_biases, input_means
 from classifier.training.quantisation import Variant, _Quantiser, batches, served_logits
 
 SIZE, CHANNELS = 16, 8
@@ -90,7 +90,7 @@ def plain(quantiser, monkeypatch):
     def quantise(*args, **options):
         with monkeypatch.context() as patch:
             patch.setattr(
-                "classifier.training.quantisation.corrected", lambda int8, fp32, means: int8
+                "classifier.training.quantisation.correct_biases", lambda int8, fp32, means: int8
             )
             return quantiser.quantise(*args, **options)
 
@@ -125,7 +125,7 @@ def test_biases_take_what_rounded_weights_do_to_the_mean(plain, pictures):
     int8, fp32 = plain(pictures, EIGHT_BITS), tensors(network())
     means = {name: np.zeros(CHANNELS) for name in input_means(network(), [SOME])}
     means["image"], means["0.first_relu"] = np.array([10, -20, 30]), np.arange(CHANNELS) * 100.0
-    before, after = tensors(int8), tensors(corrected(int8, network(), means))
+    before, after = tensors(int8), tensors(correct_biases(int8, network(), means))
     # The first convolution's channels see all of its input's, the middle one's their own alone.
     each = {"0.first": means["image"][None], "0.middle": means["0.first_relu"][:, None]}
     for name, read in each.items():
@@ -138,7 +138,7 @@ def test_biases_take_what_rounded_weights_do_to_the_mean(plain, pictures):
 
 
 def test_correction_changes_only_biases_of_int8_layers(quantiser, plain, pictures):
-    options = {"variant": EIGHT_BITS, "spared": ["0.first_conv", "0.first_relu"]}
+    options = {"variant": EIGHT_BITS, "in_float": ["0.first_conv", "0.first_relu"]}
     before = tensors(plain(pictures, **options))
     after = tensors(quantiser.quantise(pictures, **options))
     assert before.keys() == after.keys()
@@ -149,7 +149,7 @@ def test_correction_changes_only_biases_of_int8_layers(quantiser, plain, picture
 
 def test_a_layer_left_in_float_between_int8_layers_is_computed_in_float(tmp_path, pictures, seen):
     quantiser = _Quantiser(network(0), SPEC, 1, tmp_path, pictures)
-    graph = quantiser.quantise(pictures, EIGHT_BITS, spared=["0.middle_conv", "0.middle_relu"])
+    graph = quantiser.quantise(pictures, EIGHT_BITS, in_float=["0.middle_conv", "0.middle_relu"])
     # Unoptimised, ONNX Runtime computes what the graph says.
     said, done = run(graph, seen, optimise=False)[2], run(graph, seen)[2]
     assert np.abs(done - said).mean() < 0.01 * np.abs(said).mean()

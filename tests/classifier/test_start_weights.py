@@ -42,7 +42,9 @@ def write(folder):
 def test_without_weights_the_starter_and_its_network_are_trained_on(tmp_path):
     write(tmp_path / "starter")
     for start in ("auto", "starter"):
-        recipe, found = process.starting(get_recipe("quick-look", {"start": start}), asked=False)
+        recipe, found = process.choose_start(
+            get_recipe("quick-look", {"start": start}), fixed_arch=False
+        )
         assert (recipe.arch, recipe.start) == ("resnet18", "starter")
         assert found.described.startswith("the starter model") and found.classes == ("uggs",)
 
@@ -50,12 +52,12 @@ def test_without_weights_the_starter_and_its_network_are_trained_on(tmp_path):
 def test_a_network_asked_for_is_never_changed(tmp_path):
     write(tmp_path / "starter")
     with pytest.raises(NoPretrainedWeights, match="it is a resnet18"):
-        process.starting(get_recipe("quick-look", {"arch": "resnet34"}), asked=True)
+        process.choose_start(get_recipe("quick-look", {"arch": "resnet34"}), fixed_arch=True)
 
 
 def test_without_weights_and_without_a_starter_the_run_says_so():
     with pytest.raises(NoPretrainedWeights, match="this installation has none"):
-        process.starting(get_recipe("quick-look"), asked=False)
+        process.choose_start(get_recipe("quick-look"), fixed_arch=False)
 
 
 def test_a_weights_file_that_is_set_and_not_there_is_a_mistake(tmp_path, settings):
@@ -63,7 +65,7 @@ def test_a_weights_file_that_is_set_and_not_there_is_a_mistake(tmp_path, setting
     settings.PRETRAINED_WEIGHTS = str(tmp_path / "typo.safetensors")
     for start in ("auto", "file"):
         with pytest.raises(WeightsDoNotFit, match="typo.safetensors"):
-            process.starting(get_recipe("quick-look", {"start": start}), asked=False)
+            process.choose_start(get_recipe("quick-look", {"start": start}), fixed_arch=False)
 
 
 def test_nothing_is_judged_out_of_fold_from_weights_that_learnt_labels(tmp_path):
@@ -79,5 +81,7 @@ def test_who_goes_on_from_a_version_gets_its_network(tmp_path, monkeypatch):
         name="Mine", digest="0" * 64, card={"arch": "resnet18"}, active=True
     )
     monkeypatch.setattr(process.stored, "fetch", lambda version: tmp_path / "version")
-    recipe, found = process.starting(get_recipe("quick-look", {"start": "version"}), asked=False)
+    recipe, found = process.choose_start(
+        get_recipe("quick-look", {"start": "version"}), fixed_arch=False
+    )
     assert recipe.arch == "resnet18" and found.classes == ("uggs",)

@@ -41,8 +41,8 @@ from classifier.recipes import View, get_recipe
 from classifier.registry import starter
 from classifier.training import start_weights
 from classifier.training.data_loaders import (
+    EpochOrder,
     Item,
-    Plan,
     RandomResizedCrop,
     decode_request,
     frequencies,
@@ -91,8 +91,8 @@ def main(folder: str) -> None:
     _, learner = build(Path(folder) / "pictures")
 
     def tell() -> bool:
-        watch = learner._watch
-        print("batch", watch.number, int(learner.training), learner.iter, flush=True)
+        monitor = learner.epoch_monitor
+        print("batch", monitor.number, int(learner.training), learner.iter, flush=True)
         return False
 
     store = LocalCheckpoints(Path(folder) / "checkpoints")
@@ -289,17 +289,17 @@ def test_exploding_loss_ends_the_run(tmp_path):
 
 
 def test_an_epoch_is_a_slice_of_shuffled_passes():
-    plan = Plan([1] * 10, 4, seed=1)
+    plan = EpochOrder([1] * 10, 4, seed=1)
     seen = [plan(epoch) for epoch in range(5)]
     assert sorted(sum(seen, [])[:10]) == sorted(sum(seen, [])[10:]) == list(range(10))
     # Asked for one epoch alone, as a resumed run does, it says the same.
-    assert Plan([1] * 10, 4, seed=1)(3) == seen[3] != Plan([1] * 10, 4, seed=2)(3)
-    assert len(Plan([1] * 3, 8, seed=1)(0)) == 8
+    assert EpochOrder([1] * 10, 4, seed=1)(3) == seen[3] != EpochOrder([1] * 10, 4, seed=2)(3)
+    assert len(EpochOrder([1] * 3, 8, seed=1)(0)) == 8
 
 
 def test_pictures_come_as_often_as_their_frequency_says():
     wanted = [0.25, 0.75, 1.0, 2.0]
-    plan = Plan(wanted, 4, seed=3)
+    plan = EpochOrder(wanted, 4, seed=3)
     seen = Counter(sum((plan(epoch) for epoch in range(100)), []))
     assert all(abs(seen[i] - 100 * f) <= 2 for i, f in enumerate(wanted))
 

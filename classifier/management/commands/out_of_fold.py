@@ -35,7 +35,7 @@ class Command(ProjectCommand):
         # These imports load torch.
         from classifier.training import out_of_fold, process
 
-        chosen, start = process.starting(recipes.get_recipe(recipe), asked=False)
+        chosen, start = process.choose_start(recipes.get_recipe(recipe), fixed_arch=False)
         if start.classes:
             raise CommandError(
                 f"It would start from {start.described}, which learnt from labelled photographs, "
