@@ -178,11 +178,11 @@ def test_asking_twice_gives_the_same_one(settings):
 
 @pytest.mark.django_db
 def test_asking_rings(monkeypatch, django_capture_on_commit_callbacks):
-    heard = []
-    monkeypatch.setattr(jobs.model.bell, "ring", lambda model, pk: heard.append((model, pk)))
+    sent = []
+    monkeypatch.setattr(jobs.notify, "ring", lambda *message: sent.append(message))
     with django_capture_on_commit_callbacks(execute=True):
         row = pretrained_embedder.ask()
-    assert heard == [(PretrainedEmbedder, row.pk)] and PretrainedEmbedder.queue == "train"
+    assert sent == [(PretrainedEmbedder.task, "train", row.pk)]
 
 
 @pytest.mark.django_db
