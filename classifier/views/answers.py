@@ -68,8 +68,9 @@ def _give_feedback(request, answer_id, form: dict):
     # After "yes" to a type the form asks for none; one that was chosen before does not count.
     takes_type = not right or past["verdict"] in shown_answer.OPEN
     slug = form.get("type", "") if takes_type else ""
-    given = feedback.give(answer_id, right, slug, request_photos.read(request) if agreed else None)
-    return _render(request, answer_id, past, given=given)
+    photo = request_photos.read(request) if agreed else None
+    receipt = feedback.give(answer_id, right, slug, photo)
+    return _render(request, answer_id, past, receipt=receipt)
 
 
 def _render(request, answer_id, past=None, **more):

@@ -22,9 +22,9 @@ def guide(request):
     """All types, family by family, or those that `?q=` finds."""
     served, guide = serving.active(), Guide()
     measured = report.metrics_of(served.version) if served else {}
-    known = report.accuracy_by_type(served.version, guide, measured) if served else {}
+    accuracies = report.accuracy_by_type(served.version, guide, measured) if served else {}
     query = " ".join(request.GET.get("q", "")[:QUERY_LENGTH].split())
-    types = [(row, known.get(row.slug), text) for row, text in _with_text(guide.types())]
+    types = [(row, accuracies.get(row.slug), text) for row, text in _with_text(guide.types())]
     matching = [entry for entry in types if search_text.matches(entry[2], query)]
     context = {
         "families": _families(matching),
@@ -48,8 +48,8 @@ def guide_category(request, slug):
     category = next((category for category in families if category.slug == slug), None)
     if category is None:
         raise Http404
-    known = report.accuracy_by_type(served.version, guide) if served else {}
-    rows = [(row, known.get(row.slug)) for (row,) in families[category]]
+    accuracies = report.accuracy_by_type(served.version, guide) if served else {}
+    rows = [(row, accuracies.get(row.slug)) for (row,) in families[category]]
     context = {"category": category, "rows": rows, "families": list(families), "served": served}
     return render(request, "site/category.html", context)
 
@@ -64,12 +64,12 @@ def guide_type(request, slug):
         raise Http404
     if row.slug != slug:
         return redirect("guide-type", slug=row.slug)
-    known = report.accuracy_by_type(served.version, guide) if served else {}
+    accuracies = report.accuracy_by_type(served.version, guide) if served else {}
     context = {
         "type": row,
         "family": [other for other in guide.types() if other.category == row.category],
         "served": served,
-        "trust": known.get(slug),
+        "trust": accuracies.get(slug),
     }
     return render(request, "site/type.html", context)
 

@@ -73,7 +73,7 @@ class Keyboard:
         self.page.keyboard.press("Enter")
         self.page.wait_for_url(self.address + address)
 
-    def told(self, words):
+    def announced(self, words):
         """Wait until a screen reader is told so."""
         self.page.locator("[data-status]", has_text=words).wait_for(state="attached")
 
@@ -108,12 +108,12 @@ def test_the_whole_way_without_a_mouse(visit, version, tmp_path, width):
     keys.press()
     assert keys.focused("#gallery")
     keys.press("Enter")
-    keys.told("Boots, probably Army boots or Chelsea boots")
+    keys.announced("Boots, probably Army boots or Chelsea boots")
     assert keys.focused("#gallery"), "nobody is taken away from where they were"
 
     keys.to(".why summary")
     keys.press("Enter")
-    keys.told("Explained. What speaks for Army boots lies")
+    keys.announced("Explained. What speaks for Army boots lies")
     assert keys.focused(".why summary")
     assert keys.stops() == page.evaluate(REACHABLE), "each once, in the order of the page"
 
@@ -129,12 +129,16 @@ def test_the_whole_way_without_a_mouse(visit, version, tmp_path, width):
     keys.press("Enter")
     page.locator(".thanks").wait_for()
     assert keys.focused(".thanks") and page.evaluate(STOP)["marked"]
-    said, image = Feedback.objects.get(), ShoeImage.objects.get()
-    assert (said.right, said.shoe_type.slug, image.proposed.slug) == (False, "loafers", "loafers")
+    feedback, image = Feedback.objects.get(), ShoeImage.objects.get()
+    assert (feedback.right, feedback.shoe_type.slug, image.proposed.slug) == (
+        False,
+        "loafers",
+        "loafers",
+    )
     keys.to("[data-part=copy-code]")
     keys.to("[data-part=copy-link]")
     keys.press("Enter")
-    keys.told("Link copied.")
+    keys.announced("Link copied.")
     shared = page.evaluate("navigator.clipboard.readText()")
 
     keys.to(".top li:first-child .name", "Shift+Tab")

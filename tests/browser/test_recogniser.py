@@ -153,8 +153,12 @@ def test_from_a_photo_to_its_explanation_to_feedback_and_back(visit, version, tm
     card.get_by_role("button", name="Send feedback").click()
     card.locator(".thanks").wait_for()
     assert v.page.evaluate("document.activeElement.className") == "thanks"
-    said, image = Feedback.objects.get(), ShoeImage.objects.get()
-    assert (said.right, said.shoe_type.slug, image.proposed.slug) == (False, "loafers", "loafers")
+    feedback, image = Feedback.objects.get(), ShoeImage.objects.get()
+    assert (feedback.right, feedback.shoe_type.slug, image.proposed.slug) == (
+        False,
+        "loafers",
+        "loafers",
+    )
 
     code = card.locator("code").inner_text()
     card.get_by_role("link", name="have the photo removed").click()
@@ -234,7 +238,7 @@ def test_keyboard_alone_is_enough(visit, version, tmp_path):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_keeps_people_out(visit, version, tmp_path, scheme):
+def test_page_is_accessible(visit, version, tmp_path, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     v = visit(color_scheme=scheme).open()
 
@@ -273,7 +277,7 @@ def test_guide_is_searched_while_one_types(visit, version):
     assert v.page.locator(".entry:visible").count() == 36
 
 
-def test_errors_are_told_in_words_and_can_be_removed(visit, version, tmp_path, settings):
+def test_errors_are_explained_and_can_be_removed(visit, version, tmp_path, settings):
     settings.IMAGE_MAX_BYTES = 1024**2
     v = visit().open()
     (tmp_path / "a.pdf").write_bytes(b"%PDF-1.7")
@@ -358,4 +362,4 @@ def test_api_docs_work_under_their_policy(visit, version):
     v.page.get_by_role("button", name="Try it out").click()
     assert v.page.locator("#swagger-ui input[type=file]").is_visible()
     # Swagger UI says so of every list of files, and offers it all the same.
-    v.errors = [said for said in v.errors if "JsonSchema_string_binary" not in said]
+    v.errors = [error for error in v.errors if "JsonSchema_string_binary" not in error]

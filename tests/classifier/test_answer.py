@@ -39,7 +39,7 @@ def merge(slug: str, into: str) -> None:
     ShoeType.objects.filter(slug=slug).update(merged_into=ShoeType.objects.get(slug=into))
 
 
-def test_guide_of_a_moment_ago_will_do(version, settings):
+def test_guide_is_read_again_only_after_a_while(version, settings):
     answer.recognise(photo(CHELSEA))
     settings.MODEL_POLL_SECONDS = 60
     ShoeType.objects.filter(slug="chelsea-boots").update(name="Ankle boots")
@@ -52,34 +52,34 @@ def test_guide_of_a_moment_ago_will_do(version, settings):
 
 
 def test_clear_photo_is_named_with_the_guides_text(version):
-    said = answer.recognise(photo(CHELSEA))
+    result = answer.recognise(photo(CHELSEA))
     row = ShoeType.objects.get(slug="chelsea-boots")
-    assert set(said) == KEYS
-    assert said["verdict"] == "type"
-    assert said["model"] == {"name": "mean colour", "version": version.digest[:12]}
-    assert said["type"] == {
-        **said["top"][0],
+    assert set(result) == KEYS
+    assert result["verdict"] == "type"
+    assert result["model"] == {"name": "mean colour", "version": version.digest[:12]}
+    assert result["type"] == {
+        **result["top"][0],
         "pros": row.pros,
         "cons": row.cons,
         "distinction": row.distinction,
     }
-    assert said["top"][0]["slug"] == "chelsea-boots"
-    assert said["top"][0]["name"] == "Chelsea boots"
-    assert said["top"][0]["category"] == "boots"
-    assert 0.9 < said["type"]["confidence"] <= 1
-    assert said["category"]["slug"] == "boots"
-    assert said["category"]["name"] == "Boots"
-    assert said["category"]["confidence"] >= said["type"]["confidence"]
-    assert wording(said)["headline"] == "Chelsea boots"
+    assert result["top"][0]["slug"] == "chelsea-boots"
+    assert result["top"][0]["name"] == "Chelsea boots"
+    assert result["top"][0]["category"] == "boots"
+    assert 0.9 < result["type"]["confidence"] <= 1
+    assert result["category"]["slug"] == "boots"
+    assert result["category"]["name"] == "Boots"
+    assert result["category"]["confidence"] >= result["type"]["confidence"]
+    assert wording(result)["headline"] == "Chelsea boots"
 
 
 def test_photo_between_two_boots_is_a_family(version):
-    said = answer.recognise(photo(BETWEEN_BOOTS))
-    assert said["verdict"] == "category"
-    assert said["type"] is None
-    assert said["category"]["slug"] == "boots"
-    assert said["category"]["confidence"] > 0.9
-    assert wording(said)["headline"] == "Boots, probably Army boots or Chelsea boots"
+    result = answer.recognise(photo(BETWEEN_BOOTS))
+    assert result["verdict"] == "category"
+    assert result["type"] is None
+    assert result["category"]["slug"] == "boots"
+    assert result["category"]["confidence"] > 0.9
+    assert wording(result)["headline"] == "Boots, probably Army boots or Chelsea boots"
 
 
 @pytest.mark.parametrize(
@@ -90,31 +90,31 @@ def test_photo_between_two_boots_is_a_family(version):
     ],
 )
 def test_top_is_filled_whatever_the_verdict(version, colour, verdict, headline):
-    said = answer.recognise(photo(colour))
-    assert set(said) == KEYS
-    assert said["verdict"] == verdict
-    assert said["type"] is None and said["category"] is None
-    assert len(said["top"]) == 5
-    assert not {"other-shoe", "not-a-shoe"} & {entry["slug"] for entry in said["top"]}
-    assert wording(said)["headline"] == headline
+    result = answer.recognise(photo(colour))
+    assert set(result) == KEYS
+    assert result["verdict"] == verdict
+    assert result["type"] is None and result["category"] is None
+    assert len(result["top"]) == 5
+    assert not {"other-shoe", "not-a-shoe"} & {entry["slug"] for entry in result["top"]}
+    assert wording(result)["headline"] == headline
 
 
 def test_unsure_between_two_families_names_both(tmp_path):
     tiny_model.activate(
         tmp_path / "version", {"uggs": (255, 0, 0), "brogues": (200, 0, 0)}, name="two"
     )
-    said = answer.recognise(photo((228, 0, 0)))
-    assert said["verdict"] == "unsure"
-    assert len(said["top"]) == 2
-    assert wording(said)["headline"] == "Not sure – perhaps Uggs or Brogues"
+    result = answer.recognise(photo((228, 0, 0)))
+    assert result["verdict"] == "unsure"
+    assert len(result["top"]) == 2
+    assert wording(result)["headline"] == "Not sure – perhaps Uggs or Brogues"
 
 
 def test_types_that_are_hardly_likely_are_not_mentioned():
     entry = {"name": "Uggs", "category": "boots", "confidence": 0.09}
     boots = {"slug": "boots", "name": "Boots", "confidence": 0.7}
-    said = {"verdict": "category", "type": None, "category": boots, "top": [entry]}
-    assert wording(said)["headline"] == "Boots"
-    assert wording({**said, "top": [{**entry, "confidence": 0.2}]})["headline"] == (
+    result = {"verdict": "category", "type": None, "category": boots, "top": [entry]}
+    assert wording(result)["headline"] == "Boots"
+    assert wording({**result, "top": [{**entry, "confidence": 0.2}]})["headline"] == (
         "Boots, probably Uggs"
     )
 
@@ -133,22 +133,22 @@ def test_percentages_are_never_rounded_to_certainty(confidence, text):
 def test_merged_types_sum_their_confidence_and_are_judged_together(version):
     before = answer.recognise(photo(BETWEEN_BOOTS))["top"]
     merge("army-boots", into="chelsea-boots")
-    said = answer.recognise(photo(BETWEEN_BOOTS))
-    assert said["verdict"] == "type", "together they reach the threshold that neither did alone"
-    assert said["type"]["slug"] == "chelsea-boots"
+    result = answer.recognise(photo(BETWEEN_BOOTS))
+    assert result["verdict"] == "type", "together they reach the threshold that neither did alone"
+    assert result["type"]["slug"] == "chelsea-boots"
     both = sum(e["confidence"] for e in before if e["slug"] in ("army-boots", "chelsea-boots"))
-    assert said["type"]["confidence"] == pytest.approx(both, abs=2e-4)
-    assert [entry["slug"] for entry in said["top"]].count("chelsea-boots") == 1
-    assert "army-boots" not in [entry["slug"] for entry in said["top"]]
+    assert result["type"]["confidence"] == pytest.approx(both, abs=2e-4)
+    assert [entry["slug"] for entry in result["top"]].count("chelsea-boots") == 1
+    assert "army-boots" not in [entry["slug"] for entry in result["top"]]
 
 
 def test_answer_follows_a_chain_of_merges_into_a_type_the_model_never_learnt(version):
     merge("chelsea-boots", into="cowboy-boots")
     merge("cowboy-boots", into="sneakers")
-    said = answer.recognise(photo(CHELSEA))
-    assert said["type"]["slug"] == "sneakers"
-    assert said["category"]["slug"] == "casual-shoes", "the family is that of the survivor"
-    assert said["category"]["confidence"] >= said["type"]["confidence"]
+    result = answer.recognise(photo(CHELSEA))
+    assert result["type"]["slug"] == "sneakers"
+    assert result["category"]["slug"] == "casual-shoes", "the family is that of the survivor"
+    assert result["category"]["confidence"] >= result["type"]["confidence"]
 
 
 def test_type_merged_into_other_shoes_is_no_answer_any_more(version):
@@ -160,19 +160,19 @@ def test_type_moved_to_another_family_is_summed_there(version):
     ShoeType.objects.filter(slug="army-boots").update(
         category=Category.objects.get(slug="dress-shoes")
     )
-    said = answer.recognise(photo(BETWEEN_BOOTS))
-    assert said["verdict"] == "unsure", "two families now share what one had"
+    result = answer.recognise(photo(BETWEEN_BOOTS))
+    assert result["verdict"] == "unsure", "two families now share what one had"
 
 
 def test_type_that_the_guide_never_had_is_named_by_its_slug(tmp_path):
     tiny_model.activate(tmp_path / "version", {"space-boots": (9, 9, 9)}, name="foreign")
-    said = answer.recognise(photo((9, 9, 9)))
-    assert said["type"]["name"] == "Space boots"
-    assert said["type"]["pros"] == []
-    assert said["category"] == {"slug": "boots", "name": "Boots", "confidence": 1.0}
+    result = answer.recognise(photo((9, 9, 9)))
+    assert result["type"]["name"] == "Space boots"
+    assert result["type"]["pros"] == []
+    assert result["category"] == {"slug": "boots", "name": "Boots", "confidence": 1.0}
 
 
-def test_an_answer_asks_the_guide_once(version, django_assert_num_queries):
+def test_an_answer_queries_the_guide_once(version, django_assert_num_queries):
     merge("army-boots", into="chelsea-boots")
     served = serving.active()
     prediction = predict(photo(BETWEEN_BOOTS), served.model)
@@ -189,13 +189,13 @@ def test_explanation_is_there_only_when_asked(version):
 
 
 def test_id_holds_version_time_verdict_top_five_and_family_and_nothing_else(version):
-    said = answer.recognise(photo(CHELSEA))
-    held = answer_id.read(said["id"])
-    assert set(held) == {"version", "at", "verdict", "top", "category"}
-    assert held["version"] == version.short
-    assert held["verdict"] == "type"
-    assert held["top"] == [[entry["slug"], entry["confidence"]] for entry in said["top"]]
-    assert held["category"] == [said["category"]["slug"], said["category"]["confidence"]]
+    result = answer.recognise(photo(CHELSEA))
+    payload = answer_id.read(result["id"])
+    assert set(payload) == {"version", "at", "verdict", "top", "category"}
+    assert payload["version"] == version.short
+    assert payload["verdict"] == "type"
+    assert payload["top"] == [[entry["slug"], entry["confidence"]] for entry in result["top"]]
+    assert payload["category"] == [result["category"]["slug"], result["category"]["confidence"]]
 
 
 def test_two_answers_to_one_photo_have_two_ids(version):
@@ -255,7 +255,7 @@ def waiting(guard: ConcurrencyLimit, number: int) -> None:
     raise AssertionError(f"{len(guard._waiting)} wait, not {number}")
 
 
-def test_gate_lets_no_more_in_than_allowed_and_serves_in_order():
+def test_limit_admits_no_more_than_allowed_and_in_order():
     guard, served, threads = ConcurrencyLimit(concurrency=1, queue=3), [], []
 
     def work(number):
@@ -278,7 +278,7 @@ def test_gate_lets_no_more_in_than_allowed_and_serves_in_order():
         pass
 
 
-def test_gate_frees_the_place_of_work_that_failed():
+def test_limit_frees_the_place_of_work_that_failed():
     guard = ConcurrencyLimit(concurrency=1, queue=0)
     for _ in range(2):
         with pytest.raises(ValueError), guard.turn():

@@ -124,7 +124,7 @@ def test_a_call_on_its_own_is_answered_after_the_window(device):
     assert device.sizes == [1]
 
 
-def test_what_comes_while_a_batch_is_computed_is_the_next_batch(device):
+def test_calls_during_a_batch_become_the_next_batch(device):
     batcher = Batcher(device.compute, most=8, seconds=0)
     device.go.clear()
     _, first = in_threads(lambda n: batcher.run(rows(n)), [0])
@@ -137,7 +137,7 @@ def test_what_comes_while_a_batch_is_computed_is_the_next_batch(device):
     assert {n: found[n][0].item() for n in found} == {1: 2, 2: 4, 3: 6}
 
 
-def test_an_error_reaches_everybody_in_its_batch_and_nobody_after(device):
+def test_an_error_reaches_all_calls_of_its_batch_and_no_later_ones(device):
     batcher = Batcher(device.compute, most=3, seconds=AFTER)
     found, threads = in_threads(lambda n: batcher.run(rows(n)), [1, -1, 2])
     ended(threads)
@@ -147,7 +147,7 @@ def test_an_error_reaches_everybody_in_its_batch_and_nobody_after(device):
     assert {n: found[n][0].item() for n in found} == {1: 2, 2: 4, 3: 6}
 
 
-def test_an_array_that_does_not_fit_the_others_fails_the_batch_and_holds_nobody(device):
+def test_an_array_of_another_shape_fails_its_batch_and_blocks_no_call(device):
     batcher = Batcher(device.compute, most=2, seconds=AFTER)
     found, threads = in_threads(lambda wide: batcher.run(np.zeros((1, wide), "f4")), [1, 2])
     ended(threads)
@@ -155,7 +155,7 @@ def test_an_array_that_does_not_fit_the_others_fails_the_batch_and_holds_nobody(
     assert device.sizes == []
 
 
-def test_nobody_waits_for_ever_for_a_device_that_hangs(device, monkeypatch):
+def test_calls_time_out_when_the_device_hangs(device, monkeypatch):
     monkeypatch.setattr(dynamic_batching, "WAIT_SECONDS", 0.05)
     batcher = Batcher(device.compute, most=2, seconds=0)
     device.go.clear()
@@ -169,7 +169,7 @@ def test_nobody_waits_for_ever_for_a_device_that_hangs(device, monkeypatch):
     assert batcher.run(rows(5))[0].item() == 10
 
 
-def test_a_batcher_leaves_nothing_behind():
+def test_a_dropped_batcher_leaves_no_thread():
     def used_and_dropped() -> weakref.ref:
         device = Device()
         batcher = Batcher(device.compute, most=4, seconds=AFTER)
@@ -213,11 +213,11 @@ class FakeCuda:
         self.real, self.adds, self.there, self.opens = onnxruntime.InferenceSession, 0, True, True
         self.options, self.sizes = [], []
 
-    def __call__(self, graph, options, asked, **others):
+    def __call__(self, graph, options, on, **others):
         outer, session = self, self.real(graph, options, [CPU], **others)
-        if asked == [CPU]:
+        if on == [CPU]:
             return session
-        (name, settings), behind = asked
+        (name, settings), behind = on
         assert (name, behind) == (CUDA, CPU)
         self.options.append(settings)
         if not self.opens:
@@ -264,7 +264,7 @@ def photo(colour) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "asked, available, first",
+    "device, available, first",
     [
         ("auto", [CPU], CPU),
         ("auto", ["AzureExecutionProvider", CPU], CPU),
@@ -274,9 +274,9 @@ def photo(colour) -> bytes:
         ("cuda", [CUDA, CPU], CUDA),
     ],
 )
-def test_the_device_is_chosen(asked, available, first, monkeypatch):
+def test_the_device_is_chosen(device, available, first, monkeypatch):
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: available)
-    chosen = [p if isinstance(p, str) else p[0] for p in providers(asked)]
+    chosen = [p if isinstance(p, str) else p[0] for p in providers(device)]
     assert chosen == ([CUDA, CPU] if first == CUDA else [CPU])
 
 
@@ -291,7 +291,7 @@ def test_an_unknown_device_is_refused():
         providers("gpu")
 
 
-def test_a_device_that_cannot_be_had_is_said_in_the_log(version, settings, caplog):
+def test_a_missing_device_is_logged(version, settings, caplog):
     settings.PREDICT_DEVICE = "cuda"
     assert serving.active() is None
     assert "install onnxruntime-gpu" in caplog.text
@@ -311,10 +311,10 @@ def test_the_cpu_answers_one_by_one(version):
 
 
 @pytest.mark.parametrize("trouble", [{"there": False}, {"opens": False}, {"adds": 1.0}])
-def test_where_the_gpu_fails_the_cpu_answers_and_the_log_says_so(version, cuda, trouble, caplog):
+def test_the_cpu_answers_where_the_gpu_fails_and_it_is_logged(version, cuda, trouble, caplog):
     vars(cuda).update(trouble)
-    said = answer.recognise(photo((255, 0, 0)))
-    assert said["type"]["slug"] == "chelsea-boots"
+    result = answer.recognise(photo((255, 0, 0)))
+    assert result["type"]["slug"] == "chelsea-boots"
     served = serving.active()
     assert not served.model.on_gpu and served.model.batched is None
     assert caplog.text.count("Predictions run on the CPU and not on a GPU") == 1
@@ -364,14 +364,14 @@ def test_a_promotion_on_a_gpu_is_followed_while_the_old_version_still_answers(
     red_is_brogues = {"brogues": (255, 0, 0), "loafers": (0, 0, 255)}
     tiny_model.activate(tmp_path / "other", red_is_brogues, "other")
     assert answer.recognise(photo((255, 0, 0)))["type"]["slug"] == "brogues"
-    said = answer.recognise(photo((255, 0, 0)), served=before)
-    assert said["type"]["slug"] == "chelsea-boots"
+    result = answer.recognise(photo((255, 0, 0)), served=before)
+    assert result["type"]["slug"] == "chelsea-boots"
 
 
 # --- the gate on a GPU ------------------------------------------------------------------------
 
 
-def test_on_a_gpu_those_who_would_wait_come_in_and_one_more_is_refused(version, cuda):
+def test_on_a_gpu_waiting_requests_run_and_one_more_is_refused(version, cuda):
     serving.active()
     assert (prediction_limit.limit.concurrency, prediction_limit.limit.queue) == (3, 0)
     with (
@@ -384,7 +384,7 @@ def test_on_a_gpu_those_who_would_wait_come_in_and_one_more_is_refused(version, 
         pass
 
 
-def test_the_gate_narrows_again_when_the_next_version_runs_on_the_cpu(version, cuda, tmp_path):
+def test_the_limit_is_lowered_when_the_next_version_runs_on_the_cpu(version, cuda, tmp_path):
     serving.active()
     cuda.adds = 1.0
     tiny_model.activate(tmp_path / "other", {"brogues": (255, 0, 0)}, "other")
@@ -392,19 +392,19 @@ def test_the_gate_narrows_again_when_the_next_version_runs_on_the_cpu(version, c
     assert (prediction_limit.limit.concurrency, prediction_limit.limit.queue) == (1, 2)
 
 
-def test_a_device_that_nobody_knows_is_said_before_anything_starts(settings):
+def test_an_unknown_device_fails_the_system_check(settings):
     assert not run_checks()
     settings.PREDICT_DEVICE = "gpu"
     assert [each.id for each in run_checks()] == ["classifier.E001"]
 
 
-def test_the_number_somebody_chose_holds_on_a_gpu_too(version, cuda, settings):
+def test_the_configured_concurrency_holds_on_a_gpu_too(version, cuda, settings):
     settings.PREDICT_CONCURRENCY = 1
     serving.active()
     assert (prediction_limit.limit.concurrency, prediction_limit.limit.queue) == (1, 2)
 
 
-def test_a_gate_that_is_widened_lets_those_in_who_wait():
+def test_a_raised_limit_admits_waiting_calls():
     guard, inside = ConcurrencyLimit(concurrency=1, queue=3), threading.Semaphore(0)
     leave = threading.Event()
 

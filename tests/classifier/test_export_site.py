@@ -105,7 +105,7 @@ def test_address_that_is_none_is_refused(tmp_path, api):
 
 
 @pytest.mark.django_db
-def test_file_in_the_way_is_said(tmp_path):
+def test_file_in_place_of_the_folder_is_reported(tmp_path):
     (tmp_path / "page").write_text("")
     with pytest.raises(CommandError, match="it is a file"):
         export(tmp_path / "page", force=True)
@@ -139,7 +139,7 @@ class Page(Visit):
         self.hosts = (address, api, "blob:", "data:")
         super().__init__(browser, address, **options)
 
-    def _asked(self, request):
+    def _on_request(self, request):
         if not request.url.startswith(self.hosts):
             self.strangers.append(request.url)
 
@@ -213,7 +213,7 @@ def test_keyboard_leads_from_an_answer_to_the_guide(visit, tmp_path):
 
 
 @browser_test
-def test_page_that_is_not_allowed_says_who_can_change_that(visit, tmp_path, settings, elsewhere):
+def test_page_refused_by_cors_says_who_can_change_that(visit, tmp_path, settings, elsewhere):
     settings.CORS_ALLOWED_ORIGINS = []
     v = visit()
     v.choose(picture(tmp_path))
@@ -225,7 +225,7 @@ def test_page_that_is_not_allowed_says_who_can_change_that(visit, tmp_path, sett
 
 
 @browser_test
-def test_lost_line_and_missing_network_are_told_apart(visit, tmp_path):
+def test_lost_connection_and_missing_network_have_different_messages(visit, tmp_path):
     v = visit()
     v.page.route("**/api/v1/**", lambda route: route.abort())
     v.choose(picture(tmp_path))
@@ -243,7 +243,7 @@ def test_lost_line_and_missing_network_are_told_apart(visit, tmp_path):
 
 
 @browser_test
-def test_what_the_installation_refuses_is_told_in_its_words(visit, tmp_path):
+def test_refusal_of_the_installation_is_shown_in_its_words(visit, tmp_path):
     v = visit()
     (tmp_path / "a.pdf").write_bytes(b"%PDF-1.7")
     (tmp_path / "big.jpg").write_bytes(b"\xff\xd8\xff" + bytes(21 * 1024**2))
@@ -280,7 +280,7 @@ def test_busy_installation_is_asked_again(visit, tmp_path, elsewhere):
 
 @browser_test
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_keeps_people_out(visit, tmp_path, scheme, elsewhere):
+def test_page_is_accessible(visit, tmp_path, scheme, elsewhere):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     v = visit(color_scheme=scheme)
     (tmp_path / "a.pdf").write_bytes(b"%PDF-1.7")
@@ -308,7 +308,7 @@ def test_phone_needs_no_sideways_scrolling(visit, tmp_path, width):
 
 
 @browser_test
-def test_without_javascript_the_guide_is_open_and_the_way_is_shown(visit, live_server):
+def test_without_javascript_the_guide_works_and_the_installation_is_linked(visit, live_server):
     v = visit(java_script_enabled=False)
     link = v.page.get_by_text("recognises photos without it").locator("a")
     assert link.get_attribute("href") == f"{live_server.url}/"

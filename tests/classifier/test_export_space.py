@@ -77,28 +77,31 @@ def pictures(folder):
     return paths
 
 
-def compare(said, paths):
+def compare(results, paths):
     model = serving.active().model
-    for one, path in zip(said, paths, strict=True):
+    for result, path in zip(results, paths, strict=True):
         data = path.read_bytes()
-        here = answer.recognise(data)
-        words = wording(here)
-        assert (one["verdict"], one["headline"]) == (here["verdict"], words["headline"]), path
-        assert one["advice"] == words["advice"]
-        assert [e["slug"] for e in one["top"]] == [e["slug"] for e in here["top"]]
-        assert [e["name"] for e in one["top"]] == [e["name"] for e in here["top"]]
-        assert (one["type"] or {}).get("pros") == (here["type"] or {}).get("pros")
-        yield one, predict(data, model, ingest.limits())
+        expected = answer.recognise(data)
+        words = wording(expected)
+        assert (result["verdict"], result["headline"]) == (
+            expected["verdict"],
+            words["headline"],
+        ), path
+        assert result["advice"] == words["advice"]
+        assert [e["slug"] for e in result["top"]] == [e["slug"] for e in expected["top"]]
+        assert [e["name"] for e in result["top"]] == [e["name"] for e in expected["top"]]
+        assert (result["type"] or {}).get("pros") == (expected["type"] or {}).get("pros")
+        yield result, predict(data, model, ingest.limits())
 
 
 def test_space_answers_alone_as_the_installation_does(version, tmp_path):
     folder, paths = export(tmp_path / "space"), pictures(tmp_path)
-    said = ask(folder, paths, tmp_path)
-    for one, exact in compare(said, paths):
-        for entry, (slug, confidence) in zip(one["top"], exact.top, strict=True):
+    results = ask(folder, paths, tmp_path)
+    for result, exact in compare(results, paths):
+        for entry, (slug, confidence) in zip(result["top"], exact.top, strict=True):
             assert entry["slug"] == slug
             assert entry["confidence"] == pytest.approx(confidence, abs=1e-6)
-    verdicts = {one["verdict"] for one in said}
+    verdicts = {result["verdict"] for result in results}
     assert verdicts == {"type", "category", "unsure", "not_a_shoe"}
 
 
@@ -107,7 +110,7 @@ def test_page_says_not_sure_and_no_shoe_and_tells_the_guide_of_a_type(version, t
     for name, colour in {"type": (255, 0, 0), "cyan": (0, 255, 255), "no": (0, 0, 0)}.items():
         paths.append(tmp_path / name)
         paths[-1].write_bytes(drawing.encoded(Image.new("RGB", (40, 40), colour), "PNG"))
-    boots, unsure, none = (one["shown"] for one in ask(folder, paths, tmp_path))
+    boots, unsure, none = (result["shown"] for result in ask(folder, paths, tmp_path))
     assert "## Chelsea boots" in boots[0] and "### How to tell" in boots[2]
     assert len(boots[1]) == 5 and max(boots[1], key=boots[1].get) == "Chelsea boots"
     assert "Not sure" in unsure[0] and unsure[2] == ""
@@ -120,24 +123,24 @@ def test_merged_types_are_answered_together(version, tmp_path):
     gone.save()
     serving.forget()
     folder, paths = export(tmp_path / "space"), pictures(tmp_path)
-    said = ask(folder, paths, tmp_path)
-    for one, _ in compare(said, paths):
-        assert "army-boots" not in [entry["slug"] for entry in one["top"]]
+    results = ask(folder, paths, tmp_path)
+    for result, _ in compare(results, paths):
+        assert "army-boots" not in [entry["slug"] for entry in result["top"]]
 
 
-def test_what_is_no_photo_is_refused_in_words(version, tmp_path):
+def test_file_that_is_no_photo_is_refused_with_a_sentence(version, tmp_path):
     folder = export(tmp_path / "space")
     (tmp_path / "a.pdf").write_bytes(b"%PDF-1.7")
-    (said,) = ask(folder, [tmp_path / "a.pdf"], tmp_path)
-    assert said["code"] == "image_unsupported" and "a PDF" in said["detail"]
+    (result,) = ask(folder, [tmp_path / "a.pdf"], tmp_path)
+    assert result["code"] == "image_unsupported" and "a PDF" in result["detail"]
 
 
 def test_damaged_model_is_not_served(version, tmp_path):
     folder = export(tmp_path / "space")
     (folder / "model" / "model.onnx").write_bytes(b"half")
     (tmp_path / "a.png").write_bytes(drawing.encoded(drawing.shoe(), "PNG"))
-    (said,) = ask(folder, [tmp_path / "a.png"], tmp_path)
-    assert said["code"] == "broken_version"
+    (result,) = ask(folder, [tmp_path / "a.png"], tmp_path)
+    assert result["code"] == "broken_version"
 
 
 def test_a_version_can_be_named(version, tmp_path):

@@ -37,16 +37,16 @@ def answered(colour=RED) -> str:
     return answer.recognise(encoded(Image.new("RGB", (64, 64), colour), "PNG"))["id"]
 
 
-def image_of(given) -> ShoeImage:
-    return ShoeImage.objects.get(pk=given.feedback.image_id)
+def image_of(receipt) -> ShoeImage:
+    return ShoeImage.objects.get(pk=receipt.feedback.image_id)
 
 
 # --- a word without a photo -------------------------------------------------------------------
 
 
 def test_wrong_answer_without_a_photo_counts():
-    given = feedback.give(answered(), right=False, type_slug="loafers")
-    assert (given.code, given.photo) == ("", "")
+    receipt = feedback.give(answered(), right=False, type_slug="loafers")
+    assert (receipt.code, receipt.photo) == ("", "")
     row = Feedback.objects.get()
     assert (row.right, row.shoe_type.slug, row.image_sha256, row.code_key) == (
         False, "loafers", "", "",
@@ -66,18 +66,18 @@ def test_right_answer_short_of_a_type_leaves_the_type_open():
     assert Feedback.objects.get().shoe_type is None
 
 
-def test_rightly_refused_is_no_shoe():
+def test_right_refusal_is_labelled_not_a_shoe():
     feedback.give(answered(BLACK), right=True)
     assert Feedback.objects.get().shoe_type.slug == "not-a-shoe"
 
 
 def test_one_answer_one_feedback():
-    said = answered()
-    feedback.give(said, right=True)
+    answer_id = answered()
+    feedback.give(answer_id, right=True)
     with pytest.raises(feedback.FeedbackGiven):
-        feedback.give(said, right=False)
+        feedback.give(answer_id, right=False)
     with pytest.raises(feedback.FeedbackGiven):
-        feedback.give(said, right=False, photo=jpeg(1))
+        feedback.give(answer_id, right=False, photo=jpeg(1))
     assert Feedback.objects.get().right
     assert not ShoeImage.objects.exists()
 
@@ -108,36 +108,36 @@ def test_id_that_was_not_signed_here_is_refused(token):
 
 
 def test_id_that_is_too_old_is_refused(settings):
-    said = answered()
+    answer_id = answered()
     settings.ANSWER_ID_HOURS = -1
     with pytest.raises(AnswerExpired):
-        feedback.give(said, right=True)
+        feedback.give(answer_id, right=True)
 
 
 # --- with a photo -----------------------------------------------------------------------------
 
 
 def test_photo_becomes_an_unlabelled_image_with_the_visitors_word():
-    given = feedback.give(answered(), right=False, type_slug="loafers", photo=jpeg(1))
-    image = image_of(given)
+    receipt = feedback.give(answered(), right=False, type_slug="loafers", photo=jpeg(1))
+    image = image_of(receipt)
     assert (image.label, image.proposed.slug, image.state) == (None, "loafers", "unreviewed")
     assert (image.source, image.consent) == ("visitor", feedback.CONSENT)
-    assert given.feedback.image_sha256 == image.sha256
-    assert given.photo == "stored"
+    assert receipt.feedback.image_sha256 == image.sha256
+    assert receipt.photo == "stored"
     assert storages["media"].exists(image.file_name)
     assert not Review.objects.exists(), "nobody with the right to say so has said anything"
 
 
 def test_photo_of_a_right_answer_is_proposed_as_answered():
-    given = feedback.give(answered(), right=True, photo=jpeg(1))
-    assert image_of(given).proposed.slug == "chelsea-boots"
+    receipt = feedback.give(answered(), right=True, photo=jpeg(1))
+    assert image_of(receipt).proposed.slug == "chelsea-boots"
 
 
 @pytest.mark.parametrize("right, slug", [(True, ""), (False, "loafers"), (False, "")])
-def test_the_queue_shows_the_photo_before_what_nobody_spoke_of(right, slug):
+def test_the_queue_shows_the_photo_before_images_without_feedback(right, slug):
     stored_image(7, label=None)
-    given = feedback.give(answered(), right, slug, photo=jpeg(1))
-    image = image_of(given)
+    receipt = feedback.give(answered(), right, slug, photo=jpeg(1))
+    image = image_of(receipt)
     assert ShoeImage.objects.order_by("-priority").first() == image
     (card,) = build_cards([image.pk])
     (reason,) = card["reasons"]
@@ -156,22 +156,22 @@ def test_photo_is_kept_without_its_metadata():
 
 
 def test_broken_photo_leaves_nothing_and_may_be_sent_again():
-    said = answered()
+    answer_id = answered()
     with pytest.raises(BrokenImage):
-        feedback.give(said, right=True, photo=jpeg(1)[:2000])
+        feedback.give(answer_id, right=True, photo=jpeg(1)[:2000])
     assert not Feedback.objects.exists()
-    assert feedback.give(said, right=True, photo=jpeg(1)).code
+    assert feedback.give(answer_id, right=True, photo=jpeg(1)).code
 
 
-def test_photos_wait_at_the_gate_like_predictions(monkeypatch):
-    said = answered()
+def test_photos_wait_in_the_prediction_limit(monkeypatch):
+    answer_id = answered()
     guard = ConcurrencyLimit(concurrency=1, queue=0)
     monkeypatch.setattr(prediction_limit, "limit", guard)
     with guard.turn(), pytest.raises(TooBusy):
-        feedback.give(said, right=True, photo=jpeg(1))
+        feedback.give(answer_id, right=True, photo=jpeg(1))
 
 
-def test_photos_stop_where_their_room_is_used_up(settings):
+def test_photos_are_refused_beyond_their_storage_limit(settings):
     settings.FEEDBACK_PHOTOS_MB = 0
     with pytest.raises(feedback.NoRoom):
         feedback.give(answered(), right=True, photo=jpeg(1))
@@ -184,8 +184,8 @@ def test_photos_stop_where_their_room_is_used_up(settings):
 
 def test_known_photo_is_not_stored_twice():
     known = stored_image(1, label="brogues")
-    given = feedback.give(answered(), right=False, type_slug="loafers", photo=jpeg(1))
-    assert (given.photo, given.code) == ("known", "")
+    receipt = feedback.give(answered(), right=False, type_slug="loafers", photo=jpeg(1))
+    assert (receipt.photo, receipt.code) == ("known", "")
     assert ShoeImage.objects.get() == known
     known.refresh_from_db()
     assert (known.label.slug, known.proposed, known.consent) == ("brogues", None, "")
@@ -211,8 +211,8 @@ def test_what_curators_answered_about_a_known_photo_stays_answered(member):
 def test_a_purged_photo_does_not_come_back(member):
     image = stored_image(1)
     purge.purge(ShoeImage.objects.all(), member("Operator"), "Asked.", "one")
-    given = feedback.give(answered(), right=True, photo=jpeg(1))
-    assert (given.photo, given.code, given.feedback.image) == ("known", "", None)
+    receipt = feedback.give(answered(), right=True, photo=jpeg(1))
+    assert (receipt.photo, receipt.code, receipt.feedback.image) == ("known", "", None)
     image.refresh_from_db()
     assert image.state == "purged"
 
@@ -220,12 +220,12 @@ def test_a_purged_photo_does_not_come_back(member):
 # --- taking it back ---------------------------------------------------------------------------
 
 
-def test_taking_it_back_removes_the_picture_for_good(django_capture_on_commit_callbacks):
-    given = feedback.give(answered(), right=False, type_slug="loafers", photo=jpeg(1))
-    name = image_of(given).file_name
+def test_withdrawal_removes_the_picture_for_good(django_capture_on_commit_callbacks):
+    receipt = feedback.give(answered(), right=False, type_slug="loafers", photo=jpeg(1))
+    name = image_of(receipt).file_name
     with django_capture_on_commit_callbacks(execute=True):
-        feedback.withdraw(given.code)
-    image = image_of(given)
+        feedback.withdraw(receipt.code)
+    image = image_of(receipt)
     assert (image.state, image.stored_sha256) == ("purged", "")
     assert not storages["media"].exists(name)
     assert Purge.objects.get().by is None
@@ -234,7 +234,7 @@ def test_taking_it_back_removes_the_picture_for_good(django_capture_on_commit_ca
     assert row.shoe_type.slug == "loafers", "what was said stays"
 
 
-def test_taking_it_back_twice_is_as_good_as_once():
+def test_withdrawing_twice_changes_nothing():
     code = feedback.give(answered(), right=True, photo=jpeg(1)).code
     feedback.withdraw(code)
     feedback.withdraw(code)
@@ -255,10 +255,10 @@ def test_photo_that_an_operator_removed_before_is_taken_back_all_the_same(member
 
 
 def test_labelled_photo_is_taken_back_too():
-    given = feedback.give(answered(), right=True, photo=jpeg(1))
+    receipt = feedback.give(answered(), right=True, photo=jpeg(1))
     ShoeImage.objects.update(label=ShoeType.objects.get(slug="uggs"), state="confirmed")
-    feedback.withdraw(given.code)
-    assert image_of(given).state == "purged"
+    feedback.withdraw(receipt.code)
+    assert image_of(receipt).state == "purged"
 
 
 @pytest.mark.parametrize("code", ["", "-", "AAAAA-AAAAA-AAAAA-AAAAA", "x" * 10_000])
@@ -268,14 +268,14 @@ def test_unknown_code_is_refused(code):
         feedback.withdraw(code)
 
 
-def test_code_itself_is_kept_nowhere():
-    given = feedback.give(answered(), right=True, photo=jpeg(1))
+def test_code_itself_is_not_stored():
+    receipt = feedback.give(answered(), right=True, photo=jpeg(1))
     row = Feedback.objects.values().get()
-    assert given.code not in str(row)
-    assert len(given.code) == 23
+    assert receipt.code not in str(row)
+    assert len(receipt.code) == 23
 
 
-def test_taken_back_photo_is_not_taken_in_again():
+def test_withdrawn_photo_is_not_stored_again():
     code = feedback.give(answered(), right=True, photo=jpeg(1)).code
     feedback.withdraw(code)
     assert feedback.give(answered(), right=True, photo=jpeg(1)).photo == "known"
@@ -286,19 +286,19 @@ def test_taken_back_photo_is_not_taken_in_again():
 
 
 def test_list_shows_what_was_said_and_leads_to_the_photo(client, member):
-    given = feedback.give(answered(), right=False, type_slug="loafers", photo=jpeg(1))
+    receipt = feedback.give(answered(), right=False, type_slug="loafers", photo=jpeg(1))
     feedback.give(answered(DARK), right=True)
     back = feedback.give(answered(), right=True, photo=jpeg(2))
     feedback.withdraw(back.code)
     client.force_login(member("Curator"))
     url = reverse("admin:classifier_feedback_changelist")
     page = client.get(url).content.decode()
-    assert reverse("admin:curation_shoeimage_change", args=[given.feedback.image_id]) in page
+    assert reverse("admin:curation_shoeimage_change", args=[receipt.feedback.image_id]) in page
     assert "Loafers" in page and "type: chelsea-boots" in page and "taken back" in page
-    assert given.code not in page
+    assert receipt.code not in page
     for which, number in (("kept", 1), ("withdrawn", 1), ("none", 1)):
         assert client.get(url, {"photo": which}).context["cl"].result_count == number
-    detail = reverse("admin:classifier_feedback_change", args=[given.feedback.pk])
+    detail = reverse("admin:classifier_feedback_change", args=[receipt.feedback.pk])
     assert "chelsea-boots" in client.get(detail).content.decode()
 
 

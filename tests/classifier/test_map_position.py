@@ -44,5 +44,5 @@ def test_a_dark_map_is_nowhere():
     assert position(np.zeros((4, 4)), WHOLE) == "nowhere in particular"
 
 
-def test_places_are_those_of_the_photo_not_of_what_was_seen_of_it():
+def test_positions_are_relative_to_the_photo_and_not_to_its_crop():
     assert position(np.ones((4, 4)), (0.5, 0.5, 1, 1)) == "mostly in the lower right"

@@ -67,13 +67,13 @@ def assess() -> AssessRun:
     return run
 
 
-def near(colour=RED) -> dict:
+def nearest_photographs(colour=RED) -> dict:
     photo = encoded(Image.new("RGB", (64, 64), colour), "PNG")
     return answer.recognise(photo, explained=True)["explain"]["nearest"]
 
 
-def urls(found: dict) -> set[str]:
-    return {photo["url"] for photo in found["photos"]}
+def urls(photographs: dict) -> set[str]:
+    return {photo["url"] for photo in photographs["photos"]}
 
 
 def url(image: ShoeImage) -> str:
@@ -92,16 +92,16 @@ def test_nearest_are_confirmed_photographs_of_the_type_most_alike_first(version,
     add(kim, RED, 5, label="brogues")
     decide.reject([add(kim, RED, 6)], kim)
     assess()
-    found = near()
-    assert found["state"] == "ready"
-    assert [photo["url"] for photo in found["photos"]] == [url(same), url(between), url(far)]
-    first = found["photos"][0]
+    photographs = nearest_photographs()
+    assert photographs["state"] == "ready"
+    assert [photo["url"] for photo in photographs["photos"]] == [url(same), url(between), url(far)]
+    first = photographs["photos"][0]
     assert first.pop("similarity") == pytest.approx(1, abs=0.01)
     assert first == {
         "url": url(same), "type": "chelsea-boots", "name": "Chelsea boots", "licence": FREE,
         "title": "Red boots", "page_url": "https://shop.example/red",
     }  # fmt: skip
-    similarities = [photo["similarity"] for photo in found["photos"][1:]]
+    similarities = [photo["similarity"] for photo in photographs["photos"][1:]]
     assert 0.99 > similarities[0] > similarities[1]
     assert similarities[1] == pytest.approx(0, abs=0.01), "red and blue have nothing in common"
 
@@ -111,43 +111,43 @@ def test_no_more_are_shown_than_set_and_one_of_each_product(version, kim, settin
     others = [add(kim, (255, 0, 60), 4, group="shop:2"), add(kim, (255, 0, 90), 5)]
     assess()
     settings.EXPLAIN_NEAREST = 2
-    found = urls(near())
-    assert len(found) == 2
-    assert len(found & {url(view) for view in views}) == 1
-    assert url(others[0]) in found
+    photographs = urls(nearest_photographs())
+    assert len(photographs) == 2
+    assert len(photographs & {url(view) for view in views}) == 1
+    assert url(others[0]) in photographs
 
 
 def test_page_is_named_only_where_it_is_a_web_address(version, kim):
     add(kim, RED, 1, page_url="javascript:alert(1)")
     assess()
-    assert near()["photos"][0]["page_url"] is None
+    assert nearest_photographs()["photos"][0]["page_url"] is None
 
 
 def test_images_newer_than_the_assessment_wait_for_the_next(version, kim):
     old = add(kim, RED, 1)
     assess()
     new = add(kim, RED, 2)
-    assert urls(near()) == {url(old)}
+    assert urls(nearest_photographs()) == {url(old)}
     assess()
-    assert urls(near()) == {url(old), url(new)}
+    assert urls(nearest_photographs()) == {url(old), url(new)}
 
 
 def test_photographs_of_merged_types_are_those_of_the_type_today(version, kim):
     add(kim, RED, 1)
     add(kim, DARK_RED, 2, label="army-boots")
     assess()
-    assert len(near()["photos"]) == 1
+    assert len(nearest_photographs()["photos"]) == 1
     ShoeType.objects.filter(slug="army-boots").update(merged_into=shoe_type())
-    found = near()["photos"]
-    assert [photo["type"] for photo in found] == ["chelsea-boots"] * 2
+    photographs = nearest_photographs()["photos"]
+    assert [photo["type"] for photo in photographs] == ["chelsea-boots"] * 2
 
 
 def test_type_without_a_photograph_to_show_says_so(version, kim):
     add(kim, RED, 1, licence="unknown")
     add(kim, BLUE, 2, label="brogues")
     assess()
-    assert near() == {"state": "none", "photos": []}
-    assert near((0, 255, 0)) == {"state": "none", "photos": []}
+    assert nearest_photographs() == {"state": "none", "photos": []}
+    assert nearest_photographs((0, 255, 0)) == {"state": "none", "photos": []}
 
 
 # --- what is not assessed ---------------------------------------------------------------------
@@ -155,23 +155,23 @@ def test_type_without_a_photograph_to_show_says_so(version, kim):
 
 def test_without_an_assessment_nothing_is_compared(version, kim):
     add(kim, RED, 1)
-    assert near() == {"state": "not-assessed", "photos": []}
+    assert nearest_photographs() == {"state": "not-assessed", "photos": []}
 
 
 def test_assessment_by_another_model_does_not_count(version, kim, tmp_path):
     add(kim, RED, 1)
     assess()
-    assert near()["state"] == "ready"
+    assert nearest_photographs()["state"] == "ready"
     tiny_model.activate(tmp_path / "next", name="next")
-    assert near() == {"state": "not-assessed", "photos": []}
+    assert nearest_photographs() == {"state": "not-assessed", "photos": []}
     assess()
-    assert near()["state"] == "ready"
+    assert nearest_photographs()["state"] == "ready"
 
 
 def test_files_that_are_gone_are_no_error(version, kim):
     add(kim, RED, 1)
     feature_store.drop(assess().pk)
-    assert near() == {"state": "not-assessed", "photos": []}
+    assert nearest_photographs() == {"state": "not-assessed", "photos": []}
 
 
 def test_another_machine_fetches_the_files_and_drops_those_of_earlier_runs(version, kim, settings):
@@ -180,33 +180,33 @@ def test_another_machine_fetches_the_files_and_drops_those_of_earlier_runs(versi
     shutil.rmtree(settings.CACHE_DIR / "assess")
     earlier = settings.CACHE_DIR / "assess" / str(run.pk - 1)
     earlier.mkdir(parents=True)
-    assert near()["state"] == "ready"
+    assert nearest_photographs()["state"] == "ready"
     assert feature_store.is_cached(run.pk) and not earlier.exists()
 
 
 # --- as things change -------------------------------------------------------------------------
 
 
-def test_what_was_taken_away_is_gone_at_once(version, kim, django_capture_on_commit_callbacks):
+def test_removed_images_are_gone_at_once(version, kim, django_capture_on_commit_callbacks):
     images = [add(kim, RED, seed) for seed in range(4)]
     assess()
-    assert urls(near()) == {url(image) for image in images}
+    assert urls(nearest_photographs()) == {url(image) for image in images}
     decide.relabel([images[0]], shoe_type("brogues"), kim)
     decide.reject([images[1]], kim)
     with django_capture_on_commit_callbacks(execute=True):
         purge.purge(ShoeImage.objects.filter(pk=images[2].pk), kim, "Asked.", "one")
-    assert urls(near()) == {url(images[3])}
+    assert urls(nearest_photographs()) == {url(images[3])}
 
 
-def test_what_was_relabelled_here_shows_a_little_later(version, kim, monkeypatch):
+def test_relabelled_images_are_shown_after_a_short_while(version, kim, monkeypatch):
     add(kim, RED, 1)
     late = add(kim, RED, 2, label="brogues")
     assess()
-    assert url(late) not in urls(near())
+    assert url(late) not in urls(nearest_photographs())
     decide.relabel([late], shoe_type(), kim)
     clock = nearest.time.monotonic
     monkeypatch.setattr(nearest.time, "monotonic", lambda: clock() + 60)
-    assert url(late) in urls(near())
+    assert url(late) in urls(nearest_photographs())
 
 
 def test_queries_do_not_grow_with_the_images(version, kim, django_assert_num_queries):
@@ -290,18 +290,18 @@ def test_private_photograph_has_no_public_address(client, kim, admin_user, about
 
 
 @pytest.mark.parametrize("name", ["0" * 64, "x", "a-b", "thumbs"])
-def test_nothing_else_is_there(client, name):
+def test_other_addresses_are_not_found(client, name):
     row(1, state="purged", stored_sha256="", label=shoe_type(), licence=FREE).save()
     assert client.get(f"/examples/{name}.jpg").status_code == 404
 
 
-def test_bytes_as_received_are_no_address(client, kim):
+def test_digest_of_the_received_bytes_is_no_address(client, kim):
     image = add(kim, RED, 1)
     assert image.sha256 != image.stored_sha256
     assert client.get(f"/examples/{image.sha256}.jpg").status_code == 404
 
 
-def test_whether_it_may_be_shown_is_asked_every_time(client, kim, settings):
+def test_permission_is_checked_for_every_request(client, kim, settings):
     image = add(kim, RED, 1)
     etag = {"If-None-Match": client.get(url(image))["ETag"]}
     settings.EXPLAIN_LICENCES = ["MIT"]

@@ -72,14 +72,14 @@ def test_photo_sent_without_javascript_is_answered_on_the_same_page(version):
     page = client.get("/").content.decode()
     token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)[1]
     response = client.post("/", {"csrfmiddlewaretoken": token, "image": picture()})
-    said, row = text(response), ShoeType.objects.get(slug="chelsea-boots")
+    content, row = text(response), ShoeType.objects.get(slug="chelsea-boots")
     assert response.status_code == 200
     assert response["Cache-Control"] == "no-store"
-    assert "Chelsea boots" in said and "Boots" in said
+    assert "Chelsea boots" in content and "Boots" in content
     for sentence in [*row.pros, *row.cons, *row.distinction]:
-        assert sentence in said
+        assert sentence in content
     assert response.content.decode().count("<meter") == 5 + 1, "five, and the script's template"
-    assert "nothing of it was kept" in said
+    assert "nothing of it was kept" in content
     assert "data-recogniser" in response.content.decode(), "the next photo can follow"
 
 
@@ -92,13 +92,13 @@ def test_photo_sent_without_javascript_is_answered_on_the_same_page(version):
     ],
 )
 def test_every_verdict_is_worded(client, version, colour, headline):
-    said = text(client.post("/", {"image": picture(colour)}))
-    assert headline in said
-    assert "Closest types" in said
-    assert "Pros" not in said
+    content = text(client.post("/", {"image": picture(colour)}))
+    assert headline in content
+    assert "Closest types" in content
+    assert "Pros" not in content
 
 
-def test_form_without_token_is_told_to_be_sent_again(version):
+def test_form_without_csrf_token_is_asked_to_be_sent_again(version):
     response = Client(enforce_csrf_checks=True).post("/", {"image": picture()})
     assert response.status_code == 403
     assert "Please send it again" in text(response)
@@ -112,7 +112,7 @@ def test_form_without_token_is_told_to_be_sent_again(version):
         ({"image": SimpleUploadedFile("a.jpg", b"\xff\xd8\xff\xe0 cut")}, 400, "damaged"),
     ],
 )
-def test_what_cannot_be_answered_is_said_in_words(client, version, data, status, words):
+def test_unusable_photo_gets_a_message(client, version, data, status, words):
     response = client.post("/", data)
     assert response.status_code == status
     assert "This did not work" in text(response)
@@ -158,9 +158,7 @@ def test_busy_site_says_when_to_come_back(client, version, monkeypatch):
     assert "try again in 2 seconds" in text(response)
 
 
-def test_without_a_model_a_visitor_is_told_and_staff_are_shown_the_way(
-    client, no_model, admin_user
-):
+def test_without_a_model_visitors_get_a_notice_and_staff_a_link(client, no_model, admin_user):
     response = client.get("/")
     assert "No model is active" in text(response)
     assert "data-recogniser" not in response.content.decode()
@@ -175,12 +173,12 @@ def test_without_a_model_a_visitor_is_told_and_staff_are_shown_the_way(
 
 def test_guide_holds_every_type_with_its_text(client, version):
     page = client.get("/guide/")
-    said = text(page)
+    content = text(page)
     for row in ShoeType.objects.filter(kind="type"):
-        assert row.name in said
-        assert row.distinction[0] in said
+        assert row.name in content
+        assert row.distinction[0] in content
         assert f'id="{row.slug}"' in page.content.decode()
-    assert "Not a shoe" not in said
+    assert "Not a shoe" not in content
 
 
 def test_guide_marks_what_the_model_never_learnt(client, version):
@@ -190,9 +188,9 @@ def test_guide_marks_what_the_model_never_learnt(client, version):
 
 
 def test_guide_is_open_without_a_model_and_marks_nothing(client, no_model):
-    said = text(client.get("/guide/"))
-    assert "No model is active" in said
-    assert "not learnt yet" not in said
+    content = text(client.get("/guide/"))
+    assert "No model is active" in content
+    assert "not learnt yet" not in content
 
 
 def test_merged_type_leads_to_its_survivor(client, version):
@@ -232,9 +230,9 @@ def test_pages_take_few_queries(client, version, django_assert_max_num_queries, 
 
 
 def test_privacy_says_what_is_kept_of_feedback(client):
-    said = text(client.get("/privacy/"))
-    assert "unless you give it" in said
-    assert feedback.CONSENT in said
+    content = text(client.get("/privacy/"))
+    assert "unless you give it" in content
+    assert feedback.CONSENT in content
     assert 'href="/withdraw/"' in client.get("/privacy/").content.decode()
 
 

@@ -71,8 +71,8 @@ def test_training_reads_a_picture_as_serving_does(tmp_path):
 
     path = tmp_path / "a.jpg"
     draw("ring", 1, size=900).save(path)
-    mine, theirs = open_photo(path, 64), decode(path.read_bytes(), at_least=64).image
-    assert np.array_equal(np.asarray(mine), np.asarray(theirs))
+    trained_on, served = open_photo(path, 64), decode(path.read_bytes(), at_least=64).image
+    assert np.array_equal(np.asarray(trained_on), np.asarray(served))
 
 
 def test_damaged_picture_is_named(tmp_path):

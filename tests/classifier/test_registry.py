@@ -34,11 +34,11 @@ def make(tmp_path):
     """A function that makes a stored version; every name, another version."""
 
     def version(name: str, colours=tiny_model.COLOURS) -> ModelVersion:
-        made = tiny_model.activate(tmp_path / name, colours, name)
+        version_row = tiny_model.activate(tmp_path / name, colours, name)
         ModelVersion.objects.update(active=False)
         serving.forget()
-        made.refresh_from_db()
-        return made
+        version_row.refresh_from_db()
+        return version_row
 
     return version
 
@@ -70,7 +70,7 @@ def test_a_promotion_is_followed_and_a_rollback_too(make):
     ]
 
 
-def test_who_comes_while_the_first_version_is_loaded_waits_for_it(make, settings, monkeypatch):
+def test_requests_wait_while_the_first_version_is_loaded(make, settings, monkeypatch):
     settings.MODEL_POLL_SECONDS = 60  # only the first of the two threads has the database
     version, load, answers = make("a"), stored.load, []
     promote.promote(version)
@@ -94,7 +94,7 @@ def resident() -> float:
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="malloc_trim is glibc’s")
-def test_what_a_thread_left_free_is_given_back_with_the_next_version(make):
+def test_freed_memory_is_returned_when_the_next_version_is_loaded(make):
     first, second = make("a"), make("b")
     promote.promote(first)
     assert serving.active().version == first
@@ -113,7 +113,7 @@ def test_what_a_thread_left_free_is_given_back_with_the_next_version(make):
     assert before - resident() > 100
 
 
-def test_there_is_nothing_before_the_first(make):
+def test_rollback_needs_an_earlier_version(make):
     with pytest.raises(promote.NothingToRollBack):
         promote.rollback()
     promote.promote(make("a"))
@@ -163,7 +163,7 @@ def test_a_damaged_local_copy_is_fetched_again(make):
 
 
 @pytest.mark.parametrize("text", ["", "zzz", "99999", "active"])
-def test_a_version_that_is_not_there(make, text):
+def test_a_version_that_does_not_exist_is_not_found(make, text):
     make("a")
     with pytest.raises(lookup.VersionNotFound):
         lookup.find(text)
@@ -223,7 +223,7 @@ def judged(version, frozen, accuracy):
     )
 
 
-def test_the_gate_holds_a_worse_version_back_unless_forced(make, frozen):
+def test_a_worse_version_is_not_promoted_unless_forced(make, frozen):
     good, bad = make("a"), make("b")
     judged(good, frozen, 0.9)
     judged(bad, frozen, 0.8)
@@ -323,7 +323,7 @@ def write_checkpoint(folder, epoch):
     )
 
 
-def test_checkpoints_of_runs_that_are_over_are_swept_away(tmp_path, frozen):
+def test_checkpoints_of_finished_runs_are_deleted(tmp_path, frozen):
     def run(state):
         row = TrainingRun.objects.create(snapshot=frozen, recipe="quick-look", state=state)
         write_checkpoint(tmp_path / state, 1)
@@ -338,7 +338,7 @@ def test_checkpoints_of_runs_that_are_over_are_swept_away(tmp_path, frozen):
         checkpoints.drop(row.pk)
 
 
-def test_checkpoints_two_are_kept_and_a_damaged_one_is_passed_over(tmp_path):
+def test_two_checkpoints_are_kept_and_a_damaged_one_is_skipped(tmp_path):
     kept = checkpoints.StoredCheckpoints(77, tmp_path / "scratch")
     assert kept.latest() is None
     for epoch in (1, 2, 3):

@@ -49,16 +49,16 @@ def test_tick_has_the_answer_explained_in_words(client):
     left_red = Image.new("RGB", (64, 64), (0, 0, 255))
     left_red.paste(RED, (0, 0, 32, 64))
     sent = SimpleUploadedFile("a.png", encoded(left_red, "PNG"))
-    said = text(client.post("/", {"image": sent, "explain": "1"}))
-    assert "What speaks for Uggs lies mostly on the left side." in said
-    assert "Why not" in said and "has not looked at the confirmed photographs" in said
+    content = text(client.post("/", {"image": sent, "explain": "1"}))
+    assert "What speaks for Uggs lies mostly on the left side." in content
+    assert "Why not" in content and "has not looked at the confirmed photographs" in content
 
 
 def test_runner_up_is_told_apart_by_the_guide(client):
-    said = text(client.post("/", {"image": picture(DARK), "explain": "1"}))
+    content = text(client.post("/", {"image": picture(DARK), "explain": "1"}))
     for slug in ("chelsea-boots", "army-boots"):
-        assert said.count(ShoeType.objects.get(slug=slug).distinction[0]) >= 1
-    assert "How often the model is right about" in said
+        assert content.count(ShoeType.objects.get(slug=slug).distinction[0]) >= 1
+    assert "How often the model is right about" in content
 
 
 def test_similar_photographs_are_shown_with_licence_and_source(client, kim):  # noqa: F811
@@ -79,9 +79,9 @@ def test_without_the_tick_nothing_is_explained(client):
 
 
 def test_what_is_no_shoe_is_explained_as_such(client):
-    said = text(client.post("/", {"image": picture(BLACK), "explain": "1"}))
-    assert "What speaks against a shoe lies" in said
-    assert "Why not" not in said and "confirmed photographs" not in said
+    content = text(client.post("/", {"image": picture(BLACK), "explain": "1"}))
+    assert "What speaks against a shoe lies" in content
+    assert "Why not" not in content and "confirmed photographs" not in content
 
 
 # --- the shared answer ------------------------------------------------------------------------
@@ -91,10 +91,10 @@ def test_link_shows_the_answer_again_without_the_photo(client):
     page = client.post("/", {"image": picture()}).content.decode()
     link = re.search(r'href="(/a/[^"]+/)"', page)[1]
     response = client.get(link)
-    said = text(response)
+    content = text(response)
     assert response.status_code == 200
-    assert "Chelsea boots" in said and "The photo was not kept" in said
-    assert ShoeType.objects.get(slug="chelsea-boots").pros[0] in said
+    assert "Chelsea boots" in content and "The photo was not kept" in content
+    assert ShoeType.objects.get(slug="chelsea-boots").pros[0] in content
     assert response["X-Robots-Tag"] == "noindex"
     assert '<meta name="robots" content="noindex">' in response.content.decode()
     assert "<form" not in response.content.decode(), "who gets a link has not seen the photo"
@@ -122,8 +122,8 @@ def test_form_below_the_answer_takes_what_it_is(client):
     page = client.post("/", {"image": picture()}).content.decode()
     action = re.search(r'<form class="feedback"[^>]* action="(/a/[^"]+/)"', page)[1]
     assert '<option value="loafers">' in page and '<option value="not-a-shoe">' in page
-    said = text(client.post(action, {"right": "no", "type": "loafers"}))
-    assert "Thank you" in said and not CODE.search(said)
+    content = text(client.post(action, {"right": "no", "type": "loafers"}))
+    assert "Thank you" in content and not CODE.search(content)
     row = Feedback.objects.get()
     assert (row.right, row.shoe_type.slug, row.image) == (False, "loafers", None)
 
@@ -163,7 +163,7 @@ def test_photo_is_given_with_the_tick_and_taken_back_with_the_code(client):
         ({"right": "no", "consent": "true", "image": b"%PDF-1.7"}, 415, "a PDF"),
     ],
 )
-def test_what_cannot_be_taken_is_said_beside_the_form(client, sent, status, words):
+def test_refused_feedback_is_explained_beside_the_form(client, sent, status, words):
     if "image" in sent:
         sent = {**sent, "image": SimpleUploadedFile("a.jpg", sent["image"])}
     response = client.post(address(answered()), sent)
@@ -203,7 +203,7 @@ def test_feedback_on_an_expired_answer_says_what_to_do(client, settings):
 # --- taking a photo back ----------------------------------------------------------------------
 
 
-def test_unknown_code_is_told_beside_the_field(client):
+def test_unknown_code_is_explained_beside_the_field(client):
     response = client.post("/withdraw/", {"code": "AAAAA-BBBBB-CCCCC-DDDDD"})
     page = response.content.decode()
     assert response.status_code == 404

@@ -46,8 +46,8 @@ def test_text_is_what_the_script_searches_as_well(client):
 
 def test_search_without_result_says_what_to_try(client):
     page = client.get("/guide/", {"q": "spaceship"})
-    said = text(page)
-    assert "0 of 36 types" in said and "No type is called that" in said
+    content = text(page)
+    assert "0 of 36 types" in content and "No type is called that" in content
     assert re.search(r'<div class="notice" data-none>', page.content.decode())
     assert 'value="spaceship"' in page.content.decode()
 
@@ -59,11 +59,11 @@ def test_query_is_shown_as_text(client):
 
 def test_family_has_a_page_with_its_types_and_how_often_the_model_is_right(client, version):
     response = client.get("/guide/category/boots/")
-    said = text(response)
+    content = text(response)
     for row in ShoeType.objects.filter(category__slug="boots"):
-        assert row.name in said and row.distinction[0] in said
-    assert "not learnt yet" in said
-    assert "Loafers" not in said
+        assert row.name in content and row.distinction[0] in content
+    assert "not learnt yet" in content
+    assert "Loafers" not in content
     assert client.get("/guide/category/no-such/").status_code == 404
 
 
