@@ -80,7 +80,7 @@ class DecisionPages(AdminPages):
         if others.exists() and not request.user.has_perm(PURGE):
             raise PermissionDenied
         with show_errors(self, request):
-            undone = Review.objects.filter(batch=undo.undo_batch(batch, request.user)).count()
+            undone = len(undo.undo_batch(batch, request.user).images)
             decisions = "1 decision" if undone == 1 else f"{undone} decisions"
             self.message_user(request, f"{decisions} undone.", messages.SUCCESS)
 

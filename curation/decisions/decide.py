@@ -34,48 +34,15 @@ class Decided:
     overtaken: list[int]
 
 
-def decide(action, images, by, *, label=None, note="", seen=None) -> Decided:
+@transaction.atomic
+def decide(action, images, by, *, label=None, note="", seen=None, looked=True) -> Decided:
     """Decide on images as the caller has seen them; `action` is a key of `LEADS_TO`.
 
     `images`: rows or primary keys. `seen`: image → the newest decision on it that the caller knew
     (0 or left out for none), primary keys; an image decided on since is left alone and reported, so
-    that the later of two people sees what the earlier one did. Raises `DecisionRefused`, and
-    changes nothing, where the decision makes no sense for one of the images.
+    that the later of two people sees what the earlier one did. `looked`: see `relabel`. Raises
+    `DecisionRefused`, and changes nothing, where the decision makes no sense for one of the images.
     """
-    return _decide(action, images, by, label, note, seen)
-
-
-def confirm(images, by, note="") -> uuid.UUID | None:
-    """Confirm that each image shows what its label, else its proposal, says."""
-    return _decide(Action.CONFIRM, images, by, note=note).batch
-
-
-def reject(images, by, note="") -> uuid.UUID | None:
-    """Reject images that are of no use; they stay on the disk and are never collected again."""
-    return _decide(Action.REJECT, images, by, note=note).batch
-
-
-def restore(images, by, note="") -> uuid.UUID | None:
-    """Make rejected images unreviewed again."""
-    return _decide(Action.RESTORE, images, by, note=note).batch
-
-
-def relabel(images, label: ShoeType, by, looked=True, note="") -> uuid.UUID | None:
-    """Give each image a label; where that was merged, the type that stands for it.
-
-    With `looked` the image is confirmed and its findings are answered; a bulk change, for which
-    nobody looked at each image, changes neither state nor findings.
-    """
-    return _decide(Action.RELABEL, images, by, label, note, looked=looked).batch
-
-
-def leave(images, by, note: str) -> uuid.UUID | None:
-    """Leave each image to a colleague, who reads the note in the queue; label and state stay."""
-    return _decide(Action.LEAVE, images, by, note=note).batch
-
-
-@transaction.atomic
-def _decide(action, images, by, label=None, note="", seen=None, looked=True) -> Decided:
     note = note.strip()
     _check(action, label, note)
     label = label.survivor() if label else None
@@ -95,6 +62,35 @@ def _decide(action, images, by, label=None, note="", seen=None, looked=True) -> 
         _answer_findings(action, changed, writer)
     findings.refresh_with_pairs(changed)
     return Decided(writer.batch, changed, sorted(overtaken))
+
+
+def confirm(images, by, note="") -> uuid.UUID | None:
+    """Confirm that each image shows what its label, else its proposal, says."""
+    return decide(Action.CONFIRM, images, by, note=note).batch
+
+
+def reject(images, by, note="") -> uuid.UUID | None:
+    """Reject images that are of no use; they stay on the disk and are never collected again."""
+    return decide(Action.REJECT, images, by, note=note).batch
+
+
+def restore(images, by, note="") -> uuid.UUID | None:
+    """Make rejected images unreviewed again."""
+    return decide(Action.RESTORE, images, by, note=note).batch
+
+
+def relabel(images, label: ShoeType, by, looked=True, note="") -> uuid.UUID | None:
+    """Give each image a label; where that was merged, the type that stands for it.
+
+    With `looked` the image is confirmed and its findings are answered; a bulk change, for which
+    nobody looked at each image, changes neither state nor findings.
+    """
+    return decide(Action.RELABEL, images, by, label=label, note=note, looked=looked).batch
+
+
+def leave(images, by, note: str) -> uuid.UUID | None:
+    """Leave each image to a colleague, who reads the note in the queue; label and state stay."""
+    return decide(Action.LEAVE, images, by, note=note).batch
 
 
 def _check(action, label, note: str) -> None:

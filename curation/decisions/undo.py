@@ -2,7 +2,6 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -39,8 +38,8 @@ class SpanUndone:
 
 
 @transaction.atomic
-def undo_batch(batch: uuid.UUID, by) -> uuid.UUID:
-    """Undo those decisions of one batch that still stand; returns the batch of the undo.
+def undo_batch(batch: uuid.UUID, by) -> Undone:
+    """Undo those decisions of one batch that still stand.
 
     Raises `DecisionRefused`, and changes nothing, where a later decision stands on one of its
     images, and for a purge or an undo.
@@ -49,7 +48,7 @@ def undo_batch(batch: uuid.UUID, by) -> uuid.UUID:
     if undone.overtaken:
         image = ShoeImage.objects.get(pk=undone.overtaken[0])
         raise DecisionRefused(image, "somebody has decided on it since; undo that first.")
-    return undone.batch
+    return undone
 
 
 @transaction.atomic
@@ -70,10 +69,7 @@ def undo_last(by) -> Undone | None:
     Raises `DecisionRefused` as `undo_batch` does.
     """
     newest = _standing_of(by).order_by("-pk").first()
-    if newest is None:
-        return None
-    images = sorted(_standing_of(by).filter(batch=newest.batch).values_list("image", flat=True))
-    return Undone(undo_batch(newest.batch, by), images, [])
+    return undo_batch(newest.batch, by) if newest else None
 
 
 def undo_step(batch: uuid.UUID, by) -> list[int]:
@@ -106,8 +102,7 @@ def undo_on(images, by) -> int:
     for part in batches(to_undo):
         image_ids.update(history.standing().filter(batch__in=part).values_list("image", flat=True))
     history.lock_images(image_ids)
-    undone = [undo_batch(batch, by) for batch in to_undo]
-    return Review.objects.filter(batch__in=undone).count()
+    return sum(len(undo_batch(batch, by).images) for batch in to_undo)
 
 
 @transaction.atomic
@@ -174,23 +169,21 @@ def _undo(rows: list[Review], by) -> Undone:
     return Undone(writer.batch, changed, sorted(overtaken))
 
 
-def _restore_findings(rows: Iterable[Review]) -> None:
+def _restore_findings(rows: list[Review]) -> None:
     """Let findings stand as they did before these decisions, which are marked as undone."""
-    decided, restored, image_ids = defaultdict(list), [], []
+    decided = defaultdict(list)
     for row in rows:
         decided[row.batch].append(row.image_id)
-        image_ids.append(row.image_id)
-        if row.action == Action.RESTORE:
-            restored.append(row.image_id)
-    for batch, decided_images in decided.items():
-        silence.reopen(batch, decided_images)
+    for batch, image_ids in decided.items():
+        silence.reopen(batch, image_ids)
+    restored = [row.image_id for row in rows if row.action == Action.RESTORE]
     for batch, rejected in history.rejections(restored).items():
         rejecter = Review.objects.filter(batch=batch).select_related("by")[0].by
         silence.answer(rejected, Finding.Outcome.ACTED, rejecter, batch)
     no_longer_left = [row.image_id for row in rows if row.action == Action.LEAVE]
     if no_longer_left:
         write.remove_findings(no_longer_left, "left")
-    for image, note in _left_without_finding(image_ids):
+    for image, note in _left_without_finding(row.image_id for row in rows):
         write.add_finding(image, "left", note=note)
 
 

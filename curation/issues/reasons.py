@@ -1,5 +1,4 @@
-"""Why an image may be worth a look: the reasons the queue knows, in words and with what to expect
-of them. Pure."""
+"""The reasons of findings, in words, with the share of findings that are right. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,9 +8,9 @@ from dataclasses import dataclass
 class Reason:
     """One reason.
 
-    `slug`: what programs call it. `words`: said beside an image. `precision`: the share of its
-    findings that turn out to be right, 0 to 1, until people's own decisions say better.
-    `bit`: its place in `ShoeImage.reasons`; never changes, because rows hold it.
+    `slug`: its name for programs. `words`: its name for people. `precision`: the share of its
+    findings that are right, 0 to 1, as measured before people decided on any. `bit`: its position
+    in `ShoeImage.reasons`; never changes, because it is stored.
     """
 
     slug: str
@@ -46,11 +45,8 @@ DUPLICATES = ("exact-duplicate", "near-duplicate", "leakage")
 
 
 def mask(slugs: Iterable[str]) -> int:
-    """The bits of these reasons together. `KeyError` for a slug nobody knows."""
-    bits = 0
-    for slug in slugs:
-        bits |= 1 << BY_SLUG[slug].bit
-    return bits
+    """The bits of these reasons together. Raises KeyError for an unknown slug."""
+    return sum({1 << BY_SLUG[slug].bit for slug in slugs})
 
 
 def slugs(bits: int) -> list[str]:

@@ -32,8 +32,6 @@ class ShoeType(models.Model):
     """A label. 36 of them are types; two more stand for other shoes and for what is no shoe."""
 
     class Kind(models.TextChoices):
-        """What an image with this label shows."""
-
         TYPE = "type", "a type of the guide"
         OTHER_SHOE = "other-shoe", "another shoe"
         NOT_A_SHOE = "not-a-shoe", "not a shoe"

@@ -20,16 +20,12 @@ class ShoeImage(models.Model):
     """
 
     class State(models.TextChoices):
-        """What people have decided about the image."""
-
         UNREVIEWED = "unreviewed", "unreviewed"
         CONFIRMED = "confirmed", "confirmed"
         REJECTED = "rejected", "rejected"
         PURGED = "purged", "purged"
 
     class Scene(models.TextChoices):
-        """Where the shoe was photographed."""
-
         CATALOGUE = "catalogue", "catalogue"
         STREET = "street", "street"
         UNKNOWN = "unknown", "unknown"

@@ -111,8 +111,6 @@ class Hit(models.Model):
     """One search result of a collection and what became of it."""
 
     class Outcome(models.TextChoices):
-        """Where a result stands."""
-
         FOUND = "found", "found"
         ACCEPTED = "accepted", "accepted"
         REFUSED = "refused", "refused"

@@ -16,8 +16,6 @@ class AssessRun(Job):
     """One model looks at every image. Its primary key is the generation its rows carry."""
 
     class Embedding(models.TextChoices):
-        """Whose features the images are seen through."""
-
         ACTIVE = "active", "the active version's, else the starter's"
         PRETRAINED = "pretrained", "the weights a training starts from"
 
@@ -112,8 +110,6 @@ class Finding(models.Model):
     """
 
     class Outcome(models.TextChoices):
-        """What a decision made of it."""
-
         KEPT = "kept", "nothing was wrong"
         ACTED = "acted", "something was done"
 

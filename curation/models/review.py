@@ -14,8 +14,6 @@ class Review(models.Model):
     """One decision about one image: who, when, label and state from → to."""
 
     class Action(models.TextChoices):
-        """What was done."""
-
         IMPORT = "import", "imported with a label"
         CONFIRM = "confirm", "confirmed"
         RELABEL = "relabel", "relabelled"

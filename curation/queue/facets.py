@@ -9,7 +9,7 @@ from operator import itemgetter
 from django.conf import settings
 from django.db.models import Count, Exists, OuterRef
 
-from curation.issues.reasons import BY_SLUG, REASONS, mask
+from curation.issues.reasons import BY_SLUG, mask, slugs
 from curation.models import Collection, ShoeImage, ShoeType, WorkList
 from curation.queue.filter import FACETS, NONE, STATES, UNREVIEWED, Filter
 from curation.splits import Split
@@ -193,8 +193,8 @@ def _tests(filter: Filter, slug_of) -> list[tuple[str, Callable]]:
         keys = {pk for pk, slug in slug_of.items() if slug in filter.given}
         tests.append(("given", lambda g: g[GIVEN] in keys))
     if filter.suggested:
-        slugs = {"" if slug == NONE else slug for slug in filter.suggested}
-        tests.append(("suggested", lambda g: g[SUGGESTED] in slugs))
+        suggested = {"" if slug == NONE else slug for slug in filter.suggested}
+        tests.append(("suggested", lambda g: g[SUGGESTED] in suggested))
     for name, at in (("split", SPLIT), ("licence", LICENCE)):
         if filter.choices(name):
             values = set(filter.choices(name))
@@ -214,9 +214,8 @@ def _by_value(sums, slug_of) -> dict[str, Counter]:
     for slug, times in sums["suggested"].items():
         counts["suggested"][slug or NONE] += times
     for (bits, state), times in sums["reason"].items():
-        for reason in REASONS:
-            if bits >> reason.bit & 1:
-                counts["reason"][reason.slug] += times
+        for slug in slugs(bits):
+            counts["reason"][slug] += times
         if state == UNREVIEWED:
             counts["reason"][UNREVIEWED] += times
     return counts

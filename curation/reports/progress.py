@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from operator import attrgetter
 
 from django.conf import settings
 from django.db.models import CharField, Count, OuterRef, Subquery
@@ -165,17 +166,19 @@ class _ErrorCounts:
     rejected: Counter = field(default_factory=Counter)
     relabelled: Counter = field(default_factory=Counter)
 
-    def add(self, key, state: str, number: int = 1) -> None:
-        self.decided[key] += number
+    def add(self, value, state: str, number: int = 1) -> None:
+        self.decided[value] += number
         if state == State.REJECTED:
-            self.rejected[key] += number
+            self.rejected[value] += number
 
-    def rows(self, name=str) -> list[ErrorRate]:
+    def rows(self, key_of=str, name_of=str) -> list[ErrorRate]:
         """Values with enough decided images, by the lower end of the error rate's interval."""
         rows = [
-            ErrorRate(str(key), name(key), number, self.rejected[key], self.relabelled[key])
-            for key, number in self.decided.items()
-            if key and number >= max(1, settings.BOARD_MIN_DECIDED)
+            ErrorRate(
+                key_of(value), name_of(value), number, self.rejected[value], self.relabelled[value]
+            )
+            for value, number in self.decided.items()
+            if value and number >= max(1, settings.BOARD_MIN_DECIDED)
         ]
         return sorted(rows, key=lambda row: (-row.interval[0], row.name))
 
@@ -183,7 +186,7 @@ class _ErrorCounts:
 def _error_rates(rows, types: dict[int, ShoeType]) -> dict[str, list[ErrorRate]]:
     # Most images keep their first label: they are counted by the database, and only images that
     # were relabelled are read one by one.
-    today = {pk: row.pk for pk, row in survivors(types.values()).items()}
+    today = survivors(types.values())
     by_type, by_domain, by_query = _ErrorCounts(), _ErrorCounts(), _ErrorCounts()
     for state, given, _, number in rows:
         if state in DECIDED:
@@ -198,13 +201,10 @@ def _error_rates(rows, types: dict[int, ShoeType]) -> dict[str, list[ErrorRate]]
         by_type.add(given, state, -1)
         by_type.add(first, state)
         if first and state != State.REJECTED:
-            for counts, key in ((by_type, first), (by_domain, domain), (by_query, query)):
-                counts.relabelled[key] += 1
+            for counts, value in ((by_type, first), (by_domain, domain), (by_query, query)):
+                counts.relabelled[value] += 1
     return {
-        "type": [
-            ErrorRate(types[int(row.key)].slug, row.name, row.decided, row.rejected, row.relabelled)
-            for row in by_type.rows(lambda pk: types[pk].name)
-        ],
+        "type": by_type.rows(attrgetter("slug"), attrgetter("name")),
         "query": by_query.rows(),
         "domain": by_domain.rows(),
     }

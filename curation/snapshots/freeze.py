@@ -10,7 +10,6 @@ from operator import attrgetter
 from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
-from django.core.validators import validate_slug
 from django.db import IntegrityError, transaction
 
 from curation.errors import CurationError
@@ -129,8 +128,6 @@ def count(lines) -> dict[str, dict[str, int]]:
 
 def _check_name(name: str) -> None:
     try:
-        validate_slug(name)
+        Snapshot._meta.get_field("name").clean(name, None)
     except ValidationError as error:
         raise BadName from error
-    if len(name) > 80:
-        raise BadName

@@ -64,7 +64,7 @@ def test_undo_takes_a_batch_back_and_writes_new_rows(images, kim):
 
 
 def test_an_undo_is_not_undone(images, kim):
-    again = undo.undo_batch(decide.reject(images, kim), kim)
+    again = undo.undo_batch(decide.reject(images, kim), kim).batch
     with pytest.raises(history.DecisionRefused, match="decide anew"):
         undo.undo_batch(again, kim)
 
