@@ -74,7 +74,8 @@ def make(user, name: str, scopes, expires_at=None) -> NewToken:
     if not chosen or set(scopes) - set(SCOPES):
         raise TokenRefused(f"Choose what the token may be used for: {', '.join(SCOPES)}.")
     _check_end(expires_at)
-    if _usable().filter(user=user).count() >= settings.TOKENS_PER_USER:
+    valid = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
+    if user.access_tokens.filter(valid, revoked_at=None).count() >= settings.TOKENS_PER_USER:
         raise TokenRefused(
             f"You have {settings.TOKENS_PER_USER} tokens that work; revoke one that is not needed."
         )
@@ -129,11 +130,6 @@ def _record_use(token: AccessToken) -> None:
     if token.last_used_at is None or token.last_used_at <= before:
         row = AccessToken.objects.filter(pk=token.pk)
         row.filter(Q(last_used_at=None) | Q(last_used_at__lte=before)).update(last_used_at=now)
-
-
-def _usable():
-    alive = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
-    return AccessToken.objects.filter(alive, revoked_at=None)
 
 
 def _check_end(expires_at) -> None:

@@ -1,4 +1,4 @@
-"""Serializers of measured accuracy: shares of test photos that a model is right about."""
+"""Serializers of figures: a model's confidence, and its accuracy on test photos."""
 
 from rest_framework import serializers
 
@@ -9,8 +9,8 @@ from classifier.evaluation.report import STATES
 class ShareField(serializers.FloatField):
     """A share from 0 to 1, or null, rounded like a confidence."""
 
-    def __init__(self, **options):
-        super().__init__(min_value=0, max_value=1, allow_null=True, **options)
+    def __init__(self, allow_null=True, **options):
+        super().__init__(min_value=0, max_value=1, allow_null=allow_null, **options)
 
     def to_representation(self, value):
         return round(super().to_representation(value), DIGITS)
@@ -19,13 +19,18 @@ class ShareField(serializers.FloatField):
 class IntervalField(serializers.ListField):
     """The lower and the upper bound of a share, or null."""
 
-    child = serializers.FloatField(min_value=0, max_value=1)
+    child = ShareField(allow_null=False)
 
     def __init__(self, **options):
         super().__init__(min_length=2, max_length=2, allow_null=True, **options)
 
-    def to_representation(self, data):
-        return [round(bound, DIGITS) for bound in data]
+
+class ConfidenceSerializer(serializers.Serializer):
+    """A type or a category, and the model's confidence in it."""
+
+    slug = serializers.SlugField()
+    name = serializers.CharField()
+    confidence = serializers.FloatField(min_value=0, max_value=1)
 
 
 class AccuracySerializer(serializers.Serializer):

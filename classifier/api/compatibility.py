@@ -3,9 +3,7 @@
 from drf_spectacular.utils import OpenApiResponse, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.authentication import get_authorization_header
-from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.response import Response
-from rest_framework.utils.mediatypes import media_type_matches
 
 from classifier.access.authentication import TokenAuthentication
 from classifier.access.tokens import PREFIX
@@ -14,6 +12,7 @@ from classifier.api.parsers import CapacityMixin
 from classifier.api.views import PublicView
 from curation.taxonomy.guide import current
 from shoeproject.api import problems
+from shoeproject.api.views import IgnoreAcceptNegotiation
 
 # For the schema: a token, or none.
 AUTH = [{"token": []}, {}]
@@ -42,17 +41,6 @@ ERRORS = {
 }
 
 
-class JsonNegotiation(BaseContentNegotiation):
-    """Answers JSON whatever is accepted: such clients accept a picture, or name nothing."""
-
-    def select_parser(self, request, parsers):
-        matching = (p for p in parsers if media_type_matches(p.media_type, request.content_type))
-        return next(matching, None)
-
-    def select_renderer(self, request, renderers, format_suffix=None):
-        return renderers[0], renderers[0].media_type
-
-
 class SiteTokenAuthentication(TokenAuthentication):
     """Ignores tokens of other sites, which such clients send along."""
 
@@ -65,7 +53,7 @@ class CompatibilityView(CapacityMixin, PublicView):
     """Errors are {"error": sentence, "code": code}, with the statuses of the rest of the API."""
 
     authentication_classes = [SiteTokenAuthentication]
-    content_negotiation_class = JsonNegotiation
+    content_negotiation_class = IgnoreAcceptNegotiation  # they accept pictures, or nothing
     scope = throttle_scope = "predict"
 
     def get_exception_handler(self):

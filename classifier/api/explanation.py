@@ -4,7 +4,7 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework import exceptions, serializers
 
 from classifier.answers import nearest
-from classifier.api.accuracy import AccuracySerializer
+from classifier.api.accuracy import AccuracySerializer, ConfidenceSerializer
 
 EXPLAIN = OpenApiParameter(
     "explain",
@@ -65,12 +65,9 @@ class NearestSerializer(serializers.Serializer):
     photos = NearestPhotoSerializer(many=True, help_text="Most alike first")
 
 
-class RunnerUpSerializer(serializers.Serializer):
+class RunnerUpSerializer(ConfidenceSerializer):
     """The second of `top`, and how it differs from the first."""
 
-    slug = serializers.SlugField()
-    name = serializers.CharField()
-    confidence = serializers.FloatField(min_value=0, max_value=1)
     differs = serializers.ListField(
         child=serializers.CharField(), help_text="Sentences of the guide"
     )

@@ -100,15 +100,12 @@ class HuggingFaceView(CompatibilityView):
 
 def _number(parameters) -> int:
     """The number of labels in the answer, five at most. Raises `BadParameter`."""
-    if parameters is None:
-        return MAX_LABELS
+    parameters = {} if parameters is None else parameters
     if not isinstance(parameters, dict):
         raise BadParameter("parameters", "an object")
     if parameters.get("function_to_apply") not in (None, "softmax"):
         raise BadParameter("function_to_apply", "“softmax”, if it is there")
-    number = parameters.get("top_k")
-    if number is None:
-        return MAX_LABELS
+    number = MAX_LABELS if parameters.get("top_k") is None else parameters["top_k"]
     if not isinstance(number, int) or isinstance(number, bool) or number < 1:
         raise BadParameter("top_k", "a whole number from 1 on")
     return min(number, MAX_LABELS)

@@ -1,4 +1,4 @@
-"""The pictures that answers point to. They are no JSON, so the views are plain Django."""
+"""The photographs that explanations link to; plain Django views, as they answer no JSON."""
 
 from django.conf import settings
 from django.http import Http404, HttpResponse
@@ -13,8 +13,8 @@ from classifier.answers import public_images
 def example(request, digest):
     """`GET /examples/<SHA-256 of the stored file>.jpg`: a small confirmed photograph.
 
-    Whether it may be shown is asked every time, before the file and before "not modified"; caches
-    keep it for as long as a purge may take to show.
+    Every request checks whether it may still be shown, before a 304 too; caches keep it for as long
+    as a purge may take to show.
     """
     image = public_images.find(digest)
     if image is None:

@@ -7,7 +7,12 @@ are for the schema.
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
 from rest_framework import serializers
 
-from classifier.api.accuracy import AccuracySerializer, IntervalField, ShareField
+from classifier.api.accuracy import (
+    AccuracySerializer,
+    ConfidenceSerializer,
+    IntervalField,
+    ShareField,
+)
 from classifier.api.explanation import ExplainSerializer
 from curation.models import Category, ShoeType
 
@@ -71,23 +76,14 @@ class ModelSerializer(serializers.Serializer):
     version = serializers.CharField(help_text="First twelve digits of the version's digest")
 
 
-class AnsweredCategorySerializer(serializers.Serializer):
-    """The category of an answer."""
-
-    slug = serializers.SlugField()
-    name = serializers.CharField()
-    confidence = serializers.FloatField(
-        min_value=0, max_value=1, help_text="Sum of its types' confidences"
-    )
+class AnsweredCategorySerializer(ConfidenceSerializer):
+    """The category of an answer; its confidence is the sum of its types'."""
 
 
-class ClosestTypeSerializer(serializers.Serializer):
+class ClosestTypeSerializer(ConfidenceSerializer):
     """One of the likeliest types."""
 
-    slug = serializers.SlugField()
-    name = serializers.CharField()
     category = serializers.SlugField(help_text="Slug of its category")
-    confidence = serializers.FloatField(min_value=0, max_value=1)
 
 
 class AnsweredTypeSerializer(ClosestTypeSerializer, GuideTextSerializer):
@@ -113,11 +109,11 @@ class AnswerSerializer(serializers.Serializer):
     top = ClosestTypeSerializer(
         many=True, help_text="Up to five types, likeliest first, whatever the verdict"
     )
-    explain = ExplainSerializer(required=False, help_text="Only when asked for")
+    explain = ExplainSerializer(required=False, help_text="Only when requested")
 
 
 class PastAnswerSerializer(AnswerSerializer):
-    """An answer read from its id. Merged types stand under the one that took them."""
+    """An answer read from its id; a merged type appears as the one that it was merged into."""
 
     explain = None
     at = serializers.DateTimeField(help_text="When it was given")

@@ -6,7 +6,6 @@ from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import serializers
-from rest_framework.negotiation import BaseContentNegotiation
 
 from curation.api.serializers import ImageSerializer, ListedImageSerializer
 from curation.decisions import history
@@ -18,7 +17,12 @@ from shoeproject.api.pagination import (
     OldestFirstPagination,
     PageQuerySerializer,
 )
-from shoeproject.api.views import CuratorView, DetailView, ListView
+from shoeproject.api.views import (
+    CuratorView,
+    DetailView,
+    IgnoreAcceptNegotiation,
+    ListView,
+)
 
 FIELDS = ImageSerializer.Meta.fields
 DIGEST = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
@@ -53,7 +57,7 @@ class ImagesQuerySerializer(PageQuerySerializer):
 
 
 class ImageContextMixin:
-    """Gives `ImageSerializer` the newest decisions, and the fields that are asked for."""
+    """Gives `ImageSerializer` the newest decisions, and the requested fields."""
 
     required_permissions = {"GET": "curation.view_shoeimage"}
     queryset = ShoeImage.objects.select_related("label", "proposed")
@@ -104,20 +108,12 @@ class ImageView(ImageContextMixin, DetailView):
     serializer_class = ImageSerializer
 
 
-class IgnoreAcceptNegotiation(BaseContentNegotiation):
-    """For a view that sends a JPEG whatever the client accepts."""
-
-    def select_renderer(self, request, renderers, format_suffix=None):
-        # The view's own renderer writes errors.
-        return renderers[0], renderers[0].media_type
-
-
 class PictureView(CuratorView):
     """`GET /api/v1/images/<sha256>/picture`."""
 
     required_permissions = {"GET": "curation.view_shoeimage"}
     problems = {"GET": [Http404()]}
-    content_negotiation_class = IgnoreAcceptNegotiation
+    content_negotiation_class = IgnoreAcceptNegotiation  # errors are JSON
 
     @extend_schema(
         operation_id="get_picture",

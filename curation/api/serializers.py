@@ -76,7 +76,7 @@ class ImageSerializer(serializers.ModelSerializer):
 
 @extend_schema_serializer(component_name="ImagePartShape")
 class ListedImageSerializer(ImageSerializer):
-    """An image in a list, with the fields asked for."""
+    """An image in a list, with the requested fields."""
 
     # For the schema, which takes a read-only field for one that is always there.
     def get_fields(self):

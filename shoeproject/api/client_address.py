@@ -20,15 +20,12 @@ def client_address(request) -> str:
     """
     client = _parsed(request.META.get("REMOTE_ADDR", ""))
     networks, unix = trusted_proxies()
-    if not (unix if client is None else _within(client, networks)):
-        return str(client or "")
+    trusted = unix if client is None else _within(client, networks)
     for hop in reversed(request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")):
         address = _parsed(hop)
-        if address is None:
+        if not trusted or address is None:
             break
-        client = address
-        if not _within(client, networks):
-            break
+        client, trusted = address, _within(address, networks)
     return str(client or "")
 
 

@@ -44,11 +44,7 @@ class KeyBusy(ProjectError):
 
 
 class _Replay(Exception):
-    """Carries an answer that was given before, to where the view handles exceptions."""
-
-    def __init__(self, answer: dict):
-        super().__init__(answer)
-        self.answer = answer
+    """Carries an earlier answer, its only argument, to where the view handles exceptions."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +75,9 @@ class IdempotentMixin:
 
     def handle_exception(self, exc):
         if isinstance(exc, _Replay):
-            headers = {**exc.answer["headers"], "Idempotency-Replayed": "true"}
-            return Response(json.loads(exc.answer["data"]), exc.answer["status"], headers=headers)
+            (answer,) = exc.args
+            headers = {**answer["headers"], "Idempotency-Replayed": "true"}
+            return Response(json.loads(answer["data"]), answer["status"], headers=headers)
         self._settle(None)
         return super().handle_exception(exc)
 
@@ -109,31 +106,27 @@ class IdempotentMixin:
 
 
 def _claim_key(request, key: str) -> _Claim | None:
-    """Claim the key; None where the cache is down. Raises `_Replay` where there is an answer."""
+    """Claim the key; None if the cache is down. Raises `_Replay` if there is an answer."""
     if not VALID_KEY.fullmatch(key):
         raise KeyInvalid
     owner = "\n".join([client_key(request), request.path, key])
     cache_key = f"idempotency:{hashlib.sha256(owner.encode()).hexdigest()}"
     claim = _Claim(cache_key, _fingerprint(request))
 
-    def add_or_get() -> tuple[bool, dict | None]:
-        # `add` is the one step that only one of several requests can do.
-        added = cache.add(cache_key, {"body": claim.body}, settings.IDEMPOTENCY_BUSY_SECONDS)
-        return added, None if added else cache.get(cache_key)
+    def add_or_get() -> _Claim | dict:
+        # `add` succeeds for only one of several requests at the same time.
+        if cache.add(cache_key, {"body": claim.body}, settings.IDEMPOTENCY_BUSY_SECONDS):
+            return claim
+        return cache.get(cache_key) or {}  # empty if the key was freed just now
 
-    found = optional_cache.call_or_default(add_or_get, IGNORED)
-    if found is None:
-        return None
-    added, kept = found
-    if added:
-        return claim
-    if kept is None:  # the key was freed just now
-        raise KeyBusy
-    if kept["body"] != claim.body:
+    earlier = optional_cache.call_or_default(add_or_get, IGNORED)
+    if earlier is None or earlier is claim:
+        return earlier
+    if earlier.get("body", claim.body) != claim.body:
         raise KeyReused
-    if "status" not in kept:
+    if "status" not in earlier:
         raise KeyBusy
-    raise _Replay(kept)
+    raise _Replay(earlier)
 
 
 def _fingerprint(request) -> str:

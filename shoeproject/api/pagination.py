@@ -15,7 +15,7 @@ class LimitField(serializers.IntegerField):
     default_error_messages = {"max_value": "At most {max_value}; go on with “next”."}
 
     def __init__(self, default: int, max_value: int):
-        help_text = f"How many at most in this answer; {default} if not said"
+        help_text = f"How many at most in this answer; {default} by default"
         super().__init__(min_value=1, max_value=max_value, required=False, help_text=help_text)
 
 

@@ -90,7 +90,7 @@ DJANGO = [
 
 
 def describe(error: Exception, view=None) -> Problem | None:
-    """The problem that answers an error; None for an error that nobody foresaw."""
+    """The problem that answers an error; None for an unexpected error."""
     if isinstance(error, ProjectError):
         wait = error.retry_after
         headers = {} if wait is None else {"Retry-After": str(wait)}
@@ -101,7 +101,7 @@ def describe(error: Exception, view=None) -> Problem | None:
 
 
 def handle(error: Exception, context: dict) -> Response | None:
-    """REST framework's exception handler. None lets an unforeseen error become a logged 500."""
+    """REST framework's exception handler. None lets an unexpected error become a logged 500."""
     problem = describe(error, context.get("view"))
     if problem is None:
         return None

@@ -40,7 +40,7 @@ class ApiSchema(AutoSchema):
 
     def get_operation(self, *args):
         operation = super().get_operation(*args)
-        if operation is None:
+        if operation is None:  # the view is left out of the schema
             return None
         if isinstance(self.view, CuratorView):
             scope = self.view.scope if self.method == "GET" else self.view.write_scope

@@ -1,9 +1,9 @@
 """Base views of the curators' API: who may, lists and single rows."""
 
-from django.db.models import QuerySet
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 from rest_framework import serializers
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import JSONParser
 from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.response import Response
@@ -23,6 +23,13 @@ def validated(serializer_class: type[serializers.Serializer], data) -> dict:
     serializer = serializer_class(data=data.dict() if hasattr(data, "dict") else data)
     serializer.is_valid(raise_exception=True)
     return serializer.validated_data
+
+
+class IgnoreAcceptNegotiation(DefaultContentNegotiation):
+    """For a view that answers in one format whatever the client accepts."""
+
+    def select_renderer(self, request, renderers, format_suffix=None):
+        return renderers[0], renderers[0].media_type
 
 
 class HasModelPermission(BasePermission):
@@ -47,8 +54,6 @@ class CuratorView(IdempotentMixin, APIView):
     problems = {"POST": [INVALID, MALFORMED, NOT_JSON]}
     parser_classes = [JSONParser]
     permission_classes = [IsAuthenticated, HasModelPermission]
-    queryset: QuerySet
-    serializer_class: type[serializers.BaseSerializer]
 
     def get_serializer_context(self, rows: list) -> dict:
         """What the serializer needs to know besides the rows."""

@@ -68,20 +68,20 @@ def assert_problem(response, status: int, code: str) -> dict:
 def test_every_format_is_answered(client, version, format):
     response = send(client, red(format), name="photo.bin")
     assert response.status_code == 200, response.content
-    said = response.json()
-    assert said["verdict"] == "type"
-    assert said["type"]["slug"] == "chelsea-boots"
+    answer = response.json()
+    assert answer["verdict"] == "type"
+    assert answer["type"]["slug"] == "chelsea-boots"
     assert response["Cache-Control"] == "no-store"
     assert response["Content-Type"] == "application/json"
 
 
 def test_answer_has_the_fields_that_the_schema_promises(client, version):
-    said = send(client, red()).json()
-    assert set(said) == set(serializers.AnswerSerializer().fields) - {"explain"}
-    assert set(said["type"]) == set(serializers.AnsweredTypeSerializer().fields)
-    assert set(said["category"]) == set(serializers.AnsweredCategorySerializer().fields)
-    assert set(said["model"]) == set(serializers.ModelSerializer().fields)
-    for entry in said["top"]:
+    answer = send(client, red()).json()
+    assert set(answer) == set(serializers.AnswerSerializer().fields) - {"explain"}
+    assert set(answer["type"]) == set(serializers.AnsweredTypeSerializer().fields)
+    assert set(answer["category"]) == set(serializers.AnsweredCategorySerializer().fields)
+    assert set(answer["model"]) == set(serializers.ModelSerializer().fields)
+    for entry in answer["top"]:
         assert set(entry) == set(serializers.ClosestTypeSerializer().fields)
 
 
@@ -90,7 +90,7 @@ def test_address_without_the_slash_takes_the_photo_too(client, version):
     assert response.json()["verdict"] == "type"
 
 
-def test_neither_account_nor_csrf_token_is_asked_for(version, admin_user):
+def test_neither_account_nor_csrf_token_is_needed(version, admin_user):
     client = Client(enforce_csrf_checks=True)
     assert send(client, red()).status_code == 200
     client.force_login(admin_user)
@@ -166,7 +166,7 @@ def test_body_of_undeclared_length_is_refused_unread(client, version):
     assert_problem(response, 411, "length_required")
 
 
-def test_form_without_a_photo_is_told_so(client, version):
+def test_form_without_a_photo_is_refused(client, version):
     assert_problem(client.post(PREDICTIONS), 400, "image_missing")
     assert_problem(client.post(PREDICTIONS, {"image": "a word"}), 400, "image_missing")
     other = {"photo": SimpleUploadedFile("s.png", red())}
@@ -183,7 +183,7 @@ def test_wrong_method_says_which_is_right(client):
     assert_problem(client.post("/api/v1/types/"), 405, "method_not_allowed")
 
 
-def test_words_instead_of_a_photo_say_what_to_send(client, version):
+def test_text_instead_of_a_photo_is_told_the_accepted_types(client, version):
     response = client.post(PREDICTIONS, "shoe", content_type="text/plain")
     problem = assert_problem(response, 415, "unsupported_media_type")
     assert "multipart/form-data or application/json or image/*" in problem["detail"]
@@ -220,7 +220,7 @@ def test_too_much_text_is_a_problem(client, version, settings):
     assert_problem(client.post(PREDICTIONS, {"note": "x" * 100}), 413, "request_too_large")
 
 
-def test_reader_that_wants_no_json_is_told(client):
+def test_client_that_accepts_no_json_is_refused(client):
     assert_problem(client.get("/api/v1/types/", HTTP_ACCEPT="text/csv"), 406, "not_acceptable")
 
 
@@ -230,7 +230,7 @@ def test_unknown_address_is_a_problem(client):
 
 
 @pytest.mark.urls("tests.classifier.test_api")
-def test_unforeseen_error_is_a_problem_and_is_logged(client, version, monkeypatch, caplog):
+def test_unexpected_error_is_a_problem_and_is_logged(client, version, monkeypatch, caplog):
     def fail(*args):
         raise RuntimeError("secret")
 
@@ -271,7 +271,7 @@ def test_full_queue_is_refused_with_the_time_to_wait(client, version, monkeypatc
         ("/models/shoe-type-recognizer", lambda: {"inputs": in_base64()}, "application/json"),
     ],
 )
-def test_nothing_holds_on_to_a_photo_once_it_is_answered(client, version, path, body, kind):
+def test_no_reference_to_an_answered_photo_stays_in_memory(client, version, path, body, kind):
     response = client.post(path, body(), kind)
     assert response.status_code == 200
     kept = response.renderer_context["request"]
@@ -304,10 +304,10 @@ def sent_while_busy(client, version, monkeypatch):
     return send
 
 
-def test_busy_site_hears_a_photo_out(sent_while_busy):
+def test_busy_site_reads_a_photo_to_its_end(sent_while_busy):
     response, unread = sent_while_busy()
     assert_problem(response, 503, "too_busy")
-    assert unread == 0, "nobody hears an answer while still sending"
+    assert unread == 0, "a client that is still sending does not see the answer"
 
 
 def test_busy_site_refuses_what_is_too_long_unread(sent_while_busy, settings):

@@ -94,7 +94,7 @@ def test_guide_takes_two_queries_at_most(client, no_model, django_assert_max_num
 # --- schema and docs --------------------------------------------------------------------------
 
 
-def test_schema_is_valid_and_names_every_door_and_error(client):
+def test_schema_is_valid_and_lists_addresses_and_errors(client):
     response = client.get("/api/v1/schema/", HTTP_ACCEPT="application/vnd.oai.openapi+json")
     schema = response.json()
     validate_schema(schema)

@@ -1,4 +1,4 @@
-"""The public API: versions of the model, one asked by name, past answers, and "not modified"."""
+"""The public API: versions of the model, choosing one, past answers, and "not modified"."""
 
 import datetime
 import threading
@@ -44,14 +44,14 @@ def ask(client, model=None, colour=RED):
 
 def answered(response) -> tuple[str, str]:
     assert response.status_code == 200, response.content
-    said = response.json()
-    return said["type"]["slug"], said["model"]["version"]
+    answer = response.json()
+    return answer["type"]["slug"], answer["model"]["version"]
 
 
-# --- a version asked by name ------------------------------------------------------------------
+# --- choosing a version -----------------------------------------------------------------------
 
 
-def test_version_is_asked_by_number_digest_or_as_active(client, versions):
+def test_version_is_chosen_by_number_digest_or_as_active(client, versions):
     old, _, active = versions
     for ref in (old.pk, old.digest, old.digest[:12], old.digest[:20]):
         assert answered(ask(client, ref)) == ("loafers", old.short)
@@ -93,14 +93,14 @@ def test_versions_stay_in_memory_and_others_wait(client, versions, settings):
     assert answered(ask(client, second.pk))[0] == "sandals", "the older one gave its place up"
 
 
-def test_no_version_is_asked_by_name_where_none_is_kept(client, versions, settings):
+def test_no_other_version_is_served_where_none_is_kept(client, versions, settings):
     settings.MODEL_PINNED_KEPT = 0
     assert_problem(ask(client, versions[0].pk), 503, "model_unloadable")
     assert answered(ask(client, "active"))[0] == "chelsea-boots"
     assert answered(ask(client, versions[-1].pk))[0] == "chelsea-boots"
 
 
-def test_nobody_waits_while_a_version_is_loaded(versions):
+def test_requests_are_refused_while_a_version_is_loaded(versions):
     with serving._pinned._loading, pytest.raises(ModelBusy):
         serving.pinned(str(versions[0].pk))
     assert serving.pinned(str(versions[0].pk)).version == versions[0]
@@ -146,7 +146,7 @@ def measured(version, **figures):
     )
 
 
-def test_metrics_are_those_that_trust_shows(client, versions):
+def test_metrics_and_figures_of_each_type(client, versions):
     row = {"accuracy": 0.5, "images": 20, "groups": 10, "right": 10, "interval": [0.3, 0.7]}
     measured(versions[0], per_type={"loafers": row})
     row = client.get("/api/v1/models/").json()[-1]
@@ -198,24 +198,24 @@ def again(client, response):
 @pytest.mark.parametrize("colour", [RED, BETWEEN_BOOTS, BLACK])
 def test_answer_is_read_from_its_id(client, versions, colour):
     first = ask(client, colour=colour)
-    said = again(client, first).json()
-    at = datetime.datetime.fromisoformat(said.pop("at"))
+    answer = again(client, first).json()
+    at = datetime.datetime.fromisoformat(answer.pop("at"))
     assert abs(at.timestamp() - datetime.datetime.now().timestamp()) < 60
-    assert said == first.json()
+    assert answer == first.json()
 
 
 def test_past_answer_follows_the_guide(client, versions):
     first = ask(client)
     into = ShoeType.objects.get(slug="loafers")
     ShoeType.objects.filter(slug="chelsea-boots").update(merged_into=into)
-    said = again(client, first).json()
-    assert (said["type"]["slug"], said["category"]["slug"]) == ("loafers", into.category.slug)
-    assert [entry["slug"] for entry in said["top"]].count("loafers") == 1
+    answer = again(client, first).json()
+    assert (answer["type"]["slug"], answer["category"]["slug"]) == ("loafers", into.category.slug)
+    assert [entry["slug"] for entry in answer["top"]].count("loafers") == 1
     ShoeType.objects.filter(slug="loafers").update(
         merged_into=ShoeType.objects.get(slug="other-shoe")
     )
-    said = again(client, first).json()
-    assert (said["verdict"], said["type"], said["category"]) == ("unsure", None, None)
+    answer = again(client, first).json()
+    assert (answer["verdict"], answer["type"], answer["category"]) == ("unsure", None, None)
 
 
 def test_past_answer_outlives_its_model(client, versions):
@@ -226,7 +226,7 @@ def test_past_answer_outlives_its_model(client, versions):
 
 
 @pytest.mark.parametrize("token", ["x", "a:b:c", "a" * 3000, "a%2Fb", "%F0%9F%91%9F"])
-def test_id_that_is_none_is_refused(client, token):
+def test_invalid_id_is_refused(client, token):
     assert_problem(client.get(f"/api/v1/answers/{token}/"), 400, "answer_unknown")
 
 
@@ -243,11 +243,11 @@ GUIDE = ["types/", "types/chelsea-boots/", "categories/", "models/", "models/act
 
 
 @pytest.mark.parametrize("address", GUIDE)
-def test_who_has_it_still_is_told_so(client, versions, address):
+def test_unchanged_answers_are_not_sent_again(client, versions, address):
     first = client.get(f"/api/v1/{address}")
     etag = first["ETag"]
-    for said in (etag, f'"other", W/{etag}', "*"):
-        response = client.get(f"/api/v1/{address}", HTTP_IF_NONE_MATCH=said)
+    for known in (etag, f'"other", W/{etag}', "*"):
+        response = client.get(f"/api/v1/{address}", HTTP_IF_NONE_MATCH=known)
         assert (response.status_code, response.content) == (304, b"")
         assert (response["ETag"], response["Cache-Control"]) == (etag, first["Cache-Control"])
     assert client.get(f"/api/v1/{address}", HTTP_IF_NONE_MATCH='"other"').status_code == 200

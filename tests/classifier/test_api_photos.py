@@ -106,7 +106,7 @@ def test_photo_may_be_base64_in_json(client, written):
     ["", "data:,", "data:image/png,abc", "http://127.0.0.1/shoe.png", "a*b", "é", 5, None, True,
      [], {}, {"url": "x"}],
 )  # fmt: skip
-def test_what_is_no_base64_is_refused(client, value):
+def test_invalid_base64_is_refused(client, value):
     response = send_json(client, {"image": value})
     assert response.status_code == 400
     assert response.json()["code"] in ("image_not_base64", "image_empty")
@@ -128,7 +128,7 @@ def test_base64_of_too_many_bytes_is_refused_before_it_is_decoded(client, settin
     assert_problem(send_json(client, {"image": "A" * 2000}), 413, "image_too_large")
 
 
-# --- JSON that is none ------------------------------------------------------------------------
+# --- invalid JSON -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -202,12 +202,12 @@ def test_photos_of_a_form_may_together_be_larger_than_one(client, settings):
     assert slugs(send_files(client, picture(), picture())) == ["chelsea-boots"] * 2
 
 
-def test_several_are_explained_when_asked(client):
+def test_several_are_explained_on_request(client):
     response = send_files(client, picture(), picture((0, 0, 255)), query="?explain=1")
     assert all("explain" in item for item in response.json()["predictions"])
 
 
-def test_several_that_find_no_place_at_all_are_told_when_to_come_back(client, monkeypatch):
+def test_several_are_refused_with_the_time_to_wait_when_too_busy(client, monkeypatch):
     guard = ConcurrencyLimit(concurrency=1, queue=0)
     monkeypatch.setattr(prediction_limit, "limit", guard)
     with guard.turn():

@@ -49,36 +49,36 @@ def assert_error(response, status, code):
 @pytest.mark.parametrize(
     "where", ["/api/predict", "/api/predict/", "/run/predict", "/run/predict/"]
 )
-def test_gradio_client_is_answered_as_by_gradio(client, version, where):
+def test_gradio_client_gets_an_answer_like_gradios(client, version, where):
     sent = {"data": [address(photo())], "fn_index": 0, "session_hash": "x"}
     response = post(client, where, sent)
-    said = response.json()
-    assert set(said) == {"data", "is_generating", "duration", "average_duration"}
-    (label,) = said["data"]
+    answer = response.json()
+    assert set(answer) == {"data", "is_generating", "duration", "average_duration"}
+    (label,) = answer["data"]
     assert label["label"] == "Chelsea Boot", "the first model's name, letter for letter"
     assert label["confidences"][0]["label"] == "Chelsea Boot"
     assert len(label["confidences"]) == 5
     shares = [entry["confidence"] for entry in label["confidences"]]
     assert shares == sorted(shares, reverse=True)
-    assert said["is_generating"] is False
-    assert 0 < said["duration"] < 60 and 0 < said["average_duration"] < 60
+    assert answer["is_generating"] is False
+    assert 0 < answer["duration"] < 60 and 0 < answer["average_duration"] < 60
 
 
 def test_labels_are_the_first_models_names(client, version):
-    said = post(client, GRADIO, {"data": [address(photo())]}).json()
-    names = {entry["label"] for entry in said["data"][0]["confidences"]}
+    answer = post(client, GRADIO, {"data": [address(photo())]}).json()
+    names = {entry["label"] for entry in answer["data"][0]["confidences"]}
     assert names <= set(ShoeType.objects.values_list("original_label", flat=True))
 
 
 def test_type_that_the_first_model_did_not_have_goes_by_its_name(client, version):
     ShoeType.objects.filter(slug="chelsea-boots").update(original_label="")
-    said = post(client, GRADIO, {"data": [address(photo())]}).json()
-    assert said["data"][0]["label"] == "Chelsea boots"
+    answer = post(client, GRADIO, {"data": [address(photo())]}).json()
+    assert answer["data"][0]["label"] == "Chelsea boots"
 
 
 def test_five_labels_come_whatever_the_verdict(client, version):
-    said = post(client, GRADIO, {"data": [address(photo((0, 0, 0)))]}).json()
-    assert len(said["data"][0]["confidences"]) == 5
+    answer = post(client, GRADIO, {"data": [address(photo((0, 0, 0)))]}).json()
+    assert len(answer["data"][0]["confidences"]) == 5
 
 
 def test_gradio_takes_its_own_older_form_of_a_file(client, version):
@@ -137,7 +137,7 @@ def test_hugging_face_takes_bytes_of_any_type(client, version, kind):
     [({}, 5), (None, 5), ({"top_k": 1}, 1), ({"top_k": 3, "function_to_apply": "softmax"}, 3),
      ({"top_k": 10**100}, 5), ({"top_k": None}, 5)],
 )  # fmt: skip
-def test_hugging_face_gives_as_many_as_asked(client, version, parameters, number):
+def test_hugging_face_returns_the_requested_number(client, version, parameters, number):
     sent = {"inputs": base64.b64encode(photo()).decode(), "parameters": parameters}
     assert len(post(client, HUGGING_FACE, sent).json()) == number
 
@@ -168,7 +168,7 @@ def test_hugging_face_refuses_what_is_no_picture(client, version):
     assert_error(response, 415, "image_unsupported")
 
 
-def test_busy_and_without_a_model_they_are_told_when_to_come_back(client, version, monkeypatch):
+def test_busy_or_without_a_model_they_get_the_time_to_wait(client, version, monkeypatch):
     guard = ConcurrencyLimit(concurrency=1, queue=0)
     monkeypatch.setattr(prediction_limit, "limit", guard)
     with guard.turn():
@@ -190,7 +190,7 @@ def test_other_models_are_not_found_in_json(client, version, settings, where):
 
 @pytest.fixture
 def real(live_server, version):
-    # A token for another server goes to this one too: the client sends whatever it has.
+    # The client sends a token for another server to this one.
     headers = {"Connection": "close"}  # no thread of the server outlives the test's database
     address = live_server.url + HUGGING_FACE
     return InferenceClient(model=address, token="hf_x", timeout=60, headers=headers)
@@ -209,14 +209,14 @@ def test_the_real_client_of_hugging_face_is_answered(real, tmp_path):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_real_client_of_hugging_face_is_told_what_is_wrong(real):
+def test_the_real_client_of_hugging_face_gets_the_error(real):
     with pytest.raises(HfHubHTTPError) as caught:
         real.image_classification(b"words")
     assert caught.value.response.status_code == 415
     assert "JPEG" in str(caught.value)
 
 
-def test_a_token_of_this_site_counts_there_too(client, version):
+def test_a_token_of_this_site_is_checked_there_too(client, version):
     headers = {"Authorization": "Bearer shoe_unknown"}
     response = client.post(HUGGING_FACE, photo(), content_type="image/png", headers=headers)
     assert_error(response, 401, "token_unknown")
@@ -281,6 +281,6 @@ def test_all_sites_may_call_where_that_is_set(client, settings):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("where", ["/admin/login/", "/health/"])
-def test_the_rest_of_the_site_is_nobody_elses(client, settings, where):
+def test_other_sites_may_not_call_the_rest(client, settings, where):
     settings.CORS_ALLOW_ALL_ORIGINS = True
     assert "Access-Control-Allow-Origin" not in preflight(client, where)

@@ -1,4 +1,4 @@
-"""Tokens: made once, shown once, never more than their owner, refused in words."""
+"""Tokens: making, using and revoking them; their scopes and limits."""
 
 from datetime import timedelta
 
@@ -39,7 +39,7 @@ def assert_refused(response, status, code):
     return response
 
 
-# --- by themselves ----------------------------------------------------------------------------
+# --- making and finding -----------------------------------------------------------------------
 
 
 def test_only_a_digest_is_stored(curator):
@@ -61,7 +61,7 @@ def test_scopes_are_known_ones(curator, scopes):
         tokens.make(curator, "x", scopes, ENOUGH)
 
 
-def test_an_end_is_needed_and_not_too_far_off(curator, settings):
+def test_an_expiry_is_required_and_limited(curator, settings):
     settings.TOKEN_DAYS_MOST = 10
     for end in (None, timezone.now() - timedelta(1), timezone.now() + timedelta(12)):
         with pytest.raises(tokens.TokenRefused):
@@ -71,7 +71,7 @@ def test_an_end_is_needed_and_not_too_far_off(curator, settings):
     assert tokens.find(forever.secret).expires_at is None
 
 
-def test_an_account_has_so_many_and_no_more(curator, settings):
+def test_an_account_has_a_limited_number_of_tokens(curator, settings):
     settings.TOKENS_PER_USER = 2
     first, _ = make(curator), make(curator)
     with pytest.raises(tokens.TokenRefused, match="2 tokens"):
@@ -93,14 +93,14 @@ def test_use_is_noted_once_a_minute(curator, django_assert_num_queries):
     assert AccessToken.objects.get().last_used_at >= noted
 
 
-# --- in front of the API ----------------------------------------------------------------------
+# --- in the API -------------------------------------------------------------------------------
 
 
-def test_a_token_opens_what_its_scope_says(client, curator):
+def test_a_token_allows_what_its_scope_says(client, curator):
     assert client.get(IMAGES, **bearer(make(curator).secret)).status_code == 200
 
 
-def test_without_a_token_it_is_asked_for(client):
+def test_a_request_without_a_token_is_refused(client):
     response = assert_refused(client.get(IMAGES), 401, "not_authenticated")
     assert response["WWW-Authenticate"] == 'Bearer realm="api"'
 
@@ -113,7 +113,7 @@ def test_an_unknown_token_is_refused(client, secret):
         assert response["WWW-Authenticate"] == 'Bearer realm="api", error="invalid_token"'
 
 
-def test_a_token_that_ran_out_is_refused(client, curator):
+def test_an_expired_token_is_refused(client, curator):
     made = make(curator)
     AccessToken.objects.update(expires_at=timezone.now())
     assert_refused(client.get(IMAGES, **bearer(made.secret)), 401, "token_expired")
@@ -165,14 +165,14 @@ def test_a_permission_that_is_taken_away_is_gone_at_once(client, curator):
     assert_refused(client.get(IMAGES, **bearer(made.secret)), 403, "permission_denied")
 
 
-def test_public_doors_need_no_token_and_heed_one(client, curator):
+def test_public_views_need_no_token_and_check_one(client, curator):
     assert client.get(TYPES).status_code == 200
     assert client.get(TYPES, **bearer(make(curator, "guide").secret)).status_code == 200
     made = make(curator, "predict")
     assert_refused(client.get(TYPES, **bearer(made.secret)), 403, "scope_missing")
 
 
-def test_other_kinds_of_authorization_are_not_ours(client):
+def test_other_kinds_of_authorization_are_ignored(client):
     assert client.get(TYPES, HTTP_AUTHORIZATION="Basic eDp5").status_code == 200
 
 
@@ -187,14 +187,14 @@ def test_a_session_still_needs_a_csrf_token(curator):
     assert answer.json()["code"] == "image_unknown"
 
 
-def test_a_view_that_names_no_scope_takes_no_token():
+def test_a_view_without_a_scope_accepts_no_token():
     class Bare:
         pass
 
     assert required_scope(Bare(), "GET") is None
 
 
-def test_every_door_of_the_api_names_a_known_scope():
+def test_every_view_of_the_api_requires_a_known_scope():
     from shoeproject.urls import urlpatterns
 
     views = [v for v in _views(urlpatterns) if issubclass(v, _api_view())]
@@ -252,14 +252,14 @@ def test_the_form_proposes_the_usual_end(client, curator, settings):
     assert abs(proposed - timezone.now() - timedelta(days=7)) < timedelta(minutes=2)
 
 
-def test_what_cannot_be_made_is_said_beside_the_form(client, curator):
+def test_a_refusal_is_shown_beside_the_form(client, curator):
     client.force_login(curator)
     page = client.post(reverse(ADD), form(expires_at_0="", expires_at_1=""))
     assert "A token needs an end" in page.content.decode()
     assert not AccessToken.objects.exists()
 
 
-def test_only_who_may_makes_tokens(client, member):
+def test_making_tokens_needs_the_permission(client, member):
     client.force_login(member(name="nobody"))
     assert client.post(reverse(ADD), form()).status_code == 403
     assert client.get(reverse("admin:classifier_accesstoken_changelist")).status_code == 403

@@ -1,4 +1,4 @@
-"""The curators' API: what is there, a part at a time, and what can be done."""
+"""The curators' API: lists page by page, single rows, and what can be done."""
 
 from datetime import timedelta
 
@@ -37,8 +37,8 @@ def images():
     )
 
 
-def results(client, address, **asked):
-    response = client.get(f"{API}/{address}/", asked)
+def results(client, address, **query):
+    response = client.get(f"{API}/{address}/", query)
     assert response.status_code == 200, response.content
     assert response["Cache-Control"] == "private, no-store"
     return response.json()["results"]
@@ -62,7 +62,7 @@ def test_images_come_in_the_order_of_their_arrival(curator, images):
 
 
 @pytest.mark.parametrize(
-    "asked, found",
+    "query, expected",
     [
         ({"state": "unreviewed"}, [1, 2]),
         ({"label": "chelsea-boots"}, [0, 1]),
@@ -75,9 +75,9 @@ def test_images_come_in_the_order_of_their_arrival(curator, images):
         ({"label": "nothing"}, []),
     ],
 )
-def test_filters_of_images(curator, images, asked, found):
-    assert [line["sha256"] for line in results(curator, "images", **asked)] == [
-        images[n].sha256 for n in found
+def test_filters_of_images(curator, images, query, expected):
+    assert [line["sha256"] for line in results(curator, "images", **query)] == [
+        images[n].sha256 for n in expected
     ]
 
 
@@ -91,7 +91,7 @@ def test_images_by_split_and_collection(curator, images):
         assert [line["sha256"] for line in results(curator, "images", split=split)] == ours
 
 
-def test_parts_of_a_list_are_the_whole_list(curator, images):
+def test_pages_make_up_the_whole_list(curator, images):
     ids, after = [], {}
     while True:
         part = curator.get(f"{API}/images/", {"limit": 3, **after}).json()
@@ -102,13 +102,13 @@ def test_parts_of_a_list_are_the_whole_list(curator, images):
     assert ids == [i.pk for i in images]
 
 
-def test_only_the_fields_asked_for(curator, images):
+def test_only_the_requested_fields(curator, images):
     line = results(curator, "images", fields="sha256,label")[0]
     assert line == {"sha256": images[0].sha256, "label": "chelsea-boots"}
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "query",
     [
         {"fields": "sha256,nonsense"},
         {"state": "nonsense"},
@@ -125,13 +125,13 @@ def test_only_the_fields_asked_for(curator, images):
         {"source": ""},
     ],
 )
-def test_what_cannot_be_asked_is_a_problem(curator, asked):
-    response = curator.get(f"{API}/images/", asked)
+def test_an_invalid_query_is_a_problem(curator, query):
+    response = curator.get(f"{API}/images/", query)
     assert code(response) == (400, "invalid")
-    assert set(response.json()["errors"]) == set(asked)
+    assert set(response.json()["errors"]) == set(query)
 
 
-def test_an_image_says_all_that_is_known(curator, images):
+def test_an_image_has_all_of_its_fields(curator, images):
     write.add_finding(images[1], "blurred")
     decide.reject([images[1]], curator.curator)
     line = curator.get(f"{API}/images/{images[1].sha256}/").json()
@@ -155,7 +155,7 @@ def test_an_unknown_image_is_not_found(curator):
         assert curator.get(f"{API}/{address}").status_code == 404
 
 
-def test_the_picture_is_sent_to_those_who_may_see_it(curator, client, member):
+def test_the_picture_needs_the_permission(curator, client, member):
     image = stored_image()
     response = curator.get(f"{API}/images/{image.sha256}/picture", HTTP_ACCEPT="image/*")
     content = b"".join(response.streaming_content)
@@ -198,7 +198,7 @@ def test_a_decision_is_made_and_listed(curator, images):
     assert (images[1].label.slug, images[1].state) == ("mules", "confirmed")
 
 
-def test_who_was_overtaken_is_told_and_changes_nothing(curator, images, member):
+def test_an_overtaken_decision_is_reported_and_changes_nothing(curator, images, member):
     image = images[1]
     decide.reject([image], member("Curator", name="other"))
     body = {"action": "confirm", "images": [image.sha256], "seen": {image.sha256: 0}}
@@ -226,7 +226,7 @@ def test_who_was_overtaken_is_told_and_changes_nothing(curator, images, member):
         ({"seen": {"0" * 64: 2**63}}, 400, "invalid"),
     ],
 )
-def test_a_decision_that_makes_no_sense_changes_nothing(curator, images, changes, status, expected):
+def test_an_invalid_decision_changes_nothing(curator, images, changes, status, expected):
     body = {"action": "confirm", "images": [images[0].sha256], **changes}
     assert code(post(curator, "reviews", body)) == (status, expected)
     assert not Review.objects.exists()
@@ -257,7 +257,7 @@ def test_a_trainer_looks_and_does_not_decide(client, member, images):
 # --- collections ------------------------------------------------------------------------------
 
 
-def test_collections_are_asked_for_and_moved(curator):
+def test_collections_are_started_and_moved(curator):
     body = {"types": ["uggs", "mules"], "count": 20, "filters": {"kind": "photo"}}
     answer = post(curator, "collections", body)
     assert answer.status_code == 201
@@ -284,7 +284,7 @@ def test_collections_are_asked_for_and_moved(curator):
         ({"types": ["uggs", "mules"], "terms": ["boots"]}, 409, "collection_refused"),
     ],
 )
-def test_a_collection_that_cannot_be_asked_for_queues_nothing(curator, changes, status, expected):
+def test_an_invalid_collection_queues_nothing(curator, changes, status, expected):
     body = {"types": ["uggs"], "count": 5, **changes}
     assert code(post(curator, "collections", body)) == (status, expected)
     assert not Collection.objects.exists()
@@ -361,19 +361,19 @@ def test_answers_are_as_the_schema_says(curator, images):
     AssessRun.objects.create()
     TrainingRun.objects.create(snapshot=Snapshot.objects.get(), recipe="quick-look")
     for address in ("images", "reviews", "collections", "snapshots", "runs", "assess-runs"):
-        door = schema["paths"][f"{API}/{address}/"]["get"]
-        assert {"200", "400", "401", "403", "429"} <= set(door["responses"])
-        said = door["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
-        page = schema["components"]["schemas"][said.rpartition("/")[2]]
+        operation = schema["paths"][f"{API}/{address}/"]["get"]
+        assert {"200", "400", "401", "403", "429"} <= set(operation["responses"])
+        reference = operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
+        page = schema["components"]["schemas"][reference.rpartition("/")[2]]
         line = page["properties"]["results"]["items"]["$ref"].rpartition("/")[2]
         assert set(results(curator, address)[0]) == set(
             schema["components"]["schemas"][line]["properties"]
         ), address
 
 
-def test_what_creates_takes_an_idempotency_key(client):
+def test_creating_requests_take_an_idempotency_key(client):
     schema = client.get(f"{API}/schema/", HTTP_ACCEPT="application/vnd.oai.openapi+json").json()
     for address in ("reviews/", "collections/", "snapshots/", "collections/{id}/pause/"):
-        door = schema["paths"][f"{API}/{address}"]["post"]
-        assert "Idempotency-Key" in {p["name"] for p in door["parameters"]}
-        assert {"409", "422"} <= set(door["responses"])
+        operation = schema["paths"][f"{API}/{address}"]["post"]
+        assert "Idempotency-Key" in {p["name"] for p in operation["parameters"]}
+        assert {"409", "422"} <= set(operation["responses"])

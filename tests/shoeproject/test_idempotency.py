@@ -1,4 +1,4 @@
-"""Idempotency-Key: done once, answered alike; refused where it means two things."""
+"""Idempotency-Key: a repeated request is done once and gets the same answer."""
 
 import threading
 

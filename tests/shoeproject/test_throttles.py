@@ -1,4 +1,4 @@
-"""How often somebody may ask: counted over processes, told in headers, and who is who."""
+"""Rate limits: counting over processes, response headers, and the address of a client."""
 
 import logging
 import subprocess
@@ -72,7 +72,7 @@ def test_window_slides():
 
 @pytest.mark.parametrize("limit", [1, 3, 10])
 @pytest.mark.parametrize("now", [0, 17, 59.5])
-def test_who_waits_as_long_as_told_is_let_in(limit, now):
+def test_a_request_after_the_stated_wait_is_allowed(limit, now):
     for _ in range(limit):
         rates.hit("read", "me", limit, 60, now=now)
     refused = rates.hit("read", "me", limit, 60, now=now)
@@ -147,7 +147,7 @@ def test_too_many_requests_are_a_problem_with_the_time_to_wait(client, few):
     assert 0 < int(response["Retry-After"]) <= 86401
 
 
-def test_every_counted_answer_tells_what_is_left(client, few):
+def test_every_counted_response_states_what_is_left(client, few):
     response = client.get(TYPES)
     assert response["RateLimit-Policy"] == '"read";q=3;w=86400'
     reset = response["RateLimit-Reset"]
@@ -170,10 +170,10 @@ def test_a_token_has_a_rate_of_its_own(client, few, token):
 
 def test_an_account_is_counted_wherever_it_comes_from(client, few, member):
     client.force_login(member("Operator"))
-    asked = [
+    found = [
         client.get("/api/v1/images/", REMOTE_ADDR=f"192.0.2.{n}").status_code for n in range(6)
     ]
-    assert asked == [200] * 5 + [429]
+    assert found == [200] * 5 + [429]
 
 
 def test_no_rate_is_no_limit(client, few, settings):
@@ -218,12 +218,12 @@ def test_requests_at_the_same_time_get_no_more_than_the_rate(few, real_cache, se
 # --- a cache that is down ---------------------------------------------------------------------
 
 
-def test_without_a_cache_everybody_is_let_in_and_it_is_said(client, few, dead_cache, caplog):  # noqa: F811
+def test_without_a_cache_requests_are_allowed_and_it_is_logged(client, few, dead_cache, caplog):  # noqa: F811
     with caplog.at_level(logging.ERROR, optional_cache.logger.name):
         assert statuses(client, 6) == [200] * 6
-    said = [r.getMessage() for r in caplog.records if r.name == optional_cache.logger.name]
-    assert len(said) == 1
-    assert "requests are not counted" in said[0]
+    logged = [r.getMessage() for r in caplog.records if r.name == optional_cache.logger.name]
+    assert len(logged) == 1
+    assert "requests are not counted" in logged[0]
     response = client.get(TYPES)
     assert response["X-RateLimit-Status"] == "not counted"
     assert "RateLimit-Limit" not in response
@@ -248,7 +248,7 @@ def test_a_cache_that_is_back_counts_again(client, few, dead_cache, settings, va
     assert statuses(client, 5) == [200, 200, 200, 429, 429]
 
 
-# --- who is who -------------------------------------------------------------------------------
+# --- the address of a client ------------------------------------------------------------------
 
 
 def seen(remote, forwarded=None, proxies=(), settings=None):
@@ -305,9 +305,9 @@ def test_ipv6_counts_by_its_network():
     assert client_network("192.0.2.1") != client_network("192.0.2.2")
 
 
-def test_made_up_addresses_do_not_help(client, few):
-    asked = [client.get(TYPES, HTTP_X_FORWARDED_FOR=f"203.0.113.{n}").status_code for n in range(4)]
-    assert asked == [200, 200, 200, 429]
+def test_forged_addresses_do_not_help(client, few):
+    found = [client.get(TYPES, HTTP_X_FORWARDED_FOR=f"203.0.113.{n}").status_code for n in range(4)]
+    assert found == [200, 200, 200, 429]
 
 
 def test_visitors_behind_a_trusted_proxy_are_counted_apart(client, few, settings):
