@@ -1,5 +1,4 @@
-"""What can go wrong with a model, as facts; how it becomes an HTTP status, a message in the admin
-or an exit code is decided where it is answered."""
+"""The classifier's errors that several rooms raise, with their facts."""
 
 from shoeproject.errors import ProjectError
 
@@ -30,7 +29,7 @@ class BadOverride(ClassifierError):
 
 
 class UnknownArchitecture(ClassifierError):
-    """The network is unknown here, or is not a convolutional one with a last feature map."""
+    """The network is unknown, or is not convolutional with a last feature map."""
 
     arch: str
     why: str
@@ -39,7 +38,7 @@ class UnknownArchitecture(ClassifierError):
 
 
 class NoPretrainedWeights(ClassifierError):
-    """Nothing to start from was found. `tried` says where, `offers` what this machine does have."""
+    """No pretrained weights were found: `tried` lists where, `offers` what this machine has."""
 
     arch: str
     tried: list[str]
@@ -52,7 +51,7 @@ class NoPretrainedWeights(ClassifierError):
 
     @property
     def places(self) -> tuple[str, str]:
-        """Where was looked, and what there is, in words."""
+        """`tried` and `offers`, each as one text."""
         return "; ".join(self.tried), "; ".join(self.offers)
 
 
@@ -80,7 +79,7 @@ class TooFewPictures(ClassifierError):
 
 
 class UnknownLabel(ClassifierError):
-    """A picture carries a label that is not among the classes to be learnt."""
+    """A picture has a label that is none of the run's classes."""
 
     label: str
     path: str
@@ -98,7 +97,7 @@ class UnreadablePicture(ClassifierError):
 
 
 class TrainingStopped(ClassifierError):
-    """`should_stop` said so; all `epochs` finished epochs are in a checkpoint."""
+    """`should_stop` ended the training; all `epochs` finished epochs are in a checkpoint."""
 
     epochs: int
     code = "training_stopped"
@@ -145,7 +144,7 @@ class ExportMismatch(ClassifierError):
 
 
 class VersionExists(ClassifierError):
-    """There is something in that place already; versions are never overwritten."""
+    """The folder exists already; versions are never overwritten."""
 
     folder: str
     code = "version_exists"
@@ -164,7 +163,7 @@ DEVICES = ("auto", "cpu", "cuda")  # that PREDICT_DEVICE may name
 
 
 class DeviceUnusable(ClassifierError):
-    """Predictions were asked to run on a device that is not there."""
+    """PREDICT_DEVICE names an unknown or missing device."""
 
     device: str
     why: str
@@ -193,7 +192,7 @@ class ModelUnknown(ClassifierError):
 
 
 class ModelUnloadable(ClassifierError):
-    """A version that was asked for by name cannot be served here; `version` is its short digest."""
+    """A version requested by name cannot be loaded here; `version` is its short digest."""
 
     version: str
     code = "model_unloadable"
@@ -214,7 +213,7 @@ class ModelBusy(ClassifierError):
 
 
 class TooBusy(ClassifierError):
-    """As many photos as allowed are being worked on and waiting; `retry_after` is in seconds."""
+    """The prediction limit and its queue are full; `retry_after` is in seconds."""
 
     retry_after: int
     code = "too_busy"
@@ -238,7 +237,7 @@ class SeveralPhotos(ClassifierError):
 
 
 class LengthMissing(ClassifierError):
-    """The body's length is not declared, so it cannot be judged before it is read."""
+    """The body's length is not declared, so it cannot be checked before it is read."""
 
     code = "length_required"
     status = 411
@@ -254,7 +253,7 @@ class AnswerExpired(ClassifierError):
 
 
 class AnswerUnknown(ClassifierError):
-    """The id of an answer was not given out here, or was changed since."""
+    """The id of an answer was not signed here, or was changed since."""
 
     code = "answer_unknown"
     message = "This is not the id of an answer; send the photo again."

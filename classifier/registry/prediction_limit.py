@@ -21,8 +21,8 @@ def concurrency(on_gpu: bool) -> int:
 
 
 def resize(on_gpu: bool) -> None:
-    """Set the limits for the device of the active version; running and waiting together stay as
-    many."""
+    """Set the limits for the device of the active version; the total of running and waiting
+    requests stays the same."""
     if settings.PREDICT_CONCURRENCY:
         return
     running = concurrency(on_gpu)
