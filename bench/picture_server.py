@@ -145,7 +145,7 @@ async def serve(folder: Path) -> None:
     }  # fmt: skip
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: PictureProtocol(answers), sock=listener)
-    with Engines(found=lambda engine, query: results.get(query, ())) as engines:
+    with Engines(default=lambda engine, query: results.get(query, ())) as engines:
         facts = {"port": port, "proxy": engines.proxy, "ca_file": engines.ca_file}
         print(json.dumps(facts), flush=True)
         await loop.run_in_executor(None, sys.stdin.read)

@@ -1,4 +1,4 @@
-"""Pictures for tests, drawn here, in every format that is accepted."""
+"""Drawn pictures for tests, in every accepted format."""
 
 import io
 import random

@@ -1,11 +1,11 @@
-"""DuckDuckGo and Bing on this machine: a proxy that answers in their place, over real TLS.
+"""DuckDuckGo and Bing for tests: a proxy on this machine that answers in their place, over TLS.
 
     with Engines() as engines:
         engines.put("chelsea boots", [Result("https://shop.example/1.jpg", title="A boot")])
         search.PROVIDERS["duckduckgo"].search(Query("chelsea boots"), engines.connection())
-        engines.requests  # what was asked, in order
+        engines.requests  # in order
 
-It serves search results and nothing else; the files they name are somebody else's to serve.
+It serves search results alone, not the files they name.
 """
 
 import hashlib
@@ -44,11 +44,11 @@ class Result(NamedTuple):
 
 @dataclass(frozen=True)
 class Request:
-    """One request that came in, whatever became of it."""
+    """One request that came in."""
 
     engine: str
     path: str  # "/" (the page with the token), "/i.js", "/images/async"
-    asked: dict[str, str]
+    params: dict[str, str]
     cookies: dict[str, str]
     connection: int  # the same number for requests that came through one connection
     at: float = field(default_factory=time.monotonic)
@@ -56,7 +56,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Fault:
-    """What is answered instead; `path` and `engine` say to what, empty to everything."""
+    """An answer in place of the usual one. `path`, `engine`: to which requests; "" to all."""
 
     status: int = 200
     body: str = ""
@@ -69,11 +69,11 @@ class Fault:
 
 
 class Engines:
-    """Both engines, scriptable, for any number of threads and processes."""
+    """Both engines. Tests put in results and faults; threads and processes may send requests."""
 
-    def __init__(self, found: Callable[[str, str], Sequence[Result]] | None = None):
-        """`found(engine, query)` gives results to queries for which `put` was not called."""
-        self._found = found or (lambda engine, query: ())
+    def __init__(self, default: Callable[[str, str], Sequence[Result]] | None = None):
+        """`default(engine, query)` gives results to queries for which `put` was not called."""
+        self._default = default or (lambda engine, query: ())
         self._results: dict[tuple[str, str], list[Result]] = {}
         self._faults: list[Fault] = []
         self._generation = 0
@@ -101,13 +101,13 @@ class Engines:
         return Connection(proxy=self.proxy, ca_file=self.ca_file, timeout=timeout)
 
     def put(self, query: str, results: Iterable[Sequence], engine: str = "") -> None:
-        """Set what a query finds, with one engine or with both."""
+        """Set the results of a query, for one engine or for both."""
         results = [Result(*result) for result in results]
         for name in [engine] if engine else [DUCKDUCKGO, BING]:
             self._results[name, query] = results
 
     def fail(self, fault: Fault, times: int = 1) -> None:
-        """Answer so the next times that the fault fits."""
+        """Answer with the fault the next times that it matches a request."""
         with self._lock:
             self._faults += [fault] * times
 
@@ -121,14 +121,14 @@ class Engines:
         with self._lock:
             self._generation += 1
 
-    def asked(self, path: str) -> list[dict[str, str]]:
+    def params(self, path: str) -> list[dict[str, str]]:
         """Parameters of the requests for a path, in order."""
-        return [request.asked for request in self.requests if request.path == path]
+        return [request.params for request in self.requests if request.path == path]
 
     # --- used by the server --------------------------------------------------------------------
 
     def note(self, request: Request) -> Fault | None:
-        """Record a request; return the fault that is due to it."""
+        """Record a request; return the fault that matches it, if any."""
         with self._lock:
             self.requests.append(request)
             for fault in self._faults:
@@ -146,7 +146,7 @@ class Engines:
         """Results from `start`, counted from 0, and whether more follow."""
         results = self._results.get((engine, query))
         if results is None:
-            results = list(self._found(engine, query))
+            results = list(self._default(engine, query))
         if self.repeat_last and results and start >= len(results):
             start = (len(results) - 1) // count * count
         return results[start : start + count], start + count < len(results)
@@ -168,7 +168,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
 
     def handle_error(self, request, client_address):
-        """Say nothing: clients that go away, or do not trust us, are part of the tests."""
+        """Do nothing: clients that hang up, or do not trust the certificate, are part of tests."""
 
     def hang_up(self):
         """Close the connections that clients keep."""
@@ -198,7 +198,7 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_CONNECT(self):
-        """Agree, and be the host that was asked for: the connection goes on in TLS."""
+        """Accept the tunnel, and answer in it as the requested host, over TLS."""
         self.host = self.path.rpartition(":")[0].lower()
         context = self.server.engines.context(self.host)
         self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
@@ -214,9 +214,9 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         if not engine or parts.scheme:
             return self._answer(404, "text/plain", "No such engine")
-        asked = dict(parse_qsl(parts.query, keep_blank_values=True))
+        params = dict(parse_qsl(parts.query, keep_blank_values=True))
         cookies = {k: v.value for k, v in SimpleCookie(self.headers.get("Cookie", "")).items()}
-        request = Request(engine, parts.path, asked, cookies, id(self.connection))
+        request = Request(engine, parts.path, params, cookies, id(self.connection))
         if (fault := self.server.engines.note(request)) and self._fail(fault):
             return None
         answer = {
@@ -226,10 +226,10 @@ class _Handler(BaseHTTPRequestHandler):
         }.get((engine, parts.path))
         if not answer:
             return self._answer(404, "text/html", "<html>No such page</html>")
-        return answer(asked)
+        return answer(params)
 
     def _fail(self, fault: Fault) -> bool:
-        """Do what a fault says; False where the request is to be answered nevertheless."""
+        """Answer with a fault; False where the request gets its usual answer, too."""
         time.sleep(fault.seconds)
         if fault.close:
             self.close_connection = True
@@ -246,16 +246,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
         self.wfile.flush()
 
-    def _duckduckgo_page(self, asked):
-        token = self.server.engines.token(asked.get("q", ""))
+    def _duckduckgo_page(self, params):
+        token = self.server.engines.token(params.get("q", ""))
         page = f'<!DOCTYPE html><html><script>nrj="/d.js";vqd="{token}";</script></html>'
         self._answer(200, "text/html; charset=UTF-8", page)
 
-    def _duckduckgo_results(self, asked):
-        engines, query = self.server.engines, asked.get("q", "")
-        if asked.get("vqd") != engines.token(query):
+    def _duckduckgo_results(self, params):
+        engines, query = self.server.engines, params.get("q", "")
+        if params.get("vqd") != engines.token(query):
             return self._answer(403, "text/html", "If this error persists, please let us know")
-        start = int(asked.get("s", 0))
+        start = int(params.get("s", 0))
         results, more = engines.page(DUCKDUCKGO, query, start, DUCKDUCKGO_PAGE)
         keys = ("image", "url", "title", "width", "height")
         items = [dict(zip(keys, each, strict=True)) for each in results]
@@ -264,9 +264,9 @@ class _Handler(BaseHTTPRequestHandler):
             answer["next"] = "i.js?" + urlencode({"q": query, "s": start + DUCKDUCKGO_PAGE})
         return self._answer(200, "application/x-javascript", json.dumps(answer))
 
-    def _bing_results(self, asked):
-        first, count = int(asked.get("first", 1)), int(asked.get("count", 35))
-        results, _ = self.server.engines.page(BING, asked.get("q", ""), first - 1, count)
+    def _bing_results(self, params):
+        first, count = int(params.get("first", 1)), int(params.get("count", 35))
+        results, _ = self.server.engines.page(BING, params.get("q", ""), first - 1, count)
         items = "".join(_bing_result(result) for result in results)
         page = f'<div class="dgControl hover"><ul class="dgControl_list">{items}</ul></div>'
         self._answer(200, "text/html; charset=utf-8", page)

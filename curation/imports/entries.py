@@ -1,10 +1,11 @@
 """The entries of an import, CSVs that list them, and labels out of folder names."""
 
 import csv
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, TextIO
 
 from django.conf import settings
@@ -103,11 +104,9 @@ def require_columns(
 
 def bounded_list(entries: Iterable[Entry], name: str) -> list[Entry]:
     """The entries as a list. Raises `NothingToImport` for none, or for more than allowed."""
-    listed = []
-    for entry in entries:
-        if len(listed) == settings.IMPORT_MAX_ENTRIES:
-            raise too_many_entries(name)
-        listed.append(entry)
+    listed = list(islice(entries, settings.IMPORT_MAX_ENTRIES + 1))
+    if len(listed) > settings.IMPORT_MAX_ENTRIES:
+        raise too_many_entries(name)
     if not listed:
         raise NothingToImport(
             name, "There are no pictures in it. It needs a folder of pictures for each label."
@@ -141,9 +140,7 @@ def labels_from_folders(paths: list[PathParts], labels: ingest.Labels) -> list[s
 
 def common_folders(paths: list[PathParts]) -> int:
     """The number of leading folders that all paths have in common."""
-    first, last = (min(paths)[:-1], max(paths)[:-1]) if paths else ((), ())
-    return next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b),
-                min(len(first), len(last)))  # fmt: skip
+    return len(os.path.commonprefix([path[:-1] for path in paths]))
 
 
 def _clean(cell: str) -> str:

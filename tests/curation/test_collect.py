@@ -107,7 +107,7 @@ def test_the_licence_filter_is_stored_as_the_licence(engines, web):
     engines.put(TERM, shoes(web, range(2)))
     job = run(ask(1, filters={"licence": "public"}))
     assert job.images.get().licence == "Public domain"
-    assert "license:Public" in engines.asked("/i.js")[0]["f"]
+    assert "license:Public" in engines.params("/i.js")[0]["f"]
 
 
 def test_every_refused_result_has_a_reason(engines, web):
@@ -281,7 +281,7 @@ def test_bing_is_not_used_with_safe_search(engines, web):
     engines.put(TERM, shoes(web, [1]), engine=DUCKDUCKGO)
     engines.put(TERM, shoes(web, [2]), engine=BING)
     assert run(ask(2)).images.count() == 1
-    assert not engines.asked("/images/async")
+    assert not engines.params("/images/async")
 
 
 def test_bing_is_used_when_duckduckgo_has_no_more_results(engines, web, settings):
@@ -290,7 +290,7 @@ def test_bing_is_used_when_duckduckgo_has_no_more_results(engines, web, settings
     engines.put(TERM, shoes(web, [1, 2]), engine=BING)
     job = run(ask(2))
     assert list(job.hits.values_list("provider", "rank")) == [("duckduckgo", 1), ("bing", 2)]
-    assert engines.asked("/images/async")[0]["adlt"] == "strict"
+    assert engines.params("/images/async")[0]["adlt"] == "strict"
 
 
 def test_bing_is_used_when_duckduckgo_cannot_be_read(engines, web, settings):

@@ -84,7 +84,7 @@ def test_no_results_are_no_error(engines, name):
 def test_pages_are_requested_one_by_one_when_needed(engines, name):
     engines.put("boots", shoes(300))
     list(islice(pages(engines, name), 2))
-    assert len(engines.asked(RESULTS[name])) == 2
+    assert len(engines.params(RESULTS[name])) == 2
 
 
 @BOTH
@@ -101,7 +101,7 @@ def test_a_resumed_search_requests_only_its_page(engines, name):
     assert page.number == 3
     assert page.hits[0].rank == 2 * SIZE[name] + 1
     assert page.hits[0].file_url == f"https://shop.example/{2 * SIZE[name]}.jpg"
-    assert len(engines.asked(RESULTS[name])) == 1
+    assert len(engines.params(RESULTS[name])) == 1
 
 
 @BOTH
@@ -172,13 +172,13 @@ def test_titles_are_plain_text(engines, name):
 def test_duckduckgo_is_asked_for_strict_safe_search(engines):
     list(pages(engines, DUCKDUCKGO))
     assert {request.cookies["p"] for request in engines.requests} == {"1"}
-    assert [asked["p"] for asked in engines.asked("/i.js")] == ["1"]
+    assert [asked["p"] for asked in engines.params("/i.js")] == ["1"]
 
 
 def test_bing_is_asked_for_strict_safe_search(engines):
     list(pages(engines, BING))
     (request,) = engines.requests
-    assert request.asked["adlt"] == "strict"
+    assert request.params["adlt"] == "strict"
     assert request.cookies["SRCHHPGUSR"] == "ADLT=STRICT"
 
 
@@ -186,8 +186,8 @@ def test_safe_search_off_is_sent_to_the_engines(engines):
     list(pages(engines, DUCKDUCKGO, safe=False))
     list(pages(engines, BING, safe=False))
     page, results, bing = engines.requests
-    assert (page.cookies["p"], results.cookies["p"], results.asked["p"]) == ("-2", "-2", "-1")
-    assert (bing.asked["adlt"], bing.cookies["SRCHHPGUSR"]) == ("off", "ADLT=OFF")
+    assert (page.cookies["p"], results.cookies["p"], results.params["p"]) == ("-2", "-2", "-1")
+    assert (bing.params["adlt"], bing.cookies["SRCHHPGUSR"]) == ("off", "ADLT=OFF")
 
 
 def test_bings_safe_search_is_trusted_only_by_setting():
@@ -201,7 +201,7 @@ def test_duckduckgo_gets_filters_by_its_own_names(engines):
     filters = {"kind": "photo", "size": "large", "colour": "colour", "layout": "wide",
                "licence": "share-commercially"}  # fmt: skip
     list(pages(engines, DUCKDUCKGO, filters=filters))
-    (asked,) = engines.asked("/i.js")
+    (asked,) = engines.params("/i.js")
     assert set(asked["f"].split(",")) - {""} == {
         "size:Large", "color:color", "type:photo", "layout:Wide", "license:ShareCommercially",
     }  # fmt: skip
@@ -211,7 +211,7 @@ def test_bing_gets_filters_by_its_own_names(engines):
     filters = {"kind": "gif", "size": "wallpaper", "colour": "monochrome", "layout": "tall",
                "licence": "modify"}  # fmt: skip
     list(pages(engines, BING, filters=filters))
-    (asked,) = engines.asked("/images/async")
+    (asked,) = engines.params("/images/async")
     assert asked["qft"] == (
         "+filterui:photo-animatedgif+filterui:imagesize-wallpaper+filterui:color2-bw"
         "+filterui:aspect-tall+filterui:license-L2_L3_L5_L6"
@@ -221,12 +221,12 @@ def test_bing_gets_filters_by_its_own_names(engines):
 @BOTH
 def test_every_value_of_every_filter_honoured_is_sent_and_no_other(engines, name):
     list(pages(engines, name))
-    plain = engines.asked(RESULTS[name])[-1]
+    plain = engines.params(RESULTS[name])[-1]
     for filter_, values in FILTERS.items():
         sent = set()
         for value in values:
             list(pages(engines, name, filters={filter_: value}))
-            asked = engines.asked(RESULTS[name])[-1]
+            asked = engines.params(RESULTS[name])[-1]
             sent.add(tuple(set(asked.items()) - set(plain.items())))
         honoured = filter_ in PROVIDERS[name].honours
         assert len(sent) == (len(values) if honoured else 1)
@@ -309,7 +309,7 @@ def test_a_past_date_is_no_wait(engines):
 def test_other_refusals_are_rate_limits_too(engines, name, status):
     engines.refuse(status, path=RESULTS[name], body=CHALLENGE[name])
     assert isinstance(refusal(pages(engines, name)), RateLimited)
-    assert len(engines.asked(RESULTS[name])) == 1
+    assert len(engines.params(RESULTS[name])) == 1
 
 
 @pytest.mark.parametrize("status", [202, 403, 429])
