@@ -139,7 +139,7 @@ def pages(engine: CheckedEngine, query: Query) -> Iterator[Page]:
         hits = []
         for result in results:
             rank += 1
-            if result.file_url in new and (hit := _hit(result, number, rank)):
+            if result.file_url in new and (hit := _hit(result, rank)):
                 hits.append(hit)
                 new.discard(result.file_url)
             seen.add(result.file_url)
@@ -161,14 +161,14 @@ def _describe(error: Exception, seconds: float) -> str:
     return "the connection broke off"
 
 
-def _hit(result: RawResult, page: int, rank: int) -> Hit | None:
+def _hit(result: RawResult, rank: int) -> Hit | None:
     """Clean a raw result; None where its file has no address that can be fetched."""
     if not (file_url := _address(result.file_url)):
         return None
     # ddgs's result class removes markup and control characters from its title.
     title = ImagesResult(title=result.title).title if isinstance(result.title, str) else ""
     size = _pixels(result.width), _pixels(result.height)
-    return Hit(page, rank, file_url, _address(result.page_url), title, *size)
+    return Hit(rank, file_url, _address(result.page_url), title, *size)
 
 
 def _address(value: object) -> str:

@@ -72,7 +72,6 @@ class Query:
 class Hit:
     """One result: the http(s) address of a file, and what the engine says of it."""
 
-    page: int  # of results, from 1
     rank: int  # the engine's own, from 1, over all pages
     file_url: str
     page_url: str  # empty where there is none
