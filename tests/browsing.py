@@ -20,9 +20,9 @@ ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-# Photographs of which tests.tiny_model makes an answer each.
+# Colours of photographs that `tests.tiny_model` answers each with another verdict.
 CHELSEA, BETWEEN_BOOTS, CYAN, BLACK = (255, 0, 0), (226, 0, 0), (0, 255, 255), (0, 0, 0)
-PROBE = "/this-is-no-page"
+PROBE = "/this-is-no-page"  # an address that only `Visit.route` asks for
 PHONE = {
     "viewport": {"width": 360, "height": 740},
     "is_mobile": True,
@@ -51,48 +51,48 @@ def browser():
 
 @pytest.fixture
 def idle():
-    """Waits until the server has answered all that it was asked since."""
+    """A function that waits until the server has answered all requests made so far."""
     running = Counter()
 
     def count(change, signal):
-        def heard(**_):
+        def receiver(**_):
             running["requests"] += change
 
-        signal.connect(heard, weak=False)
-        return signal, heard
+        signal.connect(receiver, weak=False)
+        return signal, receiver
 
-    heard = [count(1, request_started), count(-1, request_finished)]
+    receivers = [count(1, request_started), count(-1, request_finished)]
 
     def wait(seconds=10):
         until = time.monotonic() + seconds
         quiet = 0
-        # Looked at several times: what has arrived is not yet what has begun.
+        # Several looks in a row, because a request that has arrived may not have started yet.
         while quiet < 5 and time.monotonic() < until:
             quiet = 0 if running["requests"] > 0 else quiet + 1
             time.sleep(0.02)
 
     yield wait
-    for signal, receiver in heard:
+    for signal, receiver in receivers:
         signal.disconnect(receiver)
 
 
 class Visit:
-    """A page and what went wrong on it."""
+    """A browser page, with its errors and its requests to other hosts (`strangers`)."""
 
     def __init__(self, browser, address, **options):
         self.context = browser.new_context(**options)
         self.page = self.context.new_page()
         self.address, self.errors, self.strangers = address, [], []
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("console", self._heard)
-        self.page.on("request", self._asked)
+        self.page.on("console", self._on_console)
+        self.page.on("request", self._on_request)
 
-    def _heard(self, message):
-        # The browser notes every answer of 400 and above, also those that the page words itself.
+    def _on_console(self, message):
+        # The browser logs every response of 400 and above, also those that the page handles.
         if message.type in ("error", "warning") and "Failed to load resource" not in message.text:
             self.errors.append(message.text)
 
-    def _asked(self, request):
+    def _on_request(self, request):
         if not request.url.startswith((self.address, "blob:", "data:")):
             self.strangers.append(request.url)
 
@@ -103,25 +103,25 @@ class Visit:
     def route(self, pattern, handler, **options):
         """Answer some requests here, or hold them back.
 
-        Chromium lets one slip by that is made just when it is told to stop them: so one is made
-        that does not matter, until it is stopped.
+        Chromium lets requests pass that are made just when interception begins, so this waits until
+        a request of its own is intercepted.
         """
         self.page.route(pattern, handler, **options)
         if self.page.url == "about:blank":
-            return  # nothing is asked yet
+            return  # no page is loaded that could make a request
         self.page.route(f"**{PROBE}", lambda route: route.fulfill(body="stopped"))
         while self.page.evaluate(f"fetch('{PROBE}').then((it) => it.text())") != "stopped":
             pass
         self.page.unroute(f"**{PROBE}")
 
     def too_wide(self):
-        # Not the window's own word: a phone's is zoomed out until everything fits into it.
+        # Not `innerWidth`: a phone zooms out until the whole page fits into it.
         width = self.page.viewport_size["width"]
         return self.page.evaluate("(width) => document.documentElement.scrollWidth > width", width)
 
 
 def close(visits):
-    """Close them all; nothing went wrong on any, and no other host was asked."""
+    """Close them; fail if a page had errors or made requests to another host."""
     for each in visits:
         each.context.close()
     assert [each.errors for each in visits if each.errors] == []
@@ -129,7 +129,7 @@ def close(visits):
 
 
 class Site(Visit):
-    """A visitor of the recogniser."""
+    """A visitor's page of the recogniser."""
 
     def choose(self, *files):
         self.page.set_input_files("#gallery", list(files))

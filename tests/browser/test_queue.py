@@ -8,7 +8,8 @@ from django.urls import reverse
 
 from curation import ingest
 from curation.decisions import decide
-from curation.issues import findings
+from curation.issues import findings, write
+from curation.issues.new_finding import NewFinding
 from curation.models import Assessment, AssessRun, Finding, QueueClaim, Review, ShoeImage
 from tests.browsing import PHONE, Visit, close
 from tests.factories import jpeg, shoe_type
@@ -16,7 +17,7 @@ from tests.factories import jpeg, shoe_type
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 PAGE = reverse("admin:curation_queue")
-# Nothing was asked for in the last quarter of a second.
+# Whether no request was made or answered in the last quarter of a second.
 QUIET = """() => {
   const last = performance.getEntriesByType("resource").at(-1);
   return !last || performance.now() - Math.max(last.responseEnd, last.startTime) > 250;
@@ -25,7 +26,7 @@ QUIET = """() => {
 
 @pytest.fixture(autouse=True)
 def guide():
-    """The guide and the roles, which a test that empties all tables takes away."""
+    """The guide and the roles, which a test with transactions deletes with all other rows."""
     from curation.taxonomy.load_types import load
     from shoeproject import roles
 
@@ -50,15 +51,15 @@ def photos():
         Assessment.objects.create(run=run, image=image, top=top, suggested=best)
         ShoeImage.objects.filter(pk=image.pk).update(suggested=best)
         if number < 4:
-            found.append(findings.Found(image.pk, "label-issue", 1 - number / 10, suggested=best))
-    findings.record(run, found)
-    findings.publish(run)
+            found.append(NewFinding(image.pk, "label-issue", 1 - number / 10, suggested=best))
+    write.record(run, found)
+    write.publish(run)
     findings.refresh([image.pk for image in images])
     return images
 
 
 class Curator(Visit):
-    """Somebody's window with the queue in it."""
+    """A curator's browser page with the queue."""
 
     def __init__(self, browser, address, user, client, **options):
         super().__init__(browser, address, **options)
@@ -90,12 +91,12 @@ class Curator(Visit):
             "[...document.querySelectorAll('.card')].map((c) => +c.dataset.id)"
         )
 
-    def said(self, words):
+    def wait_for_message(self, words):
         self.page.wait_for_function(
             "words => document.getElementById('say').textContent.includes(words)", arg=words
         )
 
-    def sent(self):
+    def wait_until_sent(self):
         self.page.wait_for_function(
             "() => !Object.keys(localStorage).some((key) => key.startsWith('queue-unsent'))"
         )
@@ -121,8 +122,8 @@ def curator(browser, live_server, django_user_model, idle):
     for each in visits:
         with suppress(Exception):  # an answer that is being written locks the tables
             each.page.wait_for_function(QUIET, timeout=5000)
-        # A page that is left gives back what it claimed, which may come when the tables are being
-        # emptied already; and what is sent while leaving gets through even offline.
+        # A page that is left releases its claims, and that request gets through even offline and
+        # may arrive while the tables are being emptied. So the page can make none any more.
         with suppress(Exception):
             each.page.evaluate("() => { window.fetch = () => new Promise(() => {}); }")
         each.page.goto("about:blank")
@@ -153,7 +154,7 @@ def test_everything_by_keyboard(curator, photos):
     v.page.keyboard.type("loaf")
     v.press("Enter")
     v.wait(photos[3], "done")
-    v.sent()
+    v.wait_until_sent()
     assert state(photos[0]) == ("mules", "confirmed")
     assert state(photos[1]) == ("sandals", "rejected")
     assert state(photos[2]) == ("sandals", "confirmed")
@@ -164,16 +165,16 @@ def test_everything_by_keyboard(curator, photos):
 def test_undo_takes_one_step_back_at_a_time(curator, photos):
     v = curator().start()
     v.press("Enter", "Delete")
-    v.sent()
+    v.wait_until_sent()
     v.press("z")
-    v.said("Undone: rejected")
+    v.wait_for_message("Undone: rejected")
     assert state(photos[1]) == ("sandals", "unreviewed")
     assert v.focused() == photos[1].pk
     v.press("z")
-    v.said("Undone: → Mules")
+    v.wait_for_message("Undone: → Mules")
     assert state(photos[0]) == ("sandals", "unreviewed")
     v.press("z")
-    v.said("nothing to undo")
+    v.wait_for_message("nothing to undo")
     assert v.page.locator("#left").inner_text() == "6"
 
 
@@ -182,19 +183,19 @@ def test_selection_is_decided_on_together_and_undone_together(curator, photos):
     v.press("Space", "Shift+ArrowRight", "Shift+ArrowRight")
     assert v.page.locator("#selected span").inner_text() == "3 selected"
     v.press("Delete")
-    v.sent()
+    v.wait_until_sent()
     assert [state(image)[1] for image in photos[:4]] == ["rejected"] * 3 + ["unreviewed"]
     assert Review.objects.filter(action="reject").values("batch").distinct().count() == 1
     assert v.page.locator("#selected").is_hidden()
     v.press("z")
-    v.said("Undone")
+    v.wait_for_message("Undone")
     assert {state(image)[1] for image in photos} == {"unreviewed"}
 
 
 def test_all_in_view_are_selected_and_their_suggestions_accepted(curator, photos):
     v = curator().start()
     v.press("Control+a", "Enter")
-    v.sent()
+    v.wait_until_sent()
     assert [state(image)[0] for image in photos] == ["mules"] * 4 + ["sandals"] * 2
     assert {state(image)[1] for image in photos} == {"confirmed"}
     v.page.wait_for_selector("#nothing:not([hidden])")
@@ -211,7 +212,7 @@ def test_selection_survives_another_filter_and_back(curator, photos):
     v.page.wait_for_function("document.querySelectorAll('.card').length === 6")
     assert v.page.locator("#selected span").inner_text() == "2 selected"
     v.page.locator('[data-do="reject"]').click()
-    v.sent()
+    v.wait_until_sent()
     assert [state(image)[1] for image in photos[:3]] == ["rejected", "rejected", "unreviewed"]
 
 
@@ -223,7 +224,7 @@ def test_address_is_the_filter(curator, photos):
     assert v.page.url.endswith(PAGE)
 
 
-def test_two_people_see_different_images_and_who_came_first(curator, photos, settings):
+def test_image_decided_on_by_a_colleague_first_comes_back(curator, photos, settings):
     settings.QUEUE_PAGE_SIZE = 2
     kim = curator().start()
     kim.page.wait_for_function(QUIET)
@@ -231,7 +232,7 @@ def test_two_people_see_different_images_and_who_came_first(curator, photos, set
     ana = curator("ana").start()
     assert ana.order() == kim.order()
     ana.press("Delete")
-    ana.sent()
+    ana.wait_until_sent()
     kim.press("k")
     kim.wait(photos[0], "overtaken")
     assert "ana rejected it, just now" in kim.card(photos[0]).inner_text()
@@ -261,7 +262,7 @@ def test_next_page_comes_by_itself(curator, photos, settings):
     v.press("n")
     v.page.wait_for_selector(f"#image-{photos[4].pk}")
     v.press("z")
-    v.said("Undone")
+    v.wait_for_message("Undone")
     assert v.order()[0] == photos[1].pk, "back on the page, though its page is gone"
 
 
@@ -274,7 +275,7 @@ def test_decisions_made_offline_are_sent_later(curator, photos):
     assert "2 decisions not sent yet" in v.page.locator("#unsent").inner_text()
     assert state(photos[0])[1] == "unreviewed"
     v.press("z")
-    v.said("Undone: kept")
+    v.wait_for_message("Undone: kept")
     v.context.set_offline(False)
     v.wait(photos[0], "done")
     assert state(photos[0])[1] == "rejected" and state(photos[1])[1] == "unreviewed"
@@ -306,7 +307,7 @@ def test_decision_whose_answer_was_lost_counts_once(curator, photos):
     v.wait(photos[0], "done")
     assert Review.objects.filter(image=photos[0], action="reject").count() == 1
     v.press("z")
-    v.said("Undone: rejected")
+    v.wait_for_message("Undone: rejected")
     assert state(photos[0])[1] == "unreviewed"
 
 
@@ -362,11 +363,9 @@ def test_types_stand_beside_each_other(curator, photos):
 
 def copies(photos):
     run = AssessRun.objects.create(state="done")
-    found = [
-        findings.Found(p.pk, "near-duplicate", 0.9, other=photos[0].sha256) for p in photos[1:3]
-    ]
-    findings.record(run, found)
-    findings.publish(run)
+    found = [NewFinding(p.pk, "near-duplicate", 0.9, other=photos[0].sha256) for p in photos[1:3]]
+    write.record(run, found)
+    write.publish(run)
     findings.refresh([photo.pk for photo in photos])
 
 
@@ -377,10 +376,10 @@ def test_one_copy_is_kept_and_the_others_rejected_by_one_key(curator, photos):
     v.page.wait_for_selector("#compare table")
     assert v.page.locator("#compare tr.differs").count() > 0
     v.press("Enter")
-    v.sent()
+    v.wait_until_sent()
     assert [state(photo)[1] for photo in photos[:3]] == ["unreviewed", "rejected", "rejected"]
     v.press("z")
-    v.said("Undone")
+    v.wait_for_message("Undone")
     assert [state(photo)[1] for photo in photos[:3]] == ["unreviewed"] * 3
 
 
@@ -390,7 +389,7 @@ def test_copies_are_kept_on_purpose(curator, photos):
     v.press("p")
     v.page.wait_for_selector("#compare table")
     v.press("k")
-    v.sent()
+    v.wait_until_sent()
     assert not Review.objects.filter(action="confirm").exists(), (
         "nothing was said about their labels"
     )
@@ -398,7 +397,7 @@ def test_copies_are_kept_on_purpose(curator, photos):
         Finding.objects.filter(reason="near-duplicate").values_list("outcome", flat=True)
     ) == {"kept"}
     v.press("z")
-    v.said("Undone")
+    v.wait_for_message("Undone")
     assert Finding.objects.filter(reason="near-duplicate", outcome="").count() == 2
 
 
@@ -455,7 +454,7 @@ def test_without_javascript_one_can_look(curator, photos):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_keeps_people_out(curator, photos, scheme):
+def test_every_dialog_passes_axe(curator, photos, scheme):
     axe_package = pytest.importorskip("axe_playwright_python.sync_playwright")
     axe = axe_package.Axe()
     copies(photos)
@@ -479,11 +478,11 @@ def test_nothing_keeps_people_out(curator, photos, scheme):
         v.press("Escape")
     v.press("Delete")
     v.page.wait_for_selector('[data-verdict="done"]')
-    v.sent()
+    v.wait_until_sent()
     v.page.wait_for_function("document.activeElement.matches('.card:not([data-verdict])')")
     v.route("**/queue/decide/", lambda route: route.abort())
     v.press("Delete")
     v.page.wait_for_selector("#unsent:not([hidden])")
     clean("unsent")
     v.page.unroute("**/queue/decide/")
-    v.sent()
+    v.wait_until_sent()

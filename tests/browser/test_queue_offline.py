@@ -1,26 +1,27 @@
-"""The queue in a real browser where something goes wrong, or somebody is faster than the page."""
+"""The queue in a real browser: lost connections, refusals, slow answers and quick keys."""
 
 import pytest
 
 from curation.decisions import decide
-from curation.issues import findings
+from curation.issues import findings, write
+from curation.issues.new_finding import NewFinding
 from curation.models import AssessRun, Finding, QueueClaim, Review
 from tests.browser.test_queue import copies, curator, guide, photos, state  # noqa: F401
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-# ruff: noqa: F811 - fixtures are named as what they give
+# ruff: noqa: F811 - imported fixtures are named like parameters
 DECIDE = "**/queue/decide/"
 
 
-def holding(page, key):
-    """A key held down: pressed once, repeated twice."""
+def hold_down(page, key):
+    """Press a key once and repeat it twice, as holding it down does."""
     for _ in range(3):
         page.keyboard.down(key)
     page.keyboard.up(key)
 
 
-def handed_over(v, requests, number=1):
-    """Wait until the browser has got to so many requests that are held back."""
+def wait_for_requests(v, requests, number=1):
+    """Wait until so many requests are held back in the list `requests`."""
     for _ in range(250):
         if len(requests) >= number:
             return
@@ -31,8 +32,8 @@ def handed_over(v, requests, number=1):
 @pytest.mark.parametrize("key", ["Delete", "Enter", "k"])
 def test_key_held_down_decides_once(curator, photos, key):
     v = curator().start()
-    holding(v.page, key)
-    v.sent()
+    hold_down(v.page, key)
+    v.wait_until_sent()
     assert Review.objects.exclude(action="import").count() == 1
 
 
@@ -54,12 +55,12 @@ def test_settled_copies_are_not_selected_any_more(curator, photos):
     v.press("p")
     v.page.wait_for_selector("#compare table")
     v.press("Enter")
-    v.sent()
+    v.wait_until_sent()
     assert v.page.locator("#selected").is_hidden()
     v.start()
     v.press("k")
     v.wait(photos[0], "done")
-    v.sent()
+    v.wait_until_sent()
     assert state(photos[1])[1] == "rejected", "the next key is about the next image"
 
 
@@ -68,19 +69,18 @@ def test_undone_copies_are_as_they_were(curator, photos):
     decide.confirm(pair, by=None)
     run = AssessRun.objects.create(state="done")
     leaks = [
-        findings.Found(one.pk, "leakage", 0.9, other=other.sha256)
-        for one, other in (pair, pair[::-1])
+        NewFinding(one.pk, "leakage", 0.9, other=other.sha256) for one, other in (pair, pair[::-1])
     ]
-    findings.record(run, leaks)
-    findings.publish(run)
+    write.record(run, leaks)
+    write.publish(run)
     findings.refresh([photo.pk for photo in photos])
     v = curator().start("?reason=leakage")
     v.press("p")
     v.page.wait_for_selector("#compare table")
     v.press("1")
-    v.sent()
+    v.wait_until_sent()
     v.press("z")
-    v.said("Undone")
+    v.wait_for_message("Undone")
     assert v.page.locator("[data-verdict]").count() == 0
     assert v.page.locator(".why.copy").count() == 2
 
@@ -107,23 +107,23 @@ def test_keys_on_copies_over_the_zoom_leave_the_image_behind_alone(curator, phot
     v.press("Delete", "/")
     assert v.page.locator("#relabel").is_hidden()
     v.press("Escape")
-    v.sent()
+    v.wait_until_sent()
     assert not Review.objects.filter(action="reject").exists()
 
 
-def test_plain_no_is_not_asked_for_ever(curator, photos):
+def test_refused_decision_is_not_sent_again(curator, photos):
     v = curator().start()
     v.route(DECIDE, lambda route: route.fulfill(status=413, body="<h1>Too large</h1>"))
     v.press("Delete")
     v.wait(photos[0], "refused")
-    v.sent()
+    v.wait_until_sent()
     assert "413" in v.card(photos[0]).inner_text()
     v.page.unroute(DECIDE)
     v.press("Delete")
     v.wait(photos[1], "done")
 
 
-def test_page_instead_of_data_is_asked_again(curator, photos):
+def test_decision_is_sent_again_after_an_error_page(curator, photos):
     v = curator().start()
     answers = iter([503, 200])
 
@@ -140,7 +140,7 @@ def test_page_instead_of_data_is_asked_again(curator, photos):
     assert state(photos[0])[1] == "rejected"
 
 
-def test_what_may_have_arrived_is_not_silently_taken_back(curator, photos):
+def test_decision_that_may_have_arrived_is_not_silently_undone(curator, photos):
     v = curator().start()
 
     def swallow(route):
@@ -154,12 +154,12 @@ def test_what_may_have_arrived_is_not_silently_taken_back(curator, photos):
     v.wait(photos[0], "unsent")
     v.press("z")
     v.page.clock.run_for(100)
-    v.said("may have reached the server")
+    v.wait_for_message("may have reached the server")
     v.page.clock.run_for(5000)
     v.wait(photos[0], "done")
     v.press("z")
     v.page.clock.run_for(5000)
-    v.sent()
+    v.wait_until_sent()
     v.page.wait_for_selector(f"#image-{photos[0].pk}:not([data-verdict])")
     assert state(photos[0])[1] == "unreviewed"
 
@@ -184,12 +184,12 @@ def test_overtaken_decision_comes_back_though_its_page_is_gone(curator, photos, 
     QueueClaim.objects.all().delete()
     ana = curator("ana").start()
     ana.press("Delete")
-    ana.sent()
+    ana.wait_until_sent()
     late = []
     v.route(DECIDE, lambda route: late.append(route), times=1)
     v.press("k")
     v.page.wait_for_selector(f"#image-{photos[1].pk}")
-    handed_over(v, late)
+    wait_for_requests(v, late)
     late[0].continue_()
     v.wait(photos[0], "overtaken")
     assert "ana rejected it" in v.card(photos[0]).inner_text()
@@ -200,10 +200,10 @@ def test_later_decision_shows_while_the_earlier_one_arrives(curator, photos):
     held = []
     v.route(DECIDE, lambda route: held.append(route), times=2)
     v.press("Delete", "ArrowLeft", "k")
-    handed_over(v, held)
+    wait_for_requests(v, held)
     held[0].continue_()
     v.page.wait_for_function("document.querySelectorAll('[data-verdict=done]').length === 0")
-    handed_over(v, held, 2)
+    wait_for_requests(v, held, 2)
     assert "kept" in v.card(photos[0]).locator(".verdict").inner_text()
     held[1].continue_()
     v.wait(photos[0], "done")
@@ -213,16 +213,16 @@ def test_later_decision_shows_while_the_earlier_one_arrives(curator, photos):
 def test_steps_undone_in_haste_are_taken_back_in_order(curator, photos):
     v = curator().start()
     v.press("Delete")
-    v.sent()
+    v.wait_until_sent()
     v.press("ArrowLeft", "k")
-    v.sent()
+    v.wait_until_sent()
     v.press("z", "z")
     v.page.wait_for_selector('[data-do="undo"]:disabled')
-    v.said("Undone: rejected")
+    v.wait_for_message("Undone: rejected")
     assert state(photos[0])[1] == "unreviewed"
 
 
-def test_labels_that_cannot_be_had_are_told(curator, photos):
+def test_labels_that_cannot_be_loaded_show_an_error(curator, photos):
     v = curator()
     v.route("**/queue/labels/", lambda route: route.abort())
     v.start()
@@ -235,10 +235,10 @@ def test_labels_that_cannot_be_had_are_told(curator, photos):
     v.page.wait_for_selector("#label-mules")
 
 
-def test_what_happened_is_there_to_see(curator, photos):
+def test_messages_are_visible(curator, photos):
     v = curator().start()
     v.press("z")
-    v.said("nothing to undo")
+    v.wait_for_message("nothing to undo")
     assert v.page.locator("#say").bounding_box()["height"] > 10
 
 
@@ -252,9 +252,9 @@ def test_kept_copies_that_are_decided_on_at_once_stay_decided(curator, photos):
     v.press("k")
     v.page.wait_for_selector("#compare:not([open])", state="attached")
     v.press("k")
-    handed_over(v, held)
+    wait_for_requests(v, held)
     held[0].continue_()
-    v.sent()
+    v.wait_until_sent()
     decided = Review.objects.filter(action="confirm").get()
     v.wait(decided.image, "done")
     assert Finding.objects.filter(reason="near-duplicate", outcome="kept").count() == 2
@@ -265,9 +265,9 @@ def test_decision_undone_while_it_is_on_its_way_is_undone(curator, photos):
     held = []
     v.route(DECIDE, lambda route: held.append(route), times=1)
     v.press("Delete", "z")
-    handed_over(v, held)
+    wait_for_requests(v, held)
     held[0].continue_()
-    v.said("Undone: rejected")
+    v.wait_for_message("Undone: rejected")
     assert state(photos[0])[1] == "unreviewed"
     assert Review.objects.filter(image=photos[0], action="undo").exists()
     assert v.card(photos[0]).get_attribute("data-verdict") is None
@@ -278,20 +278,20 @@ def test_key_pressed_before_the_next_page_is_there_changes_nothing(curator, phot
     v = curator().start()
     v.press("Delete", "k")
     v.page.wait_for_selector(f"#image-{photos[1].pk}")
-    v.sent()
+    v.wait_until_sent()
     assert state(photos[0])[1] == "rejected" and state(photos[1])[1] == "unreviewed"
     v.press("k")
     v.page.wait_for_selector(f"#image-{photos[2].pk}")
-    v.sent()
+    v.wait_until_sent()
     assert state(photos[1])[1] == "confirmed"
 
 
-def test_view_that_cannot_be_had_leaves_the_one_before(curator, photos):
+def test_view_that_cannot_be_loaded_leaves_the_previous_one(curator, photos):
     v = curator().start()
     v.page.wait_for_load_state("networkidle")
     v.route("**/queue/data/**", lambda route: route.abort())
     v.page.locator("fieldset[data-facet=source] .value", has_text="shop 1").click()
-    v.said("cannot be reached")
+    v.wait_for_message("cannot be reached")
     assert "source" not in v.page.url and len(v.order()) == 6
     assert v.page.locator("#facets :checked").count() == 0
     v.page.unroute("**/queue/data/**")
@@ -300,12 +300,12 @@ def test_view_that_cannot_be_had_leaves_the_one_before(curator, photos):
     assert "source=shop+1" in v.page.url
 
 
-def test_keys_are_about_the_image_that_has_the_focus(curator, photos):
+def test_keys_apply_to_the_image_in_focus(curator, photos):
     v = curator().start()
     v.card(photos[2]).focus()  # as assistive technology does
     v.press("Delete")
     v.wait(photos[2], "done")
-    v.sent()
+    v.wait_until_sent()
     assert state(photos[0])[1] == "unreviewed"
 
 
@@ -327,7 +327,7 @@ def test_accepting_several_copies_says_what_to_do(curator, photos):
     copies(photos)
     v = curator().start("?reason=near-duplicate")
     v.press("Space", "Shift+ArrowRight", "Enter")
-    v.said("one at a time")
+    v.wait_for_message("one at a time")
 
 
 def test_second_range_leaves_what_was_decided_before_alone(curator, photos):
@@ -337,7 +337,7 @@ def test_second_range_leaves_what_was_decided_before_alone(curator, photos):
     v.press("Delete", "Shift+ArrowRight")
     assert v.page.locator("#selected span").inner_text() == "2 selected"
     v.press("k")
-    v.sent()
+    v.wait_until_sent()
     assert [state(photo) for photo in photos[:5]] == [
         ("mules", "confirmed"), ("mules", "confirmed"), ("sandals", "rejected"),
         ("sandals", "confirmed"), ("sandals", "confirmed"),

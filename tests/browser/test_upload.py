@@ -22,21 +22,21 @@ def visit(browser, live_server, django_user_model):
         user.groups.set(Group.objects.filter(name="Curator"))
         client = Client()
         client.force_login(user)
-        there = Visit(browser, live_server.url, **options)
+        visitor = Visit(browser, live_server.url, **options)
         cookie = client.cookies["sessionid"].value
-        there.context.add_cookies(
+        visitor.context.add_cookies(
             [{"name": "sessionid", "value": cookie, "url": live_server.url}]
         )  # fmt: skip
-        visits.append(there)
-        return there.open(reverse(PAGE))
+        visits.append(visitor)
+        return visitor.open(reverse(PAGE))
 
     yield make
-    for there in visits:
+    for visitor in visits:
         with suppress(Exception):
-            there.page.wait_for_load_state("networkidle", timeout=5000)
-        there.context.close()
-        assert there.errors == []
-        assert there.strangers == []
+            visitor.page.wait_for_load_state("networkidle", timeout=5000)
+        visitor.context.close()
+        assert visitor.errors == []
+        assert visitor.strangers == []
 
 
 @pytest.fixture
@@ -56,25 +56,25 @@ class TestBrowser:
     def choose(self, v, *paths):
         v.page.set_input_files("#id_files", [str(path) for path in paths])
 
-    def said(self, v, words):
+    def wait_for_text(self, v, words):
         v.page.wait_for_function(
             "w => document.querySelector('.upload-area').textContent.includes(w)", arg=words
         )
 
-    def imported(self, v):
+    def wait_for_import(self, v):
         v.page.wait_for_url("**/import/*/change/")
         return Import.objects.get()
 
-    def test_it_sends_groups_and_asks_once(self, visit, photos):
+    def test_it_sends_groups_and_queues_one_import(self, visit, photos):
         v = visit()
         sent = []
         v.page.on("request", lambda r: sent.append(r.url) if r.method == "POST" else None)
         self.choose(v, *sorted(photos.glob("uggs/*.jpg")), *photos.glob("sneakers/*.jpg"))
-        self.said(v, "45 files,")
+        self.wait_for_text(v, "45 files,")
         v.page.select_option("#id_label", label="Uggs")
         v.page.check("#id_keep_copies")
         v.page.click("#upload [type=submit]")
-        assert str(self.imported(v)) == "Import of 45 uploaded files"
+        assert str(self.wait_for_import(v)) == "Import of 45 uploaded files"
         assert len([url for url in sent if url.endswith("/part/")]) == 3
         assert perform().report["added"] == 45
 
@@ -83,10 +83,10 @@ class TestBrowser:
         with v.page.expect_file_chooser() as chooser:
             v.page.click("text=Choose a folder")
         chooser.value.set_files(str(photos))
-        self.said(v, "45 files,")
+        self.wait_for_text(v, "45 files,")
         v.page.check("#id_keep_copies")
         v.page.click("#upload [type=submit]")
-        self.imported(v)
+        self.wait_for_import(v)
         assert perform().report["added"] == 45
 
     def test_files_are_dropped(self, visit):
@@ -100,15 +100,15 @@ class TestBrowser:
                 document.querySelector(".upload-area").dispatchEvent(drop);
             }"""
         )
-        self.said(v, "2 files, 4 KB.")
+        self.wait_for_text(v, "2 files, 4 KB.")
 
     def test_it_says_what_is_missing_before_anything_is_sent(self, visit, photos):
         v = visit()
         v.page.click("#upload [type=submit]")
-        self.said(v, "Choose files first.")
+        self.wait_for_text(v, "Choose files first.")
         self.choose(v, photos / "uggs" / "1.jpg")
         v.page.click("#upload [type=submit]")
-        self.said(v, "Choose what they show")
+        self.wait_for_text(v, "Choose what they show")
         assert kept() == []
 
     def test_limits_are_checked_in_the_browser(self, visit, photos, settings):
@@ -117,11 +117,11 @@ class TestBrowser:
         (photos / "a.zip").write_bytes(packed("uggs/a.jpg"))
         (photos / "b.zip").write_bytes(packed("uggs/a.jpg"))
         self.choose(v, photos / "a.zip", photos / "b.zip")
-        self.said(v, "not several of these together")
+        self.wait_for_text(v, "not several of these together")
         self.choose(v, photos / "uggs" / "1.jpg")
-        self.said(v, "1 left out, larger than 1 KB: 1.jpg")
+        self.wait_for_text(v, "1 left out, larger than 1 KB: 1.jpg")
         self.choose(v, photos / "a.zip")
-        self.said(v, "1 file,")
+        self.wait_for_text(v, "1 file,")
 
     def test_a_group_that_fails_is_sent_again(self, visit, photos):
         v = visit()
@@ -141,9 +141,9 @@ class TestBrowser:
             if "/change/" in v.page.url:
                 break
             v.page.wait_for_timeout(100)
-        self.imported(v)
+        self.wait_for_import(v)
 
-    def test_a_plain_no_is_shown_and_it_can_be_tried_again(self, visit, photos):
+    def test_a_refusal_is_shown_and_sending_can_be_tried_again(self, visit, photos):
         v = visit()
         answers = iter(["The server said no."])
 
@@ -158,9 +158,9 @@ class TestBrowser:
         self.choose(v, photos / "uggs" / "1.jpg")
         v.page.select_option("#id_label", label="Uggs")
         v.page.click("#upload [type=submit]")
-        self.said(v, "The server said no.")
+        self.wait_for_text(v, "The server said no.")
         v.page.click("text=Send again")
-        self.imported(v)
+        self.wait_for_import(v)
 
     def test_cancelling_leaves_nothing(self, visit, photos):
         v = visit()
@@ -177,7 +177,7 @@ class TestBrowser:
                 break
             v.page.wait_for_timeout(100)
         v.page.click("text=Cancel")
-        self.said(v, "Cancelled; nothing of it was kept.")
+        self.wait_for_text(v, "Cancelled; nothing of it was kept.")
         for route in held:
             route.abort()
         for _ in range(50):
@@ -188,14 +188,14 @@ class TestBrowser:
         v.page.unroute("**/part/")
         self.choose(v, photos / "uggs" / "1.jpg")
         v.page.click("#upload [type=submit]")
-        assert str(self.imported(v)) == "Import of 1.jpg (uploaded)"
+        assert str(self.wait_for_import(v)) == "Import of 1.jpg (uploaded)"
 
     def test_without_script_the_form_does_it_all(self, visit, photos):
         v = visit(java_script_enabled=False)
         self.choose(v, photos / "uggs" / "1.jpg", photos / "uggs" / "3.jpg")
         v.page.select_option("#id_label", label="Uggs")
         v.page.click("#upload [type=submit]")
-        assert str(self.imported(v)) == "Import of 2 uploaded files"
+        assert str(self.wait_for_import(v)) == "Import of 2 uploaded files"
 
     def test_it_fits_a_phone(self, visit):
         v = visit(**PHONE)
