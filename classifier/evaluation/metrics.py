@@ -45,30 +45,28 @@ class _Outcome(NamedTuple):
 
 
 @dataclass
-class _Counts:
-    """Right answers and pictures by group."""
+class GroupCounts:
+    """Right answers and pictures, [right, images] by group."""
 
     groups: dict[str, list[int]] = field(default_factory=dict)
 
     def add(self, group: str, right: bool) -> None:
+        """Count a picture."""
         pair = self.groups.setdefault(group, [0, 0])
         pair[0] += right
         pair[1] += 1
 
     def row(self) -> dict:
-        return accuracy_row(list(self.groups.values()))
-
-
-def accuracy_row(pairs: Sequence[Sequence[int]]) -> dict:
-    """Images, right, groups, accuracy and its interval, of groups given as (right, images)."""
-    right, images = (sum(column) for column in zip(*pairs, strict=True)) if pairs else (0, 0)
-    return {
-        "images": images,
-        "right": right,
-        "groups": len(pairs),
-        "accuracy": right / images if images else 0.0,
-        "interval": grouped_interval(pairs),
-    }
+        """Images, right, groups, accuracy and its interval."""
+        pairs = list(self.groups.values())
+        right, images = (sum(column) for column in zip(*pairs, strict=True)) if pairs else (0, 0)
+        return {
+            "images": images,
+            "right": right,
+            "groups": len(pairs),
+            "accuracy": right / images if images else 0.0,
+            "interval": grouped_interval(pairs),
+        }
 
 
 def measure(
@@ -93,13 +91,13 @@ def measure(
     """
     infos = {info.slug: info for info in classes}
     learnt = {slug for slug, info in infos.items() if info.kind == TYPE}
-    total, by_category_right = _Counts(), _Counts()
-    tables = {name: defaultdict(_Counts) for name in ("type", "category", "source", "scene")}
+    total, by_category_right = GroupCounts(), GroupCounts()
+    tables = {name: defaultdict(GroupCounts) for name in ("type", "category", "source", "scene")}
     outcomes: dict[str, list[_Outcome]] = defaultdict(list)
     verdicts = {kind: dict.fromkeys(VERDICTS, 0) for kind in ("learnt", "other")}
     others: dict[str, dict[str, int]] = {}
     confusion: dict[tuple[str, str], int] = defaultdict(int)
-    top5, answers = 0, _Counts()
+    top5, answers = 0, GroupCounts()
     for line, prediction in zip(lines, predictions, strict=True):
         known, group = line.label in learnt, line.group or line.sha256
         verdicts["learnt" if known else "other"][prediction.verdict] += 1
@@ -122,7 +120,10 @@ def measure(
         outcomes[keys[-1]].append(_Outcome(confidence, right, named, group))
         if not right:
             confusion[line.label, guess] += 1
-    rows = {name: _rows(table) for name, table in tables.items()}
+    rows = {
+        name: {key: counts.row() for key, counts in sorted(table.items())}
+        for name, table in tables.items()
+    }
     for scene, of_scene in outcomes.items():
         rows["scene"][scene] |= _answering(of_scene)
     everything = [outcome for of_scene in outcomes.values() for outcome in of_scene]
@@ -148,10 +149,6 @@ def measure(
     }
 
 
-def _rows(table: Mapping[str, _Counts]) -> dict[str, dict]:
-    return {key: counts.row() for key, counts in sorted(table.items())}
-
-
 def _mean(values: Iterable[float]) -> float:
     values = list(values)
     return sum(values) / len(values) if values else 0.0
@@ -172,7 +169,7 @@ def _answering(outcomes: Sequence[_Outcome]) -> dict:
 
 
 def _answers(outcomes: Sequence[_Outcome]) -> dict:
-    given, right = _Counts(), _Counts()
+    given, right = GroupCounts(), GroupCounts()
     for outcome in outcomes:
         given.add(outcome.group, outcome.named)
         if outcome.named:
@@ -187,7 +184,7 @@ def _answers(outcomes: Sequence[_Outcome]) -> dict:
 
 def _judged(lines, predictions, per_type: Mapping[str, dict]) -> dict:
     enough = {slug for slug, row in per_type.items() if row["groups"] >= MIN_GROUPS}
-    counts = _Counts()
+    counts = GroupCounts()
     for line, prediction in zip(lines, predictions, strict=True):
         if line.label in enough:
             counts.add(line.group or line.sha256, prediction.top[0][0] == line.label)

@@ -7,7 +7,6 @@ of every other file. It is written last: without it, or with another digest, a c
 import json
 import shutil
 from pathlib import Path
-from typing import Protocol
 
 from django.core.files import File
 from django.core.files.storage import storages
@@ -20,16 +19,6 @@ STATE = "state.json"
 FORMAT = 1
 KEPT = 2  # newest checkpoints: one may be damaged, or half written when its process is killed
 ROOT = "checkpoints"  # folder in the models storage
-
-
-class Checkpoints(Protocol):
-    """A place for the checkpoints of one training."""
-
-    def save(self, epoch: int, folder: Path) -> None:
-        """Keep the folder as the state after `epoch` finished epochs; may move it away."""
-
-    def latest(self) -> Path | None:
-        """A local folder with the newest checkpoint whose files are verified, or None."""
 
 
 def verify(folder: Path) -> dict:
@@ -59,7 +48,8 @@ class LocalCheckpoints:
         self.directory = Path(directory)
 
     def save(self, epoch: int, folder: Path) -> None:
-        """Move the folder here, verify it, delete old ones. Raises BrokenCheckpoint."""
+        """Move the folder here as the state after `epoch` finished epochs, verify it, delete old
+        checkpoints. Raises BrokenCheckpoint."""
         for leftover in self.directory.glob(".*"):  # of a process that was killed
             shutil.rmtree(leftover)
         target = self.directory / f"epoch-{epoch:05d}"
@@ -72,7 +62,7 @@ class LocalCheckpoints:
             shutil.rmtree(old)
 
     def latest(self) -> Path | None:
-        """The newest undamaged checkpoint."""
+        """The newest undamaged checkpoint, or None."""
         for folder in reversed(self._all()):
             try:
                 verify(folder)
@@ -95,7 +85,8 @@ class StoredCheckpoints:
         self.run_id, self.scratch = run_id, scratch
 
     def save(self, epoch: int, folder: Path) -> None:
-        """Store the files of `folder` as the state after `epoch` epochs, delete old checkpoints."""
+        """Store the files of `folder` as the state after `epoch` finished epochs, delete old
+        checkpoints."""
         names = sorted(path.name for path in folder.iterdir() if path.name != STATE)
         for name in [*names, STATE]:
             with open(folder / name, "rb") as file:
@@ -104,7 +95,7 @@ class StoredCheckpoints:
             _delete(_folder(self.run_id, old))
 
     def latest(self) -> Path | None:
-        """A local copy of the newest complete checkpoint; None where there is none."""
+        """A local copy of the newest undamaged checkpoint, or None."""
         for epoch in _epochs(self.run_id):
             folder = self.scratch / f"epoch-{epoch:05d}"
             shutil.rmtree(folder, ignore_errors=True)
@@ -118,6 +109,9 @@ class StoredCheckpoints:
                 continue
             return folder
         return None
+
+
+Checkpoints = LocalCheckpoints | StoredCheckpoints
 
 
 def drop(run_id: int) -> None:

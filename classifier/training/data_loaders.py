@@ -142,28 +142,30 @@ class ReplaceBackground(RandTransform):
         return PILImage(replace_background(image, photo, random))
 
 
-class PadForTraining(Transform):
-    """Pads the picture to a square, from which a training crop is then cut."""
+class _Prepare(Transform):
+    """A transform that follows the preprocessing of serving."""
 
-    split_idx, order = 0, 0
+    order = 0
 
     def __init__(self, spec: Preprocess):
         super().__init__()
         self.spec = spec
+
+
+class PadForTraining(_Prepare):
+    """Pads the picture to a square, from which a training crop is then cut."""
+
+    split_idx = 0
 
     def encodes(self, image: PILImage):
         """The picture, padded where the recipe says so."""
         return PILImage(padded(image, self.spec.background)) if self.spec.fit == "pad" else image
 
 
-class SquareForValidation(Transform):
+class SquareForValidation(_Prepare):
     """Prepares a picture exactly as serving does."""
 
-    split_idx, order = 1, 0
-
-    def __init__(self, spec: Preprocess):
-        super().__init__()
-        self.spec = spec
+    split_idx = 1
 
     def encodes(self, image: PILImage):
         """The picture at the size that the network sees."""

@@ -95,7 +95,7 @@ def train(
         _save(learner, inputs, history, checkpoints)
         on_epoch(result)
 
-    monitor = EpochMonitor(seed, history, on_progress, should_stop, finish_epoch)
+    monitor = _EpochMonitor(seed, history, on_progress, should_stop, finish_epoch)
     for phase in recipe.phases:
         if len(history) < phase.end:
             _run_phase(learner, phase, len(history), folder, monitor, autocast)
@@ -112,7 +112,7 @@ def _run_phase(
     phase: Phase,
     done: int,
     folder: Path | None,
-    monitor: "EpochMonitor",
+    monitor: "_EpochMonitor",
     autocast: mixed_precision.PrecisionAndLayout,
 ) -> None:
     """Train a phase from epoch `done` on; `folder`: the checkpoint it is resumed from."""
@@ -139,7 +139,7 @@ def _run_phase(
         raise monitor.failure
 
 
-class EpochMonitor(Callback):
+class _EpochMonitor(Callback):
     """Seeds every epoch, sums up losses, reports progress, and stops the training when asked to.
 
     order: after fastai's SkipToEpoch (70), whose skipped epochs never get here, although fastai
@@ -170,7 +170,6 @@ class EpochMonitor(Callback):
             raise CancelFitException() from error
 
     def before_epoch(self) -> None:
-        """Seed every random generator with the epoch's own seed."""
         self.in_epoch, self.number = True, self.phase.start + self.epoch
         self.started = time.monotonic()
         self.images, self.tested, self.right = 0, 0, 0
@@ -182,11 +181,9 @@ class EpochMonitor(Callback):
         self.dls.train.epoch = self.number
 
     def before_batch(self) -> None:
-        """Stop the training where it is asked to."""
         self._guard(partial(_stop_if, self.should_stop, self.history))
 
     def after_batch(self) -> None:
-        """Add up losses and right answers."""
         count = len(self.yb[0])
         if self.training:
             self.images += count
@@ -206,7 +203,6 @@ class EpochMonitor(Callback):
             self.on_progress(self.number, self.iter + 1, self.n_iter, loss)
 
     def after_epoch(self) -> None:
-        """Finish an epoch that was not skipped."""
         if self.in_epoch:
             self.in_epoch = False
             self._guard(self._finish)

@@ -29,7 +29,7 @@ class PrecisionAndLayout(Callback):
 
     fastai's own mixed precision asks for autocast on CUDA by name, so on a CPU it does nothing. The
     loss, the gradients' sums and the optimiser stay in fp32; bf16 has fp32's range, so no loss is
-    scaled. order: after `loop.EpochMonitor` (80), which may stop the run before a batch.
+    scaled. order: after the monitor of `train` (80), which may stop the run before a batch.
     """
 
     order = 90

@@ -14,7 +14,7 @@ from classifier.training import torchvision_shim  # noqa: F401
 # isort: split
 import torch
 
-from classifier.evaluation.metrics import MIN_GROUPS, accuracy_row
+from classifier.evaluation.metrics import MIN_GROUPS, GroupCounts
 from classifier.inference.thresholds import TYPE, ClassInfo
 from classifier.jobs.checkpoints import LocalCheckpoints
 from classifier.recipes import Recipe
@@ -87,7 +87,7 @@ def judge(
     """
     slugs = [c.slug for c in classes]
     types = torch.tensor([c.kind == TYPE for c in classes])
-    pairs: dict[str, dict[str, list[int]]] = {slug: {} for slug in small}
+    counts = {slug: GroupCounts() for slug in small}
     where = folds_of(lines, folds)
     for fold in range(folds):
         items = [
@@ -108,11 +108,9 @@ def judge(
         guesses = _guesses(learner, types)
         judged = [line for line, at in zip(lines, where, strict=True) if at == fold]
         for line, guess in zip(judged, guesses, strict=True):
-            if line.label in pairs:
-                pair = pairs[line.label].setdefault(line.group or line.sha256, [0, 0])
-                pair[0] += slugs[guess] == line.label
-                pair[1] += 1
-    return {slug: accuracy_row(list(groups.values())) for slug, groups in pairs.items() if groups}
+            if line.label in counts:
+                counts[line.label].add(line.group or line.sha256, slugs[guess] == line.label)
+    return {slug: of_type.row() for slug, of_type in counts.items() if of_type.groups}
 
 
 def _guesses(learner, types: torch.Tensor) -> list[int]:

@@ -8,9 +8,10 @@ import importlib.util
 import json
 import pickle
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from classifier.training import torchvision_shim  # noqa: F401
@@ -49,6 +50,10 @@ class Start:
     classes: tuple[str, ...] = ()
 
 
+class _NotThere(Exception):
+    """A source has no weights, for the reason given."""
+
+
 def load_start(
     arch: str,
     start: str = "auto",
@@ -68,23 +73,26 @@ def load_start(
     network = bare_network(arch)  # raises for an unknown name before anything is fetched
     if start == "scratch":
         return Start(None, "random weights", *_normalisation(network))
+    sources: list[Callable[[], Start]] = []
     if start == "version":
-        if version_file is None or not version_file.is_file():
-            raise NoPretrainedWeights(arch, [f"version: {version_file}"], _offers(weights_file))
-        return _from_file(arch, version_file, network)
-    tried: list[str] = []
+        sources.append(partial(_from_version, arch, network, version_file))
     if start == "file" or (start == "auto" and arch not in _WHEELS and weights_file is not None):
-        if weights_file is not None:  # raises where it is missing instead of trying other weights
-            return _from_file(arch, weights_file, network)
-        tried.append("weights file: not set")
+        sources.append(partial(_from_weights_file, arch, network, weights_file))
     if start in ("auto", "imagenet"):
-        sources = [_from_wheel] if arch in _WHEELS else [_from_torch] if arch in RESNETS else []
-        for source in [*sources, _from_timm_hub]:
-            if loaded := source(arch, network, allow_network, tried):
-                return loaded
+        if arch in _WHEELS:
+            sources.append(partial(_from_wheel, arch, network))
+        elif arch in RESNETS:
+            sources.append(partial(_from_torch, arch, network, allow_network))
+        if _config(network).get("hf_hub_id"):
+            sources.append(partial(_from_timm_hub, arch, network, allow_network))
     if start in ("auto", "starter"):
-        if loaded := _from_starter(arch, network, starter_file, tried):
-            return loaded
+        sources.append(partial(_from_starter, arch, network, starter_file))
+    tried = []
+    for source in sources:
+        try:
+            return source()
+        except _NotThere as error:
+            tried.append(str(error))
     raise NoPretrainedWeights(arch, tried, _offers(weights_file))
 
 
@@ -161,12 +169,30 @@ def _public(name: str, arch: str, head: str) -> str:
     return rest.removeprefix("model.")
 
 
+def _config(network: nn.Module) -> dict:
+    """timm's description of the pretrained weights; empty for a torchvision network."""
+    return getattr(network, "pretrained_cfg", None) or {}
+
+
 def _normalisation(network: nn.Module) -> tuple[tuple, tuple]:
-    config = getattr(network, "pretrained_cfg", None) or {}  # timm's networks carry theirs
+    config = _config(network)
     return tuple(config.get("mean", IMAGENET_MEAN)), tuple(config.get("std", IMAGENET_STD))
 
 
-def _from_file(arch: str, path: Path, network: nn.Module) -> Start:
+def _from_version(arch: str, network: nn.Module, path: Path | None) -> Start:
+    if path is None or not path.is_file():
+        raise _NotThere(f"version: {path}")
+    return _from_file(arch, network, path)
+
+
+def _from_weights_file(arch: str, network: nn.Module, path: Path | None) -> Start:
+    if path is None:
+        raise _NotThere("weights file: not set")
+    return _from_file(arch, network, path)
+
+
+def _from_file(arch: str, network: nn.Module, path: Path) -> Start:
+    """Load a weights file. Raises WeightsDoNotFit, also where it is missing."""
     try:
         digest = sha256_of(path)
     except OSError as error:
@@ -213,66 +239,58 @@ def _wheel_file(arch: str) -> Path | None:
     return next(iter(sorted(folder.glob("models/*.pth"))), None) if folder else None
 
 
-def _from_wheel(arch: str, network: nn.Module, allow: bool, tried: list[str]) -> Start | None:
+def _from_wheel(arch: str, network: nn.Module) -> Start:
     path = _wheel_file(arch)
     if path is None:
-        tried.append(f"wheel {_WHEELS[arch].replace('_', '-')}: not installed")
-        return None
+        raise _NotThere(f"wheel {_WHEELS[arch].replace('_', '-')}: not installed")
     tensors = [t for name, t in _read_pth(path).items() if not name.startswith("_fc.")]
     state = dict(zip(network.state_dict(), tensors, strict=True))
     return _fitting(arch, network, state, f"{path.name} (ImageNet, from {_WHEELS[arch]})")
 
 
-def _from_torch(arch: str, network: nn.Module, allow: bool, tried: list[str]) -> Start | None:
+def _from_torch(arch: str, network: nn.Module, allow_network: bool) -> Start:
     url = torchvision.models.get_model_weights(arch).DEFAULT.url
     path = _torch_cache() / url.rsplit("/", 1)[1]
     if not path.is_file():
-        tried.append(f"torch's cache: no {path.name}")
-        if not allow:
-            tried.append("the network: not allowed")
-            return None
+        missing = f"torch's cache: no {path.name}; the network"
+        if not allow_network:
+            raise _NotThere(f"{missing}: not allowed")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with _short_timeout():
                 torch.hub.download_url_to_file(url, str(path), _hash_in(path), progress=False)
         except (OSError, RuntimeError) as error:  # RuntimeError: the digest is another
-            tried.append(f"the network, {url}: {error}")
-            return None
+            raise _NotThere(f"{missing}, {url}: {error}") from error
     elif not sha256_of(path).startswith(_hash_in(path)):
-        tried.append(f"torch's cache: {path.name} is damaged")
-        return None
+        raise _NotThere(f"torch's cache: {path.name} is damaged")
     return _fitting(arch, network, _read_pth(path), f"{path.name} (ImageNet, torchvision)")
 
 
-def _from_starter(
-    arch: str, network: nn.Module, path: Path | None, tried: list[str]
-) -> Start | None:
+def _from_starter(arch: str, network: nn.Module, path: Path | None) -> Start:
     if path is None or not path.is_file():
-        tried.append("the starter model: this installation has none")
-        return None
+        raise _NotThere("the starter model: this installation has none")
     starter_arch = _version_entry(_read_safetensors(path)[1]).get("arch")
     if starter_arch != arch:
-        tried.append(f"the starter model: it is a {starter_arch}")
-        return None
-    start = _from_file(arch, path, network)
+        raise _NotThere(f"the starter model: it is a {starter_arch}")
+    start = _from_file(arch, network, path)
     return replace(start, described=f"the starter model, {start.described}")
 
 
-def _from_timm_hub(arch: str, network: nn.Module, allow: bool, tried: list[str]) -> Start | None:
-    repo = (getattr(network, "pretrained_cfg", None) or {}).get("hf_hub_id")
-    if not repo:
-        return None
+def _from_timm_hub(arch: str, network: nn.Module, allow_network: bool) -> Start:
     # Imported here: only this source needs a hub client.
     from huggingface_hub import hf_hub_download
 
+    repo = _config(network)["hf_hub_id"]
     try:
         with _short_timeout():
             path = hf_hub_download(
-                repo, "model.safetensors", etag_timeout=_TIMEOUT, local_files_only=not allow
+                repo,
+                "model.safetensors",
+                etag_timeout=_TIMEOUT,
+                local_files_only=not allow_network,
             )
     except (OSError, RuntimeError, ValueError) as error:
-        tried.append(f"timm's hub, {repo}: {type(error).__name__}")
-        return None
+        raise _NotThere(f"timm's hub, {repo}: {type(error).__name__}") from error
     return _fitting(arch, network, _read_safetensors(path)[0], f"{repo} (ImageNet, timm)")
 
 

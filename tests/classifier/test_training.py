@@ -91,7 +91,7 @@ def main(folder: str) -> None:
     _, learner = build(Path(folder) / "pictures")
 
     def tell() -> bool:
-        monitor = learner.epoch_monitor
+        monitor = learner._epoch_monitor
         print("batch", monitor.number, int(learner.training), learner.iter, flush=True)
         return False
 
@@ -153,7 +153,10 @@ def test_it_learns(undisturbed):
 
 def run_until(folder: Path, line: str | None) -> str:
     """Run `main` in a process; kill it as soon as it says `line`. The last line it said."""
-    code = f"from tests.classifier.test_training import main; main({str(folder)!r})"
+    code = (
+        "import django; django.setup()\n"
+        f"from tests.classifier.test_training import main; main({str(folder)!r})"
+    )
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment
