@@ -75,7 +75,7 @@ class CategoriesView(CacheableView):
 
     @extend_schema(
         operation_id="list_categories",
-        summary="The categories of types",
+        summary="The families of types",
         tags=["guide"],
         responses={200: CategorySerializer(many=True)},
         examples=[

@@ -153,7 +153,7 @@ class AnswerView(PublicView):
 
     @extend_schema(
         operation_id="get_answer",
-        summary="An earlier answer",
+        summary="An answer that was given before",
         description="Read from its signed id, with the text of today's guide. The id holds no "
         "photo, and nothing was stored.",
         tags=["predictions"],

@@ -59,7 +59,7 @@ class QueuePagination(KeysetPagination):
 @extend_schema_view(
     get=extend_schema(
         operation_id="list_findings",
-        summary="Images with open findings",
+        summary="Images that something is said against",
         description="In the order of the queue.",
         tags=["findings"],
         parameters=[
