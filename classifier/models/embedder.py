@@ -1,4 +1,4 @@
-"""Networks with pretrained weights that only turn pictures into features."""
+"""Pretrained embedders: networks that turn pictures into features."""
 
 from django.db import models
 from django.db.models import Q
@@ -7,9 +7,9 @@ from shoeproject.jobs import Job, State
 
 
 class PretrainedEmbedder(Job):
-    """One network with weights that have seen none of the labels, exported for assessing.
+    """The export of a network with weights that have not learnt the labels, for assessments.
 
-    A folder in the models storage, like a version; the job writes it.
+    The job writes a folder to the models storage, like that of a version.
     """
 
     task = "classifier.export_embedder"

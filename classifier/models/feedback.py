@@ -1,4 +1,4 @@
-"""What visitors say about an answer."""
+"""Visitors' feedback on answers."""
 
 from django.db import models
 from django.db.models import Q
@@ -8,7 +8,7 @@ from curation.models import ShoeImage, ShoeType
 
 
 class Feedback(models.Model):
-    """“Was this right?”, handed back with the id of an answer. The only thing a visitor writes."""
+    """Whether one answer was right, sent with its id; the only row that a visitor writes."""
 
     answer = models.JSONField(help_text="What the signed id held: version, time, verdict, top five")
     answer_key = models.CharField(

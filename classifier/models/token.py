@@ -1,4 +1,4 @@
-"""What programs show instead of a password."""
+"""Access tokens, for programs."""
 
 from django.conf import settings
 from django.db import models
@@ -6,7 +6,7 @@ from django.utils import timezone
 
 
 class AccessToken(models.Model):
-    """A token of one account. Only its digest is here: nobody can read the token itself again."""
+    """A token of one account. Only its digest is stored: the token itself cannot be read again."""
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="access_tokens", editable=False
@@ -34,12 +34,12 @@ class AccessToken(models.Model):
 
     @property
     def client(self) -> str:
-        """What requests are counted under."""
+        """Key that a request's limits are counted under."""
         return f"token:{self.pk}"
 
     @property
     def state(self) -> str:
-        """Whether it works, in a word: active, expired or revoked."""
+        """One of: active, expired, revoked."""
         if self.revoked_at:
             return "revoked"
         return "expired" if self.expires_at and self.expires_at <= timezone.now() else "active"

@@ -34,7 +34,7 @@ class TrainingRun(Job):
 
 
 class Epoch(models.Model):
-    """One epoch of a run. Written once: a resumed run does not write it again."""
+    """One epoch of a run. A resumed run does not write it again."""
 
     run = models.ForeignKey(TrainingRun, models.CASCADE, related_name="epochs", db_index=False)
     number = models.PositiveIntegerField(help_text="From 0")

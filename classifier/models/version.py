@@ -1,4 +1,4 @@
-"""Versions of the model, how good they are, which one is active."""
+"""Versions of the model, their evaluations, and promotions of the active one."""
 
 from django.conf import settings
 from django.db import models
@@ -48,7 +48,7 @@ class ModelVersion(models.Model):
 
 
 class Evaluation(Job):
-    """One version judged on the test split of one snapshot."""
+    """The evaluation of one version on the test split of one snapshot."""
 
     task = "classifier.evaluate"
 
@@ -78,10 +78,10 @@ class Evaluation(Job):
 
 
 class Promotion(models.Model):
-    """A change of the active version. The newest row says why it is active."""
+    """A change of the active version; the newest row is about the current one."""
 
     class Kind(models.TextChoices):
-        """Which way it went."""
+        """Whether a version was promoted or rolled back to."""
 
         PROMOTE = "promote", "promoted"
         ROLLBACK = "rollback", "rolled back to"

@@ -106,8 +106,8 @@ def judge(
             ),
         )
         guesses = _guesses(learner, types)
-        judged = [line for line, at in zip(lines, where, strict=True) if at == fold]
-        for line, guess in zip(judged, guesses, strict=True):
+        in_fold = [line for line, at in zip(lines, where, strict=True) if at == fold]
+        for line, guess in zip(in_fold, guesses, strict=True):
             if line.label in counts:
                 counts[line.label].add(line.group or line.sha256, slugs[guess] == line.label)
     return {slug: of_type.row() for slug, of_type in counts.items() if of_type.groups}

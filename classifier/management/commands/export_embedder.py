@@ -9,8 +9,8 @@ class Command(ProjectCommand):
 
     help = (
         "Queue the export of pretrained weights (EMBED_ARCH at EMBED_SIZE pixels) for assessing "
-        "with eyes that have not seen the labels. With --wait it shows progress until the embedder "
-        "is there, and exports here if no worker takes it up."
+        "with a network that has not learnt the labels. With --wait it shows progress until the "
+        "embedder is there, and exports here if no worker takes it up."
     )
 
     def add_arguments(self, parser):
