@@ -9,7 +9,7 @@ class CurationConfig(AppConfig):
 
     name = "curation"
     verbose_name = "Curation"
-    # Rows that must only ever grow are never changed or deleted by anybody through the admin.
+    # History is only ever added to, so no role may change or delete it in the admin.
     role_permissions = {
         "Curator": {
             "category": "view",
@@ -38,9 +38,7 @@ class CurationConfig(AppConfig):
     }
 
     def ready(self):
-        """Types come with `migrate`."""
-        from curation.taxonomy.load_types import (
-            load_after_migrate,  # models, so not before the apps are here
-        )
+        # Models cannot be imported before the apps are ready.
+        from curation.taxonomy.load_types import load_after_migrate
 
         post_migrate.connect(load_after_migrate, sender=self)

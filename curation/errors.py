@@ -1,9 +1,9 @@
-"""The base of every refusal in curation."""
+"""The base of curation's errors."""
 
 from shoeproject.errors import ProjectError
 
 
 class CurationError(ProjectError):
-    """Something in curation was refused, for a reason that a person can act on."""
+    """Something in curation was refused; the message says why and what to do."""
 
     code = "curation_error"

@@ -8,13 +8,13 @@ from django.db.models import F, Q
 
 
 def validate_sentences(value):
-    """Accept a list of non-empty strings only."""
+    """Raise ValidationError unless `value` is a list of non-empty strings."""
     if not isinstance(value, list) or not all(isinstance(s, str) and s.strip() for s in value):
         raise ValidationError('Write a list of sentences, such as ["One.", "Two."].')
 
 
 class Category(models.Model):
-    """One of the five families of types."""
+    """One of the five categories of types."""
 
     slug = models.SlugField(unique=True, help_text="Never changes: models and clients know it")
     name = models.CharField(max_length=60, unique=True)
@@ -29,7 +29,7 @@ class Category(models.Model):
 
 
 class ShoeType(models.Model):
-    """A label. 36 of them are types; two more stand for other shoes and for what is no shoe."""
+    """A label: one of the 36 types, or one of the two labels for other shoes and for no shoe."""
 
     class Kind(models.TextChoices):
         TYPE = "type", "a type of the guide"

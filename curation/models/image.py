@@ -8,15 +8,15 @@ from django.utils import timezone
 from curation.models.guide import ShoeType
 from curation.splits import Split
 
-# Priorities of images that nothing is said against. A finding's is its reason's precision at least.
+# Priorities of images without open findings. With one, it is at least the reason's precision.
 UNREVIEWED, DECIDED, OUT = 0.001, 0.0, -1.0
 
 
 class ShoeImage(models.Model):
-    """One photograph, known by the bytes as they were received.
+    """A photograph, identified by its bytes as received.
 
-    Only `curation.decisions` changes label and state, because every change must leave a history
-    row; `split` follows from `split_key` and is written once, on arrival.
+    Only `curation.decisions` changes label and state, because each change must add a row of
+    history; `split` follows from `split_key` and is written once, on arrival.
     """
 
     class State(models.TextChoices):
@@ -113,8 +113,8 @@ class ShoeImage(models.Model):
         db_persist=True,
         help_text="Primary key of the label, else of what was proposed",
     )
-    # The three that follow repeat what findings and assessments say, for the queue to filter and
-    # sort by; `curation.issues.findings` alone writes them.
+    # Copied from findings and assessments, for the queue to filter and sort by; only
+    # `curation.issues` writes these three.
     priority = models.FloatField(
         default=UNREVIEWED,
         help_text="What the queue sorts by, highest first; below zero it is in no queue",
@@ -147,8 +147,8 @@ class ShoeImage(models.Model):
             models.Index(fields=["domain", "state", "reasons"], name="image_facet_domain"),
             models.Index(fields=["collection", "state", "reasons"], name="image_facet_collection"),
             models.Index(fields=["-priority", "id"], name="image_queue_open"),
-            # All that the facets of the queue count by, so that one walk over the index counts;
-            # last, as they are not part of that walk's groups, the two that take many values.
+            # All columns of the queue's facets, so that one walk over the index counts them. The
+            # three with many values are last, as they are not part of that walk's groups.
             models.Index(
                 fields=[
                     "state",

@@ -1,4 +1,4 @@
-"""How images come in: collections from the web, imports of what somebody has."""
+"""How images come in: collections from the web, and imports."""
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -10,7 +10,7 @@ from shoeproject.jobs import Job
 
 
 def validate_label_map(value):
-    """Accept a dict of text only."""
+    """Raise ValidationError unless `value` is a dict with text as values."""
     if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
         raise ValidationError('Write one object such as {"their-label": "chelsea-boots"}.')
 
@@ -47,7 +47,7 @@ class Collection(Job):
 
 
 class Import(Job):
-    """Labelled pictures somebody has: a folder, a ZIP, a CSV of files or addresses, uploads."""
+    """An import of labelled pictures: a folder, a ZIP, a CSV of files or addresses, or uploads."""
 
     task = "curation.import"
 
@@ -108,7 +108,7 @@ class Import(Job):
 
 
 class Hit(models.Model):
-    """One search result of a collection and what became of it."""
+    """A search result of a collection, and its outcome."""
 
     class Outcome(models.TextChoices):
         FOUND = "found", "found"

@@ -1,6 +1,6 @@
-"""What models think of images, what was found wrong, and lists of images to look at.
+"""Assessments of images by models, findings, claims of the queue, and work lists.
 
-A model is named here by its digest and name, as text: this app does not know the classifier.
+Models are referred to by digest and name, as text: this app does not import the classifier.
 """
 
 from django.conf import settings
@@ -13,7 +13,7 @@ from shoeproject.jobs import Job
 
 
 class AssessRun(Job):
-    """One model looks at every image. Its primary key is the generation its rows carry."""
+    """An assessment of all images by one model. Its primary key numbers the generations of rows."""
 
     class Embedding(models.TextChoices):
         ACTIVE = "active", "the active version's, else the starter's"
@@ -43,7 +43,7 @@ class AssessRun(Job):
 
 
 class CurrentAssessRun(models.Model):
-    """The one pointer that says which assess run's rows count. One row, with id 1."""
+    """Which assess run's rows count: one row, with id 1."""
 
     run = models.ForeignKey(AssessRun, models.PROTECT, related_name="+")
 
@@ -56,7 +56,7 @@ class CurrentAssessRun(models.Model):
 
 
 class AssessChunk(models.Model):
-    """A part of an assess run's images, for whichever worker is free to embed it."""
+    """A part of an assess run's images, to be embedded by any worker."""
 
     run = models.ForeignKey(AssessRun, models.CASCADE, related_name="chunks", db_index=False)
     number = models.PositiveIntegerField()
@@ -77,7 +77,7 @@ class AssessChunk(models.Model):
 
 
 class Assessment(models.Model):
-    """What one model, in one assess run, thinks of one image."""
+    """The result of one assess run for one image."""
 
     run = models.ForeignKey(AssessRun, models.CASCADE, related_name="assessments", db_index=False)
     image = models.ForeignKey(ShoeImage, models.CASCADE, related_name="assessments")
@@ -102,11 +102,11 @@ class Assessment(models.Model):
 
 
 class Finding(models.Model):
-    """Something that may be wrong with an image. It outlives the assess run that found it.
+    """Something that may be wrong with an image; it is kept when a later assess run is published.
 
-    The runs from `first_run` to `last_run` all found it; it counts while the current run is one of
-    them, or where it came from no run at all. So a run publishes everything it found by moving the
-    one pointer.
+    All runs from `first_run` to `last_run` found it. It counts while the current run is one of
+    them, or where a person added it and it has no runs. So a run is published by changing
+    `CurrentAssessRun` alone.
     """
 
     class Outcome(models.TextChoices):
@@ -126,7 +126,7 @@ class Finding(models.Model):
     first_run = models.PositiveBigIntegerField(null=True, editable=False)
     last_run = models.PositiveBigIntegerField(null=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
-    # "Silenced" is a finding that was answered, whichever way; `outcome` says which.
+    # Set when the finding is answered, in either way; `outcome` says how.
     silenced_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
     )
@@ -162,7 +162,7 @@ class Finding(models.Model):
 
 
 class QueueClaim(models.Model):
-    """An image on somebody's page: left out of everybody else's until it runs out."""
+    """An image on one person's page, left out of other people's pages until it expires."""
 
     image = models.OneToOneField(
         ShoeImage, models.CASCADE, primary_key=True, related_name="queue_claim"
@@ -178,7 +178,7 @@ class QueueClaim(models.Model):
 
 
 class WorkList(models.Model):
-    """Images somebody wants looked at, for a reason."""
+    """A list of images that somebody should look at."""
 
     name = models.CharField(max_length=120, unique=True)
     why = models.TextField(blank=True)

@@ -1,4 +1,4 @@
-"""What people decided about images, and what was removed for good. Both only ever grow."""
+"""The history of decisions, and purges. Rows are added and never deleted."""
 
 import uuid
 
@@ -11,7 +11,7 @@ from curation.models.image import ShoeImage
 
 
 class Review(models.Model):
-    """One decision about one image: who, when, label and state from → to."""
+    """A decision on one image: who, when, label and state before and after."""
 
     class Action(models.TextChoices):
         IMPORT = "import", "imported with a label"
@@ -23,7 +23,7 @@ class Review(models.Model):
         UNDO = "undo", "undone"
         PURGE = "purge", "purged"
 
-    # No index of its own: `review_history` starts with it, and a planner takes the smaller one.
+    # No index of its own, which a planner would prefer to `review_history`, which starts with it.
     image = models.ForeignKey(ShoeImage, models.PROTECT, related_name="reviews", db_index=False)
     by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
@@ -62,7 +62,7 @@ class Review(models.Model):
 
 
 class Purge(models.Model):
-    """An explicit removal of pictures from the disk: who, why, of what."""
+    """A removal of pictures from the disk: who, why, which."""
 
     by = models.ForeignKey(
         settings.AUTH_USER_MODEL,

@@ -1,4 +1,4 @@
-"""Frozen sets of images."""
+"""Snapshots."""
 
 from django.conf import settings
 from django.db import models

@@ -1,4 +1,4 @@
-"""The guide as it stands at this moment: every type, read in one query."""
+"""The guide: every label with its category, read in one query and cached."""
 
 import threading
 import time
@@ -10,10 +10,8 @@ from curation.models.guide import survivors
 
 
 class Guide:
-    """All labels by slug, with their categories; merges are walked once.
-
-    `families`: {slug: name} of the categories that have types.
-    """
+    """All labels, and the one that stands today for each slug. `families`: slug → name of the
+    categories that have types."""
 
     def __init__(self):
         rows = (
@@ -27,7 +25,7 @@ class Guide:
         self.families = {row.category.slug: row.category.name for row in self.types()}
 
     def survivor(self, slug: str) -> ShoeType | None:
-        """The label that stands today for `slug`; None where the guide never had it."""
+        """The label that stands today for `slug`; None for an unknown slug."""
         return self._survivors.get(slug)
 
     def type(self, slug: str) -> ShoeType | None:
@@ -36,11 +34,11 @@ class Guide:
         return row if row and row.kind == ShoeType.Kind.TYPE else None
 
     def under(self, row: ShoeType) -> list[ShoeType]:
-        """The labels that stand for `row` today: itself and what merged into it."""
+        """The labels for which `row` stands today: itself, and those merged into it."""
         return [other for other in self._rows if self._survivors[other.slug] is row]
 
     def types(self) -> list[ShoeType]:
-        """The types a visitor can meet, family by family: what merged away is left out."""
+        """The types of the guide that are not merged into others, by category."""
         return [
             row
             for row in self._rows
@@ -48,42 +46,41 @@ class Guide:
         ]
 
 
-class _Current:
+class _Cache:
     """The guide that this process read last."""
 
     def __init__(self):
         self._lock = threading.Lock()
-        self._guide, self._read = None, float("-inf")
+        self._guide, self._read_at = None, float("-inf")
 
     def get(self) -> Guide:
         if self._age() >= settings.MODEL_POLL_SECONDS:
-            # One thread reads; the others go on with what there is, unless it is old, because
-            # nobody asked for hours.
-            old = self._age() >= 2 * settings.MODEL_POLL_SECONDS
-            if self._lock.acquire(blocking=old):
+            # One thread reads; the others use the guide they have, unless it is too old.
+            too_old = self._age() >= 2 * settings.MODEL_POLL_SECONDS
+            if self._lock.acquire(blocking=too_old):
                 try:
                     if self._age() >= settings.MODEL_POLL_SECONDS:
-                        began = time.monotonic()
-                        self._guide, self._read = Guide(), began
+                        before = time.monotonic()
+                        self._guide, self._read_at = Guide(), before
                 finally:
                     self._lock.release()
         return self._guide
 
     def _age(self) -> float:
-        return time.monotonic() - self._read
+        return time.monotonic() - self._read_at
 
 
-_current = _Current()
+_cache = _Cache()
 
 
 def current() -> Guide:
-    """The guide as it was twice `MODEL_POLL_SECONDS` ago at most; threads share it, to read only.
+    """The guide, at most twice `MODEL_POLL_SECONDS` old; threads share it and must not change it.
 
-    For answers: reading it anew takes half as long as the network does.
+    For answers: reading it for each takes half as long as the network.
     """
-    return _current.get()
+    return _cache.get()
 
 
 def forget() -> None:
-    """Drop what this process read."""
-    _current.__init__()
+    """Read the guide anew at the next call of `current`."""
+    _cache.__init__()

@@ -1,4 +1,4 @@
-"""The guide's first text: the 36 types and their categories, from a data file into the database."""
+"""Load the 36 types and their categories from a data file into the database."""
 
 import json
 from pathlib import Path
@@ -17,9 +17,9 @@ TEXT = ["search_terms", "pros", "cons", "distinction"]
 
 @transaction.atomic
 def load() -> int:
-    """Create the categories and types that are missing; returns how many types that were.
+    """Create missing categories and types; returns how many types were created.
 
-    What is there is left alone: its text belongs to the curators.
+    Existing rows stay as they are: curators edit their text.
     """
     guide = json.loads(DATA.read_text(encoding="utf-8"))
     known = set(ShoeType.objects.values_list("slug", flat=True))
@@ -49,6 +49,6 @@ def load() -> int:
 
 
 def load_after_migrate(using, **kwargs):
-    """Receiver of `post_migrate`; does nothing where this app's tables were just taken away."""
+    """Receiver of `post_migrate`; does nothing where migrations have just removed the tables."""
     if ShoeType._meta.db_table in connections[using].introspection.table_names():
         load()

@@ -1,4 +1,4 @@
-"""How the queue words numbers and times."""
+"""Template filters for numbers and times in the queue."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ register = template.Library()
 
 @register.filter
 def percent(share: float) -> str:
-    """A probability, 0 to 1, in whole percent; never a certainty that it is not."""
+    """A probability, 0 to 1, in whole percent; below 1 it is never shown as 100."""
     rounded = round(100 * share)
     if rounded >= 100 and share < 1:
         return "over 99\u00a0%"
@@ -20,7 +20,7 @@ def percent(share: float) -> str:
 
 @register.filter
 def ago(at: str) -> str:
-    """How long ago, in the larger unit only."""
+    """How long ago an ISO time was, in its largest unit."""
     then = datetime.fromisoformat(at)
     if (timezone.now() - then).total_seconds() < 60:
         return "just now"

@@ -59,7 +59,7 @@ def test_only_the_last_judgement_that_stands_counts(images, people):
     assert found.kappa is None  # both only ever said one thing
 
 
-def test_what_nobody_looked_at_is_no_judgement(images, people):
+def test_bulk_changes_are_no_judgement(images, people):
     ann, ben, cat = people
     decide.confirm(images[:2], ann)
     decide.relabel(images[:1], shoe_type("loafers"), ben)
@@ -72,7 +72,7 @@ def test_what_nobody_looked_at_is_no_judgement(images, people):
     assert agreement.measure_agreement().images == 0
 
 
-def test_a_merged_type_is_the_one_that_took_it(images, people):
+def test_a_merged_type_counts_as_the_type_that_stands_for_it(images, people):
     ann, ben, cat = people
     decide.confirm(images[:1], ann)
     merge.merge(shoe_type(), shoe_type("uggs"), cat)

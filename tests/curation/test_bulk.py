@@ -1,4 +1,4 @@
-"""Relabelling by filter and merging types: what was shown is what happens, in one step."""
+"""Bulk relabelling and merging types: exactly what the preview showed, in one batch."""
 
 import pytest
 
@@ -41,7 +41,7 @@ def test_a_preview_counts_by_label_and_state(images):
     }
 
 
-def test_a_bulk_change_is_one_step_keeps_states_and_is_undone(images, kim):
+def test_a_bulk_change_is_one_batch_keeps_states_and_is_undone(images, kim):
     before = labels()
     shown = bulk.preview(images, shoe_type("uggs"))
     batch = bulk.relabel(images, shoe_type("uggs"), kim, shown.expected, note="as agreed")
@@ -71,7 +71,7 @@ def test_the_same_images_decided_on_meanwhile_are_refused(images, kim):
         bulk.relabel(images, shoe_type("uggs"), kim, shown.expected)
 
 
-def test_a_filter_that_sorts_or_is_cut_works_too(images, kim):
+def test_a_queryset_with_an_order_or_a_limit_works_too(images, kim):
     some = images[:3]
     shown = bulk.preview(some, shoe_type("uggs"))
     assert shown.images == 3
@@ -89,7 +89,7 @@ def test_thousands_change_in_a_number_of_queries_that_grows_by_batches(
     assert ShoeImage.objects.filter(label__slug="uggs").count() == 1200
 
 
-def test_more_at_once_than_others_can_wait_for_is_refused(images, kim, settings):
+def test_too_many_images_at_once_are_refused(images, kim, settings):
     shown = bulk.preview(images, shoe_type("uggs"))
     settings.BULK_MOST = 6
     with pytest.raises(bulk.BulkTooLarge, match="7 images are more than 6"):
@@ -98,7 +98,7 @@ def test_more_at_once_than_others_can_wait_for_is_refused(images, kim, settings)
         bulk.preview(images, shoe_type("uggs"))
 
 
-def test_a_merge_takes_labels_and_proposals_and_leaves_a_pointer(images, kim):
+def test_a_merge_changes_labels_proposals_and_merged_into(images, kim):
     boots, uggs = shoe_type(), shoe_type("uggs")
     shown = merge.preview(boots, uggs)
     assert (shown.labels, shown.confirmed, shown.rejected, shown.proposals) == (6, 2, 1, 1)
@@ -148,7 +148,7 @@ def test_what_came_in_under_a_merged_type_is_moved_by_merging_again(images, kim)
     assert late.label == shoe_type()
 
 
-def test_merging_into_a_merged_type_leads_to_the_one_that_took_it(images, kim):
+def test_merging_into_a_merged_type_merges_into_the_one_that_stands_for_it(images, kim):
     merge.merge(shoe_type("uggs"), shoe_type("loafers"), kim)
     assert merge.merge(shoe_type(), shoe_type("uggs"), kim).into == shoe_type("loafers")
     assert shoe_type().merged_into == shoe_type("loafers")

@@ -25,7 +25,7 @@ def states():
     return list(ShoeImage.objects.order_by("pk").values_list("state", "label__slug"))
 
 
-def test_confirming_leaves_one_row_each(images, kim):
+def test_confirming_adds_one_row_of_history_each(images, kim):
     batch = decide.confirm(images, kim)
     assert states() == [("confirmed", "chelsea-boots")] * 3
     rows = Review.objects.filter(batch=batch)
@@ -54,7 +54,7 @@ def test_somebody_who_looked_confirms_by_relabelling_and_a_bulk_change_does_not(
     assert states()[:2] == [("confirmed", "uggs"), ("unreviewed", "uggs")]
 
 
-def test_undo_takes_a_batch_back_and_writes_new_rows(images, kim):
+def test_undo_restores_a_batch_and_adds_rows(images, kim):
     batch = decide.reject(images, kim)
     before = Review.objects.count()
     undo.undo_batch(batch, kim)
@@ -63,13 +63,13 @@ def test_undo_takes_a_batch_back_and_writes_new_rows(images, kim):
     assert Review.objects.filter(action="undo", undoes__batch=batch).count() == 3
 
 
-def test_an_undo_is_not_undone(images, kim):
+def test_an_undo_cannot_be_undone(images, kim):
     again = undo.undo_batch(decide.reject(images, kim), kim).batch
     with pytest.raises(history.DecisionRefused, match="decide anew"):
         undo.undo_batch(again, kim)
 
 
-def test_undo_stops_before_somebody_elses_later_decision(images, kim, member):
+def test_undo_is_refused_after_a_later_decision(images, kim, member):
     batch = decide.reject(images, kim)
     decide.restore(images[:1], member("Curator", name="lee"))
     with pytest.raises(history.DecisionRefused):
@@ -92,7 +92,7 @@ def test_only_rejected_images_are_restored(images, kim):
         decide.restore(images, kim)
 
 
-def test_a_purged_image_takes_no_decision(kim):
+def test_a_purged_image_cannot_be_decided_on(kim):
     row(1, state="purged", stored_sha256="", label=shoe_type()).save()
     with pytest.raises(history.DecisionRefused):
         decide.confirm(ShoeImage.objects.all(), kim)

@@ -1,4 +1,4 @@
-"""The progress board: its numbers, and where they lead."""
+"""The progress board: its numbers and its links."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -79,13 +79,13 @@ def test_types_with_few_images_are_flagged(kim):
     assert next(row for row in progress.read_board().types if row.slug == "chelsea-boots").few
 
 
-def test_images_without_a_type_have_a_line_of_their_own():
+def test_images_without_a_type_have_a_row():
     images(2, slug=None)
     last = progress.read_board().types[-1]
     assert (last.slug, last.unreviewed) == ("none", 2)
 
 
-def test_a_merged_type_is_listed_only_while_images_bear_it():
+def test_a_merged_type_is_listed_only_while_images_have_it():
     images(1, slug="uggs")
     uggs, mules = shoe_type("uggs"), shoe_type("mules")
     for merged in (uggs, mules):
@@ -95,10 +95,10 @@ def test_a_merged_type_is_listed_only_while_images_bear_it():
     assert "uggs" in slugs and "mules" not in slugs
 
 
-# --- noise ------------------------------------------------------------------------------------
+# --- error rates ------------------------------------------------------------------------------
 
 
-def test_noise_is_what_was_rejected_or_bears_another_label_than_its_first(kim):
+def test_errors_are_rejected_images_and_those_whose_first_label_was_changed(kim):
     rows = images(10, domain="shop.example", query="black boots")
     decide.decide("confirm", rows[:5], kim)
     decide.decide("reject", rows[5:6], kim)
@@ -119,7 +119,7 @@ def test_the_first_label_of_a_proposal_is_the_proposal(kim):
     assert wrong(error_rate("type", "mules")) == (0, 1, 3)
 
 
-def test_relabelled_and_then_rejected_is_noise_of_the_first_label(kim):
+def test_relabelled_and_then_rejected_counts_for_the_first_label(kim):
     rows = images(3)
     decide.decide("confirm", rows[:2], kim)
     decide.decide("relabel", rows[2:], kim, label=shoe_type("uggs"))
@@ -127,7 +127,7 @@ def test_relabelled_and_then_rejected_is_noise_of_the_first_label(kim):
     assert wrong(error_rate("type", "chelsea-boots")) == (1, 0, 3)
 
 
-def test_what_was_taken_back_or_given_back_is_no_noise(kim):
+def test_an_undone_relabelling_is_no_error(kim):
     rows = images(4)
     decide.decide("confirm", rows[:2], kim)
     done = decide.decide("relabel", rows[2:], kim, label=shoe_type("uggs"))
@@ -138,14 +138,14 @@ def test_what_was_taken_back_or_given_back_is_no_noise(kim):
     assert wrong(error_rate("type", "chelsea-boots")) == (0, 0, 4)
 
 
-def test_an_image_that_nobody_claimed_anything_of_is_no_types_noise(kim):
+def test_an_image_without_a_first_label_counts_for_no_type(kim):
     rows = images(3, slug=None, domain="shop.example")
     decide.decide("relabel", rows, kim, label=shoe_type("uggs"))
     assert error_rate("type", "uggs") is None
     assert wrong(error_rate("domain", "shop.example")) == (0, 0, 3)
 
 
-def test_a_merge_is_no_noise(kim):
+def test_a_merge_is_no_error(kim):
     rows = images(3)
     decide.decide("relabel", rows, kim, label=shoe_type("uggs"))
     boots = shoe_type()
@@ -154,7 +154,7 @@ def test_a_merge_is_no_noise(kim):
     assert wrong(error_rate("type", "uggs")) == (0, 0, 3)
 
 
-def test_too_little_decided_has_no_rate_and_the_surest_trouble_comes_first(kim, settings):
+def test_few_decisions_give_no_rate_and_the_surest_errors_come_first(kim, settings):
     settings.BOARD_MIN_DECIDED = 3
     decide.decide("confirm", images(2, 0, domain="two.example"), kim)
     some = images(4, 10, domain="some.example")
@@ -177,7 +177,7 @@ def test_the_interval_is_wilsons():
 # --- findings ---------------------------------------------------------------------------------
 
 
-def test_open_findings_with_the_precision_measured_and_what_it_rests_on(kim):
+def test_open_findings_with_measured_precision_and_number_of_decisions(kim):
     rows = images(5)
     for image in rows:
         write.add_finding(image, "blurred")
@@ -191,7 +191,7 @@ def test_open_findings_with_the_precision_measured_and_what_it_rests_on(kim):
     assert (reasons["left"].images, reasons["tiny"].images) == (1, 0)
 
 
-def test_the_last_assessment_and_what_it_mixes_up():
+def test_the_last_assessment_and_the_types_it_confuses():
     assert progress.read_board().run is None
     assert progress.read_board().overlap == []
     run = AssessRun.objects.create(
@@ -243,7 +243,7 @@ def test_days_are_those_of_the_projects_time_zone(kim, settings, monkeypatch):
 # --- the page ---------------------------------------------------------------------------------
 
 
-def test_numbers_lead_to_the_queue(curator, kim):
+def test_numbers_link_to_the_queue(curator, kim):
     rows = images(6, domain="shop.example", query="boots & more")
     write.add_finding(rows[0], "blurred")
     decide.decide("reject", rows[1:3], kim)
@@ -315,6 +315,6 @@ def test_only_those_who_may_see_images(client, member):
     assert client.get(reverse(PAGE)).status_code == 200
 
 
-def test_the_list_of_images_leads_here(curator):
+def test_the_list_of_images_links_to_the_board(curator):
     text = curator.get(reverse("admin:curation_shoeimage_changelist")).content.decode()
     assert reverse(PAGE) in text

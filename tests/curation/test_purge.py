@@ -1,4 +1,4 @@
-"""A purge: pictures and all copies of them go, the tombstone stays, and nothing else is touched."""
+"""A purge: files and all copies of them are removed, the tombstone stays, nothing else changes."""
 
 import json
 
@@ -56,7 +56,7 @@ def test_the_picture_goes_and_the_tombstone_stays(images, boss, committed):
     assert (history.by, history.state_from, history.state_to) == (boss, "unreviewed", "purged")
 
 
-def test_a_purged_picture_found_again_stays_away(images, boss, committed):
+def test_a_purged_picture_is_not_collected_again(images, boss, committed):
     with committed():
         purge.purge(chosen(images[0]), boss, "Asked.", "one")
     again, new = ingest.add_image(jpeg(0), ingest.Origin(source="elsewhere"), label=shoe_type())
@@ -65,7 +65,7 @@ def test_a_purged_picture_found_again_stays_away(images, boss, committed):
         decide.restore([again], boss)
 
 
-def test_a_purge_is_not_undone(images, boss):
+def test_a_purge_cannot_be_undone(images, boss):
     purge.purge(chosen(images[0]), boss, "Asked.", "one")
     batch = Review.objects.get(action="purge").batch
     with pytest.raises(history.DecisionRefused, match="cannot be undone"):
@@ -83,7 +83,7 @@ def test_a_file_that_another_image_shares_stays(images, boss, committed):
     assert not storages["media"].exists(images[0].file_name)
 
 
-def test_a_file_left_over_goes_when_asked_again(images, boss):
+def test_removing_files_can_be_repeated(images, boss):
     done = purge.purge(chosen(images[0]), boss, "Asked.", "one")
     assert storages["media"].exists(images[0].file_name)  # the process died before the files went
     assert purge.remove_files(done) == 1
@@ -101,7 +101,7 @@ def test_snapshots_that_list_it_become_incomplete(images, boss):
     assert (held.incomplete, rest.incomplete) == (True, False)
 
 
-def test_a_snapshot_that_cannot_be_read_counts_as_one_that_lists_it(images, boss):
+def test_an_unreadable_snapshot_becomes_incomplete(images, boss):
     broken = freeze.freeze("all", freeze.Filter())
     storages["media"].delete(broken.manifest_name)
     purge.purge(chosen(images[0]), boss, "Asked.", "one")
@@ -109,7 +109,7 @@ def test_a_snapshot_that_cannot_be_read_counts_as_one_that_lists_it(images, boss
     assert broken.incomplete
 
 
-def test_copies_kept_for_training_go_too(images, boss, committed, settings):
+def test_copies_cached_for_training_are_removed_too(images, boss, committed, settings):
     digests = [image.stored_sha256 for image in images]
     local = picture_files.fetch(digests, lambda done: None)
     folder = settings.CACHE_DIR / "decoded"
@@ -133,7 +133,7 @@ def test_decoded_pixels_of_other_pictures_stay(images, boss, committed, settings
     assert len(json.loads(index.read_text())) == 2
 
 
-def test_its_copies_are_no_longer_called_copies(images, boss):
+def test_findings_of_its_copies_no_longer_stand(images, boss):
     run = AssessRun.objects.create()
     write.record(run, [NewFinding(images[1].pk, "exact-duplicate", 1, other=images[0].sha256)])
     write.publish(run)
@@ -188,7 +188,7 @@ def test_scopes(boss):
             Scope(kind, value).images()
 
 
-def test_a_scope_in_words_stays_short():
+def test_a_long_scope_is_cut_in_words():
     assert Scope("images", "3,4").words == "Images 3, 4"
     assert Scope("images", ",".join(map(str, range(1, 61)))).words.endswith(", 50 and 10 more")
     assert Scope("domain", " shop.example").words == "Everything from shop.example"

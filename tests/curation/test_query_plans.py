@@ -1,4 +1,4 @@
-"""The five queries that matter use their indexes, on SQLite and on PostgreSQL alike."""
+"""Frequent queries use their indexes, on SQLite and on PostgreSQL."""
 
 import pytest
 from django.db import connection

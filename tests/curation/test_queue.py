@@ -1,4 +1,4 @@
-"""What needs a look: filter, facets, pages that are one person's for a while."""
+"""The queue: filter, facets, pages with claims, cards, copies."""
 
 import random
 from datetime import timedelta
@@ -56,7 +56,9 @@ def crowd(count: int = 300, seed: int = 1) -> None:
     for number in range(count):
         state = chance.choice(["unreviewed", "unreviewed", "confirmed", "rejected"])
         live = state != "rejected"
-        said = chance.sample(reasons.REASONS[:5], chance.choice([0, 0, 1, 2])) if live else []
+        open_reasons = (
+            chance.sample(reasons.REASONS[:5], chance.choice([0, 0, 1, 2])) if live else []
+        )
         priority = {"unreviewed": 0.001, "confirmed": 0.0, "rejected": -1.0}[state]
         given = chance.choice([*types, None]) if state != "confirmed" else chance.choice(types)
         labelled = state == "confirmed" or chance.random() < 0.5
@@ -66,8 +68,8 @@ def crowd(count: int = 300, seed: int = 1) -> None:
                 state=state,
                 label=given if labelled else None,
                 proposed=None if labelled else given,
-                reasons=reasons.mask(reason.slug for reason in said),
-                priority=max((r.precision for r in said), default=priority),
+                reasons=reasons.mask(reason.slug for reason in open_reasons),
+                priority=max((r.precision for r in open_reasons), default=priority),
                 suggested=chance.choice(["", "uggs", "mules"]),
                 source=chance.choice(["", "shop", "street"]),
                 domain=chance.choice(["", "a.example", "b.example"]),
@@ -97,8 +99,8 @@ def values_of(name: str) -> list[str]:
     }[name]
 
 
-def told() -> dict[int, dict[str, set]]:
-    """Image → facet → what it says of the image, read the plain way."""
+def expected_values() -> dict[int, dict[str, set]]:
+    """Image → facet → its values, read from the rows."""
     images = ShoeImage.objects.select_related("label", "proposed").prefetch_related("work_lists")
     return {
         image.pk: {
@@ -117,17 +119,17 @@ def told() -> dict[int, dict[str, set]]:
     }
 
 
-def passes(facts: dict, asked: Filter, but: str = "") -> bool:
+def passes(facts: dict, filter: Filter, but: str = "") -> bool:
     for name in FACETS:
-        if name != but and asked.choices(name) and not facts[name] & set(asked.choices(name)):
+        if name != but and filter.choices(name) and not facts[name] & set(filter.choices(name)):
             return False
-    if asked.doubtful and facts["suggested"] & {"none", *facts["given"]}:
+    if filter.doubtful and facts["suggested"] & {"none", *facts["given"]}:
         return False
-    if asked.state or but == "state":
+    if filter.state or but == "state":
         return True
     if facts["state"] == {"rejected"}:
         return False
-    return bool(asked.list) or but == "list" or bool(facts["reason"])
+    return bool(filter.list) or but == "list" or bool(facts["reason"])
 
 
 def some_filters(count: int = 25) -> list[Filter]:
@@ -147,28 +149,28 @@ def some_filters(count: int = 25) -> list[Filter]:
     return found
 
 
-def test_every_filter_holds_what_its_choices_say():
+def test_every_filter_finds_the_images_that_match_its_choices():
     crowd()
-    everything = told()
-    for asked in some_filters():
-        expected = {pk for pk, facts in everything.items() if passes(facts, asked)}
-        assert set(asked.images().values_list("pk", flat=True)) == expected, asked.to_query()
+    values = expected_values()
+    for filter in some_filters():
+        expected = {pk for pk, facts in values.items() if passes(facts, filter)}
+        assert set(filter.images().values_list("pk", flat=True)) == expected, filter.to_query()
 
 
-def test_counts_are_those_of_counting_by_hand():
+def test_counts_equal_counting_in_python():
     crowd()
-    everything = told()
-    for asked in some_filters():
-        counted = count_facets(asked, limit=100)
-        assert counted.total == asked.images().count()
+    values = expected_values()
+    for filter in some_filters():
+        counted = count_facets(filter, limit=100)
+        assert counted.total == filter.images().count()
         for facet in counted.facets:
-            held = [facts for facts in everything.values() if passes(facts, asked, facet.name)]
+            held = [facts for facts in values.values() if passes(facts, filter, facet.name)]
             for value in facet.values:
                 number = sum(value.value in facts[facet.name] for facts in held)
-                assert value.count == number, (asked.to_query(), facet.name, value.value)
+                assert value.count == number, (filter.to_query(), facet.name, value.value)
 
 
-def test_doubtful_ones_are_counted_where_they_are_not_chosen():
+def test_doubtful_labels_are_counted_without_being_chosen():
     made(1, label=shoe_type("uggs"), suggested="mules")
     made(2, label=shoe_type("uggs"), suggested="uggs")
     made(3, proposed=shoe_type("mules"), suggested="uggs")
@@ -178,14 +180,14 @@ def test_doubtful_ones_are_counted_where_they_are_not_chosen():
     assert chosen("doubtful=1").images().count() == 3
 
 
-def test_confirmed_images_without_findings_are_asked_for():
+def test_confirmed_images_without_findings_must_be_chosen():
     made(1, state="confirmed", label=shoe_type(), priority=0.0)
     new = made(2)
     assert list(Filter().images()) == [new]
     assert chosen("state=confirmed").images().count() == 1
 
 
-def test_work_list_holds_its_confirmed_images_too():
+def test_work_list_includes_confirmed_images():
     settled = made(1, state="confirmed", label=shoe_type(), priority=0.0)
     rejected = made(2, state="rejected", priority=-1.0)
     work_list = WorkList.objects.create(name="a cell of the table")
@@ -193,13 +195,13 @@ def test_work_list_holds_its_confirmed_images_too():
     assert list(chosen(f"list={work_list.pk}").images()) == [settled]
 
 
-def test_address_of_a_filter_leads_back_to_it():
+def test_address_of_a_filter_reads_back_as_it():
     crowd(60)
-    for asked in some_filters():
-        assert chosen(asked.to_query()) == asked
-    asked = chosen("given=mules&given=uggs&source=&reason=unreviewed&page=3&doubtful=1")
-    assert asked.given == ("mules", "uggs") and asked.source == ("",)
-    assert asked.to_query() == "reason=unreviewed&given=mules&given=uggs&source=&doubtful=1"
+    for filter in some_filters():
+        assert chosen(filter.to_query()) == filter
+    filter = chosen("given=mules&given=uggs&source=&reason=unreviewed&page=3&doubtful=1")
+    assert filter.given == ("mules", "uggs") and filter.source == ("",)
+    assert filter.to_query() == "reason=unreviewed&given=mules&given=uggs&source=&doubtful=1"
 
 
 @pytest.mark.parametrize(
@@ -215,7 +217,7 @@ def test_unknown_value_is_refused_in_words(query):
 
 
 @pytest.mark.parametrize("place", ["", "x", "nan_3", "inf_3", "1_-4", "1_99999999999999999999"])
-def test_place_in_the_queue_that_nobody_wrote_is_refused(place):
+def test_invalid_cursor_is_refused(place):
     with pytest.raises(QueueError):
         parse_cursor(place)
 
@@ -258,7 +260,7 @@ def test_page_goes_on_where_it_was_when_decisions_move_images(member):
     assert [card["id"] for card in second.cards] == [image.pk for image in images[3:]]
 
 
-def test_images_on_a_page_are_left_out_of_everybody_elses(member):
+def test_images_on_a_page_are_left_out_of_other_peoples_pages(member):
     images = [made(number) for number in range(4)]
     kim, ana = member("Curator"), member("Curator", name="ana")
     hers = next_page(Filter(), ana, size=2)
@@ -269,7 +271,7 @@ def test_images_on_a_page_are_left_out_of_everybody_elses(member):
     assert len(next_page(Filter(), ana, size=2).cards) == 2, "her own page again"
 
 
-def test_claims_run_out_are_renewed_and_given_back(member):
+def test_claims_expire_are_renewed_and_released(member):
     image = made(1)
     kim, ana = member("Curator"), member("Curator", name="ana")
     next_page(Filter(), ana)
@@ -283,7 +285,7 @@ def test_claims_run_out_are_renewed_and_given_back(member):
     assert renew(ana, [image.pk, 10**9]) == 1
 
 
-def test_image_taken_between_look_and_claim_is_left_out(member, monkeypatch):
+def test_image_claimed_between_query_and_claim_is_left_out(member, monkeypatch):
     images = [made(number) for number in range(3)]
     kim, ana = member("Curator"), member("Curator", name="ana")
     claim = pages.claim
@@ -296,7 +298,7 @@ def test_image_taken_between_look_and_claim_is_left_out(member, monkeypatch):
     assert [card["id"] for card in next_page(Filter(), kim, size=2).cards] == [images[1].pk]
 
 
-def test_who_only_looks_takes_nothing_away():
+def test_a_page_without_a_person_claims_nothing():
     made(1)
     assert len(next_page(Filter()).cards) == 1
     assert not QueueClaim.objects.exists()
@@ -334,7 +336,7 @@ def test_page_takes_as_many_queries_for_sixty_cards_as_for_two(member):
     assert counts[0] == counts[1] <= 20
 
 
-def test_card_tells_what_a_decision_is_made_by(member):
+def test_card_has_what_a_decision_needs(member):
     image = made(1, label=shoe_type("oxford-shoes"), source="shop", group="shop:1")
     kim = member("Curator")
     assessed([image])
@@ -350,7 +352,7 @@ def test_card_tells_what_a_decision_is_made_by(member):
     assert (card["state"], card["group"], card["pair"]) == ("unreviewed", "shop:1", False)
 
 
-def test_suggestion_is_what_stands_today_for_a_merged_type():
+def test_suggested_type_that_was_merged_is_shown_as_the_one_that_stands_for_it():
     ShoeType.objects.filter(slug="mules").update(merged_into=shoe_type("loafers"))
     image = made(1, label=shoe_type("oxford-shoes"))
     assessed([image])
@@ -358,7 +360,7 @@ def test_suggestion_is_what_stands_today_for_a_merged_type():
     assert card["suggested"]["slug"] == "loafers" and card["suggested"]["probability"] == 0.8
 
 
-def test_visitors_word_is_suggested_where_the_model_agrees_with_the_label():
+def test_feedback_is_suggested_where_the_model_agrees_with_the_label():
     image = made(1, label=shoe_type("oxford-shoes"), suggested="oxford-shoes")
     write.add_finding(image, "feedback", suggested="loafers")
     (card,) = build_cards([image.pk])
@@ -374,7 +376,7 @@ def copies_of(images, reason="near-duplicate") -> None:
     findings.refresh([i.pk for i in images])
 
 
-def test_copies_stand_beside_each_other_the_one_to_keep_first():
+def test_copies_are_listed_with_the_one_to_keep_first():
     images = [made(number, label=shoe_type(), width=500 + number) for number in range(3)]
     copies_of(images)
     for image in images:
@@ -385,7 +387,7 @@ def test_copies_stand_beside_each_other_the_one_to_keep_first():
     assert differs["Size"] and not differs["Label"]
 
 
-def test_more_copies_than_digits_are_cut_but_not_the_one_asked_about(settings):
+def test_more_copies_than_digits_are_cut_but_never_the_image_itself(settings):
     settings.QUEUE_COPIES = 3
     images = [made(number) for number in range(6)]
     copies_of(images)
@@ -394,12 +396,12 @@ def test_more_copies_than_digits_are_cut_but_not_the_one_asked_about(settings):
     assert images[5].pk in {card["id"] for card in found.cards}
 
 
-def test_image_without_copies_stands_alone():
+def test_image_without_copies_is_listed_alone():
     image = made(1, state="rejected", priority=-1.0)
     assert [card["id"] for card in find_copies(image.pk).cards] == [image.pk]
 
 
-def test_copies_kept_on_purpose_are_silent_and_can_speak_again(member):
+def test_copies_kept_on_purpose_are_silenced_and_can_be_reopened(member):
     images = [made(number) for number in range(3)]
     copies_of(images)
     kim = member("Curator")
@@ -412,7 +414,7 @@ def test_copies_kept_on_purpose_are_silent_and_can_speak_again(member):
         undo.undo_step(batch, kim)
 
 
-def test_examples_of_a_type_are_confirmed_and_clean(settings):
+def test_examples_of_a_type_are_confirmed_and_without_findings(settings):
     settings.QUEUE_EXAMPLES = 2
     uggs = shoe_type("uggs")
     clean = [made(n, label=uggs, state="confirmed", priority=0.0) for n in range(3)]
@@ -423,7 +425,7 @@ def test_examples_of_a_type_are_confirmed_and_clean(settings):
     assert described["distinction"] == uggs.distinction
 
 
-def test_merged_types_are_no_labels_to_choose():
+def test_merged_types_cannot_be_chosen():
     ShoeType.objects.filter(slug="mules").update(merged_into=shoe_type("loafers"))
     slugs = [label["slug"] for label in list_labels()]
     assert "mules" not in slugs and "not-a-shoe" in slugs

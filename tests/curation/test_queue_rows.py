@@ -44,7 +44,7 @@ def shas(rows) -> list[str]:
     return [line["image"] for line in rows]
 
 
-def test_a_line_says_all_about_an_image(capsys):
+def test_a_line_has_all_fields_of_an_image(capsys):
     first, second, *_ = queue()
     write.add_finding(first, "left", score=0.5)
     ShoeImage.objects.filter(pk=first.pk).update(suggested="uggs")
@@ -71,14 +71,14 @@ def test_a_line_says_all_about_an_image(capsys):
     }
 
 
-def test_lines_come_in_the_order_of_the_queue(capsys):
+def test_lines_are_in_the_order_of_the_queue(capsys):
     images = queue()
     assert shas(printed(capsys)) == [image.sha256 for image in images]
     assert shas(printed(capsys, "--limit", "2")) == [image.sha256 for image in images[:2]]
     assert printed(capsys, "--limit", "0") == []
 
 
-def test_an_image_that_only_has_a_proposal_gives_that(capsys):
+def test_the_proposal_is_given_where_there_is_no_label(capsys):
     image = row(1, proposed=shoe_type("mules"))
     image.save()
     write.add_finding(image, "blurred")
@@ -92,7 +92,7 @@ def test_a_rejected_image_is_not_listed(capsys, member):
     assert shas(printed(capsys)) == [image.sha256 for image in images[1:]]
 
 
-def test_reasons_choose(capsys):
+def test_reasons_filter_the_rows(capsys):
     images = queue(3)
     write.add_finding(images[1], "blurred")
     write.add_finding(images[2], "left")
@@ -121,7 +121,7 @@ def test_many_images_are_read_in_parts_and_none_twice(django_assert_num_queries)
 def test_a_pipe_that_closes_ends_the_command_quietly(tmp_path):
     code = (
         "from curation.queue import rows\n"
-        "rows.rows = lambda *asked: ((None, {'image': str(n)}) for n in range(10**7))\n"
+        "rows.rows = lambda *query: ((None, {'image': str(n)}) for n in range(10**7))\n"
         "from django.core.management import call_command; call_command('findings')"
     )
     setup = "import django; django.setup()\n"
@@ -176,7 +176,7 @@ def test_api_and_command_give_the_same_rows(curator, capsys):
 
 
 @pytest.mark.parametrize(
-    "asked, code",
+    "query, code",
     [
         ({"reason": "nonsense"}, "reason_unknown"),
         ({"after": "nonsense"}, "cursor_invalid"),
@@ -187,8 +187,8 @@ def test_api_and_command_give_the_same_rows(curator, capsys):
         ({"limit": "1001"}, "invalid"),
     ],
 )
-def test_what_makes_no_sense_is_a_problem_in_words(curator, asked, code):
-    response = curator.get(URL, asked)
+def test_invalid_queries_are_problems_in_words(curator, query, code):
+    response = curator.get(URL, query)
     assert (response.status_code, response.json()["code"]) == (400, code)
     assert response["Content-Type"] == "application/problem+json"
     if code == "reason_unknown":
@@ -214,7 +214,7 @@ def test_a_page_takes_the_same_queries_for_any_number_of_rows(curator, django_as
             curator.get(URL, {"limit": limit})
 
 
-def test_an_answer_is_as_the_schema_says(curator):
+def test_an_answer_matches_the_schema(curator):
     queue(1)
     schema = curator.get("/api/v1/schema/", HTTP_ACCEPT="application/vnd.oai.openapi+json").json()
     door = schema["paths"]["/api/v1/findings/"]["get"]

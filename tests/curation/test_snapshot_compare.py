@@ -19,14 +19,14 @@ def line(number: int, label="uggs", **facts) -> ManifestLine:
     return ManifestLine(f"{number:064x}", f"{number:064x}", label, **{**known, **facts})
 
 
-def test_what_came_went_and_stayed():
+def test_added_removed_and_unchanged_images():
     found = compare([line(1), line(2), line(4)], [line(2), line(3), line(4), line(5)])
     assert [one.sha256[-1] for one in found.added] == ["3", "5"]
     assert [one.sha256[-1] for one in found.removed] == ["1"]
     assert (found.unchanged, found.relabelled, found.changed) == (2, [], [])
 
 
-def test_what_was_relabelled_from_what_to_what():
+def test_label_changes_are_counted():
     before = [line(n, "uggs") for n in range(4)]
     after = [line(0, "mules"), line(1, "mules"), line(2, "clogs", licence="none"), line(3)]
     found = compare(before, after)
@@ -35,7 +35,7 @@ def test_what_was_relabelled_from_what_to_what():
     assert found.changed == []
 
 
-def test_other_changes_by_what_changed():
+def test_other_changes_are_counted_by_fact():
     before = [line(n) for n in range(3)]
     after = [line(0, scene="street"), line(1, scene="street", licence="CC BY"), line(2)]
     found = compare(before, after)
@@ -43,7 +43,7 @@ def test_other_changes_by_what_changed():
     assert found.unchanged == 1
 
 
-def test_nothing_against_something_and_nothing_at_all():
+def test_empty_snapshots():
     assert len(compare([], [line(1)]).added) == 1
     assert len(compare([line(1)], []).removed) == 1
     assert compare([], []).labels == {}
@@ -100,16 +100,16 @@ def test_pictures_are_limited_and_looked_up_at_once(
     curator, frozen, settings, django_assert_num_queries
 ):
     a, b = frozen
-    url, asked = reverse(PAGE), {"a": a.pk, "b": b.pk}
+    url, query = reverse(PAGE), {"a": a.pk, "b": b.pk}
     settings.SNAPSHOT_COMPARE_SHOWN = 2
-    text = curator.get(url, asked).content.decode()
+    text = curator.get(url, query).content.decode()
     assert text.count("<img") == 2 + 2 + 2 + 1
     assert "2 of 4" in text
     for shown in (1, 60):
         settings.SNAPSHOT_COMPARE_SHOWN = shown
         # Session, user, two for permissions; snapshots, images, names of types.
         with django_assert_num_queries(7):
-            curator.get(url, asked)
+            curator.get(url, query)
 
 
 def test_a_purged_picture_has_no_link_to_a_file(curator, frozen):
@@ -139,15 +139,15 @@ def test_before_two_are_chosen_the_page_asks_for_them(curator, frozen):
     assert page.content.decode().count("<select") == 2
 
 
-@pytest.mark.parametrize("asked", [{"a": "x", "b": "1"}, {"a": "999", "b": "1"}, {"a": "1"}])
-def test_what_is_no_snapshot_is_said(curator, frozen, asked):
-    page = curator.get(reverse(PAGE), asked)
+@pytest.mark.parametrize("query", [{"a": "x", "b": "1"}, {"a": "999", "b": "1"}, {"a": "1"}])
+def test_unknown_snapshots_are_refused_in_words(curator, frozen, query):
+    page = curator.get(reverse(PAGE), query)
     assert page.status_code == 200
     assert page.context.get("comparison") is None
     assert "errorlist" in page.content.decode()
 
 
-def test_a_damaged_manifest_is_said(curator, frozen):
+def test_a_damaged_manifest_is_reported(curator, frozen):
     a, b = frozen
     storages["media"].delete(b.manifest_name)
     page = curator.get(reverse(PAGE), {"a": a.pk, "b": b.pk})

@@ -1,4 +1,4 @@
-"""A snapshot's pictures going out: layout, metadata, licences, and what happens on the way."""
+"""Export of a snapshot: layout, metadata, licences, missing pictures, command and download."""
 
 import csv
 import io
@@ -61,7 +61,7 @@ def test_an_image_folder_has_a_folder_for_each_split_and_label(frozen):
         assert images.sha256_hex(data) == line.stored_sha256
 
 
-def test_below_a_split_lie_folders_of_pictures_and_nothing_else(frozen, tmp_path):
+def test_a_split_holds_folders_of_pictures_and_nothing_else(frozen, tmp_path):
     """torchvision takes every folder of a split for a class, and refuses one without pictures;
     fastai takes the grandparent's name for the split."""
     opened(stream(frozen, "imagefolder")).extractall(tmp_path)
@@ -73,13 +73,13 @@ def test_below_a_split_lie_folders_of_pictures_and_nothing_else(frozen, tmp_path
     assert {f.parent.parent.name for f in tmp_path.rglob("*.jpg")} <= {"train", "valid", "test"}
 
 
-def test_pictures_are_stored_and_metadata_is_deflated(frozen):
+def test_pictures_are_stored_and_metadata_is_compressed(frozen):
     archive = opened(stream(frozen, "imagefolder"))
     kinds = {i.filename.endswith(".jpg"): i.compress_type for i in archive.infolist()}
     assert kinds == {True: zipfile.ZIP_STORED, False: zipfile.ZIP_DEFLATED}
 
 
-def test_the_csv_tells_everything_of_each_picture(frozen):
+def test_the_csv_has_all_metadata_of_each_picture(frozen):
     archive = opened(stream(frozen, "imagefolder"))
     rows = table(archive)
     assert {row["path"] for row in rows} == pictures(archive)
@@ -111,7 +111,7 @@ def test_a_hugging_face_folder_names_files_relative_to_each_splits_metadata(froz
     assert len(seen) == 24
 
 
-def test_the_card_begins_with_what_the_hub_reads(frozen):
+def test_the_card_begins_with_the_hubs_front_matter(frozen):
     archive = opened(stream(frozen, "huggingface"))
     _, head, body = archive.read("README.md").decode().split("---\n", 2)
     head = yaml.safe_load(head)
@@ -126,7 +126,7 @@ def test_the_card_begins_with_what_the_hub_reads(frozen):
     assert "those of the images' owners" in body
 
 
-def test_what_was_given_for_training_says_so():
+def test_pictures_given_for_training_are_marked():
     image = stored_image(1, licence="CC0")
     ShoeImage.objects.filter(pk=image.pk).update(consent="You may train on it.")
     archive = opened(stream(freeze.freeze("s", freeze.Filter()), "imagefolder"))
@@ -136,7 +136,7 @@ def test_what_was_given_for_training_says_so():
     assert "given for training only" in archive.read("README.md").decode()
 
 
-def test_a_title_that_a_spreadsheet_would_run_is_quoted():
+def test_a_title_that_looks_like_a_formula_is_quoted():
     stored_image(1, title='=HYPERLINK("https://x.example")')
     frozen = freeze.freeze("s", freeze.Filter())
     (row,) = table(opened(stream(frozen, "imagefolder")))
@@ -146,7 +146,7 @@ def test_a_title_that_a_spreadsheet_would_run_is_quoted():
     assert json.loads(archive.read(name))["title"] == '=HYPERLINK("https://x.example")'
 
 
-def test_only_the_licences_asked_for(frozen):
+def test_only_chosen_licences_are_exported(frozen):
     archive = opened(stream(frozen, "imagefolder", ["CC0"]))
     assert {row["licence"] for row in table(archive)} == {"CC0"}
     assert len(pictures(archive)) == 12
@@ -155,7 +155,7 @@ def test_only_the_licences_asked_for(frozen):
     assert refused.value.detail.endswith("It has these: “CC0”, “unknown”.")
 
 
-def test_what_is_purged_while_it_streams_is_left_out_and_named(
+def test_pictures_purged_while_streaming_are_listed_as_missing(
     frozen, member, django_capture_on_commit_callbacks
 ):
     lines = list(manifest.read(frozen))
@@ -190,7 +190,7 @@ def test_a_damaged_file_is_left_out(frozen):
     assert list(csv.reader(io.TextIOWrapper(archive.open("missing.csv"))))[1][2] == "damaged"
 
 
-def test_an_export_comes_in_again_elsewhere(frozen, tmp_path):
+def test_an_export_can_be_imported_elsewhere(frozen, tmp_path):
     """The CSV's columns are an import's."""
     opened(stream(frozen, "imagefolder")).extractall(tmp_path)
     job = Import(path=str(tmp_path / "images.csv"))
@@ -200,7 +200,7 @@ def test_an_export_comes_in_again_elsewhere(frozen, tmp_path):
     assert {entry.label for entry in entries} == {"chelsea-boots", "uggs", "sneakers"}
 
 
-def test_the_command_writes_a_file_and_replaces_none(frozen, tmp_path, capsys):
+def test_the_command_writes_a_file_and_replaces_none_unasked(frozen, tmp_path, capsys):
     out = tmp_path / "spring.zip"
     call_command("export_images", "spring", out=str(out))
     assert len(pictures(zipfile.ZipFile(out))) == 24
@@ -220,13 +220,13 @@ def test_the_command_writes_a_file_and_replaces_none(frozen, tmp_path, capsys):
         ("spring", ".", "is a folder"),
     ],
 )
-def test_what_cannot_be_written_is_said_in_words(frozen, tmp_path, name, out, says):
+def test_a_file_that_cannot_be_written_is_refused_in_words(frozen, tmp_path, name, out, says):
     with pytest.raises(CommandError, match=says):
         call_command("export_images", name, out=str(tmp_path / out))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_stop_on_the_way_leaves_nothing(frozen, tmp_path, monkeypatch):
+def test_an_interrupted_command_leaves_no_file(frozen, tmp_path, monkeypatch):
     def stop(self, done, of, what):
         if done == 5:
             raise KeyboardInterrupt

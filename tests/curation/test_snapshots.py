@@ -1,4 +1,4 @@
-"""Snapshots: what gets in, that they are frozen, and that damage is noticed."""
+"""Snapshots: which images they take, that they do not change, and that damage is noticed."""
 
 import gzip
 
@@ -27,7 +27,7 @@ def images(member):
     ShoeImage.objects.bulk_create(rows)
 
 
-def test_by_default_everything_labelled_and_not_rejected(images):
+def test_by_default_all_labelled_images_that_are_not_rejected(images):
     frozen = freeze.freeze("all", freeze.Filter())
     assert frozen.images == 62
     assert sum(frozen.counts["chelsea-boots"].values()) == 62
@@ -61,7 +61,7 @@ def test_same_images_same_digest_and_the_same_name_returns_it(images):
     assert freeze.freeze("two", freeze.Filter()).digest == first.digest
 
 
-def test_a_name_is_not_given_twice_to_different_images(images):
+def test_a_name_cannot_be_used_for_other_images(images):
     freeze.freeze("one", freeze.Filter())
     with pytest.raises(freeze.NameTaken):
         freeze.freeze("one", freeze.Filter(min_size=100))
@@ -93,7 +93,7 @@ def test_a_damaged_manifest_is_noticed(images, damage):
         manifest.read(frozen)
 
 
-def test_the_command_says_what_is_in_it(capsys):
+def test_the_command_prints_counts(capsys):
     stored_image(1)
     call_command("snapshot", "spring", "--min-size", "100")
     assert "spring: 1 images of 1 labels" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""What is undone is as it was: label, state, findings; and nobody else's decision goes with it."""
+"""Undo restores label, state and findings, and leaves other people's decisions alone."""
 
 from datetime import timedelta
 
@@ -49,10 +49,10 @@ def everything():
     images = ShoeImage.objects.order_by("pk").values_list(
         "pk", "label__slug", "proposed__slug", "state", "reasons", "priority"
     )
-    said = Finding.objects.order_by("image", "reason", "other").values_list(
+    rows = Finding.objects.order_by("image", "reason", "other").values_list(
         "image", "reason", "other", "suggested", "note", "silenced_by", "outcome", "batch"
     )
-    return list(images), list(said)
+    return list(images), list(rows)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def everything():
     ],
     ids=["confirm", "reject", "relabel", "bulk", "leave"],
 )
-def test_everything_is_as_it_was(images, kim, decide):
+def test_everything_is_restored(images, kim, decide):
     before = everything()
     batch = decide(images, kim)
     assert everything() != before
@@ -74,7 +74,7 @@ def test_everything_is_as_it_was(images, kim, decide):
     assert everything() == before
 
 
-def test_an_undone_restoring_is_rejected_for_the_same_findings(images, kim, lee):
+def test_undoing_a_restore_answers_the_same_findings_again(images, kim, lee):
     reject(images[:1], kim)
     before = everything()
     batch = restore(images[:1], lee)
@@ -106,7 +106,7 @@ def test_steps_are_undone_one_after_the_other(images, kim):
     assert undo_last(kim) is None
 
 
-def test_a_colleagues_undone_decision_is_in_nobodys_way(images, kim, lee):
+def test_an_undone_decision_does_not_block_an_earlier_undo(images, kim, lee):
     before = everything()
     batch = reject(images, kim)
     undo_batch(restore(images[:1], lee), lee)
@@ -166,7 +166,7 @@ def test_a_span_of_many_small_steps_takes_few_queries_each(kim, django_assert_ma
     assert done.undone == 60
 
 
-def test_a_type_merged_meanwhile_gets_no_image_back(images, kim):
+def test_a_label_that_was_merged_since_is_not_restored(images, kim):
     batch = relabel(images[:1], shoe_type("uggs"), kim)
     boots = shoe_type()
     boots.merged_into = shoe_type("brogues")

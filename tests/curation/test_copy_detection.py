@@ -1,4 +1,4 @@
-"""Copies of a photograph are found however they were altered, and nothing else is."""
+"""Altered copies of a photograph are found, and other photographs are not."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def difference(one, other) -> float:
 
 @pytest.mark.parametrize("how", ALTERED)
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_altered_copy_is_one(how, seed):
+def test_altered_copy_is_found(how, seed):
     original = shoe(SIZE, seed=seed)
     assert difference(original, ALTERED[how](original)) < registration.COPY_BELOW
 
@@ -47,7 +47,7 @@ def test_other_colour_or_other_shoe_is_no_copy(seed):
     assert difference(original, shoe(SIZE, seed=seed + 10)) > registration.COPY_BELOW
 
 
-def test_white_shoes_on_white_are_not_one():
+def test_white_shoes_on_white_are_no_copies():
     pale = (246, 246, 246)
     first, second = (shoe(SIZE, pale, seed) for seed in (4, 5))
     assert difference(first, second) > registration.COPY_BELOW
@@ -60,7 +60,7 @@ def test_the_same_shoe_with_another_lining_is_no_copy():
     assert difference(original, other) > registration.COPY_BELOW
 
 
-def test_frames_come_off_one_after_the_other():
+def test_nested_frames_are_removed():
     pixels = np.full((60, 80, 3), 255, np.uint8)
     pixels[20:50, 30:60] = np.random.default_rng(0).integers(0, 200, (30, 30, 3))
     framed = np.pad(pixels, ((6, 6), (6, 6), (0, 0)), constant_values=0)
@@ -71,12 +71,12 @@ def test_frames_come_off_one_after_the_other():
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 500), (500, 3), (16, 16)])
-def test_any_shape_is_looked_at(size):
+def test_any_aspect_ratio_works(size):
     whole, content = registration.comparison_images(Image.new("RGB", size, (255, 255, 255)))
     assert whole.shape == content.shape == (registration.SIDE, registration.SIDE, 3)
 
 
-def test_candidates_hold_the_mirrored_and_the_near():
+def test_candidates_include_mirrored_and_similar_images():
     images = [shoe(SIZE, seed=seed) for seed in range(6)]
     images.append(ImageOps.mirror(images[2]))
     contents = np.stack([registration.comparison_images(image)[1] for image in images])
@@ -89,12 +89,12 @@ def test_candidates_hold_the_mirrored_and_the_near():
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])
-def test_few_images_are_no_trouble(number):
+def test_few_images_work(number):
     contents = np.zeros((number, registration.SIDE, registration.SIDE, 3), np.uint8)
     pairs = near_duplicates.candidates(np.ones((number, 3), np.float32), contents)
     assert pairs.shape[1] == 2
     assert len(registration.differences(pairs, contents, contents)) == len(pairs)
 
 
-def test_groups_join_over_others():
+def test_groups_are_transitive():
     assert sorted(near_duplicates.groups([(0, 3), (3, 5), (1, 2)], 6)) == [[0, 3, 5], [1, 2]]
