@@ -1,4 +1,4 @@
-"""Admin pages of the model: runs, versions, evaluations."""
+"""The admin of the model. Django imports this package at the start, which registers the models."""
 
 from classifier.admin import embedder, feedback, token, training, version
 
