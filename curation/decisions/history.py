@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from django.db.models import Max, QuerySet
 
 from curation.errors import CurationError
-from curation.models import Finding, Review, ShoeImage, ShoeType
+from curation.issues import findings
+from curation.models import Review, ShoeImage, ShoeType
 from shoeproject.batches import BATCH_SIZE, batches
 
 Action = Review.Action
@@ -56,7 +57,7 @@ def lock_images(image_ids: Iterable[int]) -> list[ShoeImage]:
     """
     wanted = set(image_ids)
     images = []
-    for part in batches(sorted(wanted | _copies(wanted))):
+    for part in batches(sorted(wanted | findings.copies_of(wanted))):
         rows = (
             ShoeImage.objects.select_for_update(of=("self",))
             .filter(pk__in=part)
@@ -64,15 +65,6 @@ def lock_images(image_ids: Iterable[int]) -> list[ShoeImage]:
         )
         images += [image for image in rows.order_by("pk") if image.pk in wanted]
     return images
-
-
-def _copies(image_ids: set[int]) -> set[int]:
-    found = set()
-    for part in batches(image_ids):
-        shas = ShoeImage.objects.filter(pk__in=part).values("sha256")
-        pairs = Finding.objects.filter(other__in=shas).exclude(other="")
-        found.update(pairs.order_by().values_list("image", flat=True))
-    return found
 
 
 def newest_decisions(image_ids) -> dict[int, int]:
@@ -98,11 +90,11 @@ def standing():
 def rejections(image_ids) -> dict[uuid.UUID, list[int]]:
     """Batch → the images that it rejected, for the newest standing rejection of each image."""
     newest = newest_of(standing().filter(action=Action.REJECT), image_ids)
-    found = defaultdict(list)
+    by_batch = defaultdict(list)
     for part in batches(newest.values()):
         for batch, image in Review.objects.filter(pk__in=part).values_list("batch", "image"):
-            found[batch].append(image)
-    return found
+            by_batch[batch].append(image)
+    return by_batch
 
 
 def merged_note(merged: ShoeType, into: ShoeType, what: str) -> str:
@@ -115,8 +107,8 @@ def unmerge(rows: Iterable[Review]) -> None:
     `merged_into` of the merged type, and the proposals."""
     proposals, pairs = defaultdict(list), set()
     for row in rows:
-        if found := row.action == Action.RELABEL and MERGED_NOTE.fullmatch(row.note):
-            merged, into, what = found.groups()
+        if match := row.action == Action.RELABEL and MERGED_NOTE.fullmatch(row.note):
+            merged, into, what = match.groups()
             pairs.add((merged, into))
             if what != "label":
                 proposals[merged, into].append(row.image_id)
@@ -131,11 +123,11 @@ def unmerge(rows: Iterable[Review]) -> None:
 
 def newest_of(rows, image_ids) -> dict[int, int]:
     """Image → the newest of these decisions on it, both as primary keys."""
-    found = {}
+    newest = {}
     for part in batches(image_ids):
         of_image = rows.filter(image__in=part).order_by().values("image")
-        found.update(of_image.annotate(newest=Max("pk")).values_list("image", "newest"))
-    return found
+        newest.update(of_image.annotate(newest=Max("pk")).values_list("image", "newest"))
+    return newest
 
 
 class Writer:

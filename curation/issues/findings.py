@@ -95,13 +95,18 @@ def refresh(image_ids: Iterable[int], tick: Callable[[int], None] = lambda done:
 
 def refresh_with_pairs(image_ids: Iterable[int]) -> None:
     """`refresh` these images and those that findings call copies of them."""
-    image_ids = list(image_ids)
-    affected = set(image_ids)
+    image_ids = set(image_ids)
+    refresh(sorted(image_ids | copies_of(image_ids)))
+
+
+def copies_of(image_ids: Iterable[int]) -> set[int]:
+    """The images that findings, open or not, call copies of these."""
+    copies = set()
     for part in batches(image_ids):
-        shas = ShoeImage.objects.filter(pk__in=part).values_list("sha256", flat=True)
-        pairs = Finding.objects.filter(other__in=list(shas)).exclude(other="")
-        affected.update(pairs.values_list("image", flat=True))
-    refresh(sorted(affected))
+        shas = ShoeImage.objects.filter(pk__in=part).values("sha256")
+        pairs = Finding.objects.filter(other__in=shas).exclude(other="")
+        copies.update(pairs.order_by().values_list("image", flat=True))
+    return copies
 
 
 def measured_precision() -> dict[str, float]:

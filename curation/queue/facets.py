@@ -166,16 +166,11 @@ def _sum_by(groups, key: Callable) -> Counter:
 
 
 def _groups(filter: Filter):
-    """(*COLUMNS, images) under the filter's choices of state and of what is not in COLUMNS."""
-    images = ShoeImage.objects.filter(filter.state_condition(counted=True))
-    for name in COUNTED_ALONE:
-        if name != "state" and filter.choices(name):
-            images = images.filter(**{f"{name}__in": filter.choices(name)})
-    if filter.list:
-        listed = WorkList.images.through.objects.filter(worklist__in=filter.list)
-        images = images.filter(pk__in=listed.values("shoeimage"))
-    groups = images.order_by().values_list(*COLUMNS)
-    return groups.annotate(times=Count("*")).iterator(chunk_size=5000)
+    """(*COLUMNS, images) under the filter's choices in facets that are not counted by group."""
+    rest = replace(filter, doubtful=False, **dict.fromkeys(COUNTED_BY_GROUP, ()))
+    images = ShoeImage.objects.filter(rest.condition(counted=True)).order_by()
+    groups = images.values_list(*COLUMNS).annotate(times=Count("*"))
+    return groups.iterator(chunk_size=5000)
 
 
 def _doubtful(group, slug_of) -> bool:
@@ -206,19 +201,17 @@ def _tests(filter: Filter, slug_of) -> list[tuple[str, Callable]]:
 
 def _by_value(sums, slug_of) -> dict[str, Counter]:
     """Facet → value as addresses have it → images; an image with several reasons is in each."""
-    counts = {name: Counter() for name in COUNTED_BY_GROUP}
-    for name in ("split", "licence"):
-        counts[name] = sums[name]
-    for key, times in sums["given"].items():
-        counts["given"][slug_of.get(key, NONE)] += times
-    for slug, times in sums["suggested"].items():
-        counts["suggested"][slug or NONE] += times
+    reasons = Counter()
     for (bits, state), times in sums["reason"].items():
         for slug in slugs(bits):
-            counts["reason"][slug] += times
+            reasons[slug] += times
         if state == UNREVIEWED:
-            counts["reason"][UNREVIEWED] += times
-    return counts
+            reasons[UNREVIEWED] += times
+    return sums | {
+        "given": Counter({slug_of[key]: times for key, times in sums["given"].items()}),
+        "suggested": Counter({slug or NONE: n for slug, n in sums["suggested"].items()}),
+        "reason": reasons,
+    }
 
 
 def _count_lists(filter: Filter) -> Counter:
