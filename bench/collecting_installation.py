@@ -79,7 +79,8 @@ def main(slugs: list[str], count: int, kill: int) -> dict:
         "outcomes": dict(Counter(hit.reason or hit.outcome for hit in hits).most_common()),
         "images": sorted(ShoeImage.objects.values_list("proposed__slug", "sha256")),
         "files": len(list((settings.VAR_DIR / "media").rglob("*.jpg"))),
-        "peak": max(workers.peak.values()), "cpu": sum(workers.cpu.values()), "killed": killed,
+        "peak": max(workers.peak.values(), default=0), "cpu": sum(workers.cpu.values()),
+        "killed": killed,
     }  # fmt: skip
 
 
