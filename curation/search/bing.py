@@ -6,29 +6,39 @@ relied on until an operator has tried it (`COLLECT_BING_SAFE`).
 """
 
 import json
-from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from ddgs.engines.bing_images import BingImages
 from lxml import etree
 
 from curation.search import engine
-from curation.search.query import FILTERS, Connection, Page, Provider, Query
+from curation.search.query import FILTERS, Connection, Provider
 
-_KINDS = {
-    "photo": "photo-photo",
-    "clipart": "photo-clipart",
-    "line": "photo-linedrawing",
-    "gif": "photo-animatedgif",
-    "transparent": "photo-transparent",
-}
-_LICENCES = {
-    "any": "licenseType-Any",
-    "public": "license-L1",
-    "share": "license-L2_L3_L4_L5_L6_L7",
-    "share-commercially": "license-L2_L3_L4",
-    "modify": "license-L2_L3_L5_L6",
-    "modify-commercially": "license-L2_L3",
+# Our filter → value → Bing's, in its parameter `qft`.
+_FILTER_VALUES = {
+    "kind": {
+        "photo": "photo-photo",
+        "clipart": "photo-clipart",
+        "line": "photo-linedrawing",
+        "gif": "photo-animatedgif",
+        "transparent": "photo-transparent",
+    },
+    "size": {size: f"imagesize-{size}" for size in FILTERS["size"]},
+    "colour": {
+        **{colour: f"color2-FGcls_{colour.upper()}" for colour in FILTERS["colour"]},
+        "colour": "color2-color",
+        "monochrome": "color2-bw",
+    },
+    "layout": {layout: f"aspect-{layout}" for layout in FILTERS["layout"]},
+    "licence": {
+        "any": "licenseType-Any",
+        "public": "license-L1",
+        "share": "license-L2_L3_L4_L5_L6_L7",
+        "share-commercially": "license-L2_L3_L4",
+        "modify": "license-L2_L3_L5_L6",
+        "modify-commercially": "license-L2_L3",
+    },
 }
 # Marks of a result page, even of one without results.
 _PAGE_MARKS = ("dgControl", "mmComponent_images", "no_results", "no-results")
@@ -56,7 +66,7 @@ class Bing(engine.CheckedEngine, BingImages):
         payload["adlt"] = {"on": "strict", "off": "off"}[safesearch]
         if filters:
             payload["qft"] = "".join(
-                f"+filterui:{_filter_value(*item)}" for item in filters.items()
+                f"+filterui:{_FILTER_VALUES[name][value]}" for name, value in filters.items()
             )
         return payload
 
@@ -89,21 +99,6 @@ def _raw_result(item: etree._Element) -> engine.RawResult:
     return engine.RawResult(address, about.get("purl"), about.get("t"), width, height)
 
 
-def _filter_value(name: str, value: str) -> str:
-    """Return a filter's value as Bing's parameter `qft` spells it."""
-    if name == "kind":
-        return _KINDS[value]
-    if name == "licence":
-        return _LICENCES[value]
-    if name == "colour":
-        special = {"colour": "color", "monochrome": "bw"}
-        return "color2-" + special.get(value, f"FGcls_{value.upper()}")
-    return {"size": "imagesize-", "layout": "aspect-"}[name] + value
-
-
-def search(query: Query, connection: Connection) -> Iterator[Page]:
-    """Yield pages of up to 35 hits."""
-    yield from engine.pages(Bing(connection, query.safe), query)
-
-
-PROVIDER = Provider("bing", "Bing", search, frozenset(FILTERS), safe=False)
+PROVIDER = Provider(
+    "bing", Bing.provider_name, partial(engine.pages, Bing), frozenset(FILTERS), safe=False
+)

@@ -5,16 +5,17 @@ page holds. ddgs fetches a token for every page of results; here one is used for
 """
 
 import json
-from collections.abc import Iterator
+from functools import partial
 
 from ddgs.engines.duckduckgo_images import DuckduckgoImages
 from ddgs.exceptions import DDGSException
 from ddgs.utils import _extract_vqd
 
 from curation.search import engine
-from curation.search.query import FILTERS, Connection, Page, Provider, Query
+from curation.search.query import FILTERS, Connection, Provider, Query
 
 _FILTER_VALUES = {  # our filter and value → DuckDuckGo's, where that is not our value capitalised
+    "kind": {kind: kind for kind in FILTERS["kind"]},
     "colour": {"colour": "color"},
     "licence": {
         "any": "any",
@@ -91,20 +92,15 @@ class DuckDuckGo(engine.CheckedEngine, DuckduckgoImages):
     def filters(self, query: Query) -> dict[str, str]:
         """Return the query's filters as keyword arguments of `build_payload`."""
         return {
-            _ARGUMENTS[name]: _filter_value(name, value) for name, value in query.filters.items()
+            _ARGUMENTS[name]: _FILTER_VALUES.get(name, {}).get(value, value.capitalize())
+            for name, value in query.filters.items()
         }
 
 
-def _filter_value(name: str, value: str) -> str:
-    """Return a filter's value as DuckDuckGo spells it."""
-    if name == "kind":
-        return value
-    return _FILTER_VALUES.get(name, {}).get(value, value.capitalize())
-
-
-def search(query: Query, connection: Connection) -> Iterator[Page]:
-    """Yield pages of up to 100 hits."""
-    yield from engine.pages(DuckDuckGo(connection, query.safe), query)
-
-
-PROVIDER = Provider("duckduckgo", "DuckDuckGo", search, frozenset(FILTERS), safe=True)
+PROVIDER = Provider(
+    "duckduckgo",
+    DuckDuckGo.provider_name,
+    partial(engine.pages, DuckDuckGo),
+    frozenset(FILTERS),
+    safe=True,
+)

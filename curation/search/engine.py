@@ -5,7 +5,7 @@ found", so that a refusal looks like an empty result; `CheckedClient` replaces i
 `ddgs.DDGS` itself is not used, because it ranks results anew.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import ClassVar, NamedTuple
 from urllib.parse import urlsplit
 
@@ -51,13 +51,13 @@ class CheckedClient:
         try:
             answer = self.client.request(method, url, **options)
             _ = answer.content  # read here, so that a broken connection shows here
+            return answer
         except (primp.DecodeError, primp.RedirectError) as error:
             raise SearchBroken(
                 self.provider, "its encoding or its redirects make no sense"
             ) from error
         except primp.PrimpError as error:
             raise SearchUnreachable(self.provider, _describe(error, self.seconds)) from error
-        return answer
 
     def checked(self, answer: primp.Response) -> primp.Response:
         """Return the answer if its status is 200.
@@ -100,9 +100,9 @@ class CheckedEngine:
             self.http_client.client, self.provider_name, connection.timeout
         )
 
-    def filters(self, query: Query) -> dict[str, str]:
+    def filters(self, query: Query) -> Mapping[str, str]:
         """Return the query's filters as keyword arguments of `build_payload`."""
-        return dict(query.filters)
+        return query.filters
 
     def fetch_page(self, query: Query, page: int) -> list[RawResult]:
         """Fetch one page of results; an empty list where there are no more."""
@@ -122,12 +122,15 @@ class CheckedEngine:
         return SearchBroken(self.provider_name, why)
 
 
-def pages(engine: CheckedEngine, query: Query) -> Iterator[Page]:
+def pages(
+    engine_class: type[CheckedEngine], query: Query, connection: Connection
+) -> Iterator[Page]:
     """Yield pages until one is empty or shows nothing new; some engines repeat the last one.
 
     A rank counts all results, those included that are left out for their address or because an
     earlier page had them.
     """
+    engine = engine_class(connection, query.safe)
     seen = set()
     rank = 0
     for number in range(query.first_page, MAX_PAGES + 1):
@@ -135,19 +138,17 @@ def pages(engine: CheckedEngine, query: Query) -> Iterator[Page]:
         new = {result.file_url for result in results if isinstance(result.file_url, str)} - seen
         if not new:
             return
-        rank = max(rank, (number - 1) * engine.page_size)
+        seen |= new
         hits = []
-        for result in results:
-            rank += 1
+        before = max(rank, (number - 1) * engine.page_size)
+        for rank, result in enumerate(results, before + 1):
             if result.file_url in new and (hit := _hit(result, rank)):
                 hits.append(hit)
                 new.discard(result.file_url)
-            seen.add(result.file_url)
         yield Page(number, tuple(hits))
 
 
 def _describe(error: Exception, seconds: float) -> str:
-    """Describe an error of the HTTP client for people."""
     text = f"{error!r} {error.__cause__!r}".lower()
     if isinstance(error, primp.DNSError):
         return "its name could not be looked up"
