@@ -197,7 +197,11 @@ def speed(options, pictures: Pictures, starts, rows: list) -> None:
     recipe, computing = options.recipe, mixed_precision.choose(options.recipe.precision, CPU)
     ours = build_learner(pictures.items, pictures.classes, recipe, starts[1], options.seed, CPU)
     sides = {"plain": (plain_learner(options, pictures, starts[0]), PLAIN_BATCH, [])}
-    sides["ours"] = (ours, recipe.batch_size, [mixed_precision.PrecisionAndLayout(computing, recipe.layout)])
+    sides["ours"] = (
+        ours,
+        recipe.batch_size,
+        [mixed_precision.PrecisionAndLayout(computing, recipe.layout)],
+    )
     images = 2 * math.lcm(PLAIN_BATCH, recipe.batch_size)
     for size in map(int, options.size.split(",")):
         shown = torch.randn(images, 3, size, size)
