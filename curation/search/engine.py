@@ -142,7 +142,8 @@ def pages(
         hits = []
         before = max(rank, (number - 1) * engine.page_size)
         for rank, result in enumerate(results, before + 1):
-            if result.file_url in new and (hit := _hit(result, rank)):
+            hit = _hit(result, rank)  # None for an address that is no text: a set may not take it
+            if hit and result.file_url in new:
                 hits.append(hit)
                 new.discard(result.file_url)
         yield Page(number, tuple(hits))

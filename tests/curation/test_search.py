@@ -369,11 +369,11 @@ def test_a_malformed_result_of_bing_is_skipped_alone(engines):
     items = "".join(
         f'<div><div class="imgpt"><a class="iusc" m="{m}"></a></div>'
         f'<div class="infopt"></div></div>'
-        for m in ("{no json", "7", "{}", good)
+        for m in ("{no json", "7", "{}", "{&quot;murl&quot;:[]}", good)
     )
     engines.fail(Fault(body=f'<ul class="dgControl_list">{items}</ul>'))  # fmt: skip
     page = next(pages(engines, BING))
-    assert [(hit.file_url, hit.rank) for hit in page.hits] == [("https://x.example/1", 4)]
+    assert [(hit.file_url, hit.rank) for hit in page.hits] == [("https://x.example/1", 5)]
 
 
 @BOTH
