@@ -44,13 +44,12 @@ def content_boxes(pixels: np.ndarray) -> tuple[Box, Box]:
     another plain border is a frame; the innermost one is the margin around the content.
     """
     pixels = pixels.astype(np.int16)
-    left, top, right, bottom = 0, 0, pixels.shape[1], pixels.shape[0]
+    outer = (0, 0, pixels.shape[1], pixels.shape[0])
     for _ in range(4):
+        left, top, right, bottom = outer
         part = pixels[top:bottom, left:right]
-        if min(part.shape[:2]) < 16:
-            break
         colour, plain = _border(part)
-        if not plain:
+        if not plain or min(part.shape[:2]) < 16:
             break
         foreground = np.abs(part - colour).max(2) > _TOLERANCE
         # A few pixels of noise are no content.
@@ -58,23 +57,21 @@ def content_boxes(pixels: np.ndarray) -> tuple[Box, Box]:
         columns = np.flatnonzero(foreground.sum(0) > max(1, 0.02 * foreground.shape[0]))
         if len(rows) < 8 or len(columns) < 8:
             break
-        box = (
-            left + columns[0], top + rows[0], left + columns[-1] + 1, top + rows[-1] + 1,
-        )  # fmt: skip
-        if box == (left, top, right, bottom):
+        box = tuple(
+            map(int, (left + columns[0], top + rows[0], left + columns[-1] + 1, top + rows[-1] + 1))
+        )
+        if box == outer:
             break
         # Inside a frame lies another plain border; the blended pixels between are cut off, too.
         inner = tuple(
             side + step * (side != before)
-            for side, before, step in zip(
-                box, (left, top, right, bottom), (1, 1, -1, -1), strict=True
-            )
+            for side, before, step in zip(box, outer, (1, 1, -1, -1), strict=True)
         )
         within, framed = _border(pixels[inner[1] : inner[3], inner[0] : inner[2]])
         if not framed or np.abs(within - colour).max() <= _TOLERANCE:
-            return (left, top, right, bottom), tuple(int(side) for side in box)
-        left, top, right, bottom = (int(side) for side in inner)
-    return (left, top, right, bottom), (left, top, right, bottom)
+            return outer, box
+        outer = inner
+    return outer, outer
 
 
 def comparison_images(image: Image.Image) -> ComparisonImages:
@@ -189,10 +186,6 @@ class _Images:
     def half_size(self) -> "_Images":
         return _Images(_downsampled(self.pixels), _downsampled(self.contrast))
 
-    def luma(self) -> np.ndarray:
-        """(n, side, side)."""
-        return self.pixels @ _LUMA
-
     def difference(self, fixed: "_Images", crops: np.ndarray) -> np.ndarray:
         """The difference of these images' crops to `fixed`, (n,), to be compared with COPY_BELOW.
 
@@ -210,7 +203,8 @@ class _Images:
         weights = foreground / np.maximum(foreground.sum((1, 2)), SIDE)[:, None, None]
         mean = (_channel_max(np.abs(pixels - fixed.pixels)) * weights).sum((1, 2))
         deviation = np.maximum(
-            _weighted_deviation(pixels @ _LUMA, weights), _weighted_deviation(fixed.luma(), weights)
+            _weighted_deviation(pixels @ _LUMA, weights),
+            _weighted_deviation(fixed.pixels @ _LUMA, weights),
         )
         overall = (mean / (deviation + _NOISE)).astype(np.float32)
         if pixels.shape[1] < SIDE:
@@ -262,16 +256,20 @@ def _resampling_matrices(crops: np.ndarray, side: int = SIDE) -> tuple[np.ndarra
     return matrices[0], matrices[1].transpose(0, 2, 1)
 
 
-def _candidate_crops() -> np.ndarray:
-    """The crops that are tried first: (k, 4) top, left, height, width as shares of the side."""
-    crops = [(0.0, 0.0, 1.0, 1.0)]
-    for size in (0.94, 0.88, 0.82):
-        offsets = (0.0, (1 - size) / 2, 1 - size)
-        crops += [(top, left, size, size) for top in offsets for left in offsets]
-    return np.array(crops, np.float32)
-
-
-_CANDIDATE_CROPS = _candidate_crops()  # the first one is the whole image
+# The crops that are tried first, (k, 4): top, left, height, width as shares of the side. The first
+# one is the whole image.
+_CANDIDATE_CROPS = np.array(
+    [
+        (0, 0, 1, 1),
+        *(
+            (top * (1 - size), left * (1 - size), size, size)
+            for size in (0.94, 0.88, 0.82)
+            for top in (0, 0.5, 1)
+            for left in (0, 0.5, 1)
+        ),
+    ],
+    np.float32,
+)
 
 
 def _coarse_matrices() -> tuple[np.ndarray, np.ndarray]:
@@ -294,8 +292,8 @@ _ROWS, _COLUMNS = _coarse_matrices()
 
 def _best_crop(moving: _Images, fixed: _Images) -> np.ndarray:
     """(n,) numbers of the candidate crops of `moving` that, coarsely, differ least from `fixed`."""
-    luma = moving.half_size.luma()
-    target = _ROWS[0] @ fixed.half_size.luma() @ _COLUMNS[0].T
+    luma = moving.half_size.pixels @ _LUMA
+    target = _ROWS[0] @ (fixed.half_size.pixels @ _LUMA) @ _COLUMNS[0].T
     errors = [
         np.abs(rows @ luma @ columns.T - target).sum((1, 2))
         for rows, columns in zip(_ROWS, _COLUMNS, strict=True)
@@ -309,7 +307,7 @@ def _align(moving: _Images, fixed: _Images, crops: np.ndarray) -> np.ndarray:
     Gauss-Newton on luma over top, left, height and width (Lucas and Kanade 1981, An Iterative Image
     Registration Technique), with the same number of steps for all.
     """
-    luma, target = moving.luma(), fixed.luma()
+    luma, target = moving.pixels @ _LUMA, fixed.pixels @ _LUMA
     centres = (np.arange(SIDE, dtype=np.float32) + 0.5) / SIDE
     down, across = centres[:, None], centres[None, :]
     crops = crops.copy()
