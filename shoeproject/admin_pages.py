@@ -60,9 +60,8 @@ def admin_page(
     def decorate(view: Callable) -> Callable:
         @wraps(view)
         def checked(self: Any, request: HttpRequest, **kwargs: Any) -> Any:
-            if permission and not request.user.has_perm(permission):
-                raise PermissionDenied
-            if post and request.method != "POST":
+            has_permission = permission is None or request.user.has_perm(permission)
+            if not has_permission or (post and request.method != "POST"):
                 raise PermissionDenied
             return view(self, request, **kwargs)
 

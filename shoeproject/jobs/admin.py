@@ -58,13 +58,12 @@ class JobAdmin(admin.ModelAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}"
-        progress = self.admin_site.admin_view(self.progress_view)
-        action_view = self.admin_site.admin_view(self.action_view)
+        in_admin = self.admin_site.admin_view
         return [
-            path("<int:pk>/progress/", progress, name=f"{name}_progress"),
+            path("<int:pk>/progress/", in_admin(self.progress_view), name=f"{name}_progress"),
             *(
                 path(
-                    f"<int:pk>/change/{action}/", action_view, {"action": action},
+                    f"<int:pk>/change/{action}/", in_admin(self.action_view), {"action": action},
                     name=f"{name}_{action}",
                 )
                 for action in JOB_ACTIONS
@@ -122,8 +121,9 @@ class JobAdmin(admin.ModelAdmin):
             return "–"
         address = ""
         if job.state in OPEN_STATES:
-            name = f"admin:{self.opts.app_label}_{self.opts.model_name}_progress"
-            address = reverse(name, args=[job.pk])
+            address = reverse(
+                f"admin:{self.opts.app_label}_{self.opts.model_name}_progress", args=[job.pk]
+            )
         return format_html(
             '<span class="job-progress" data-address="{}" data-state="{}">'
             '<progress max="100" value="{}" aria-label="progress"></progress> '

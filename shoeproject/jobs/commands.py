@@ -93,19 +93,14 @@ def wait_for(
     performed here back into the queue. Raises `CommandError` if the job failed or was cancelled.
     """
     bar = ProgressBar()
-    if worker_timeout is None:
-        worker_timeout = settings.JOB_WAIT_FOR_WORKER_SECONDS
-    deadline = time.monotonic() + worker_timeout
+    wait = settings.JOB_WAIT_FOR_WORKER_SECONDS if worker_timeout is None else worker_timeout
+    deadline = time.monotonic() + wait
     performed_here = False
     try:
         while job.state in jobs.OPEN_STATES:
-            if time.monotonic() >= deadline and job.state == jobs.State.QUEUED:
-                performed_here = True
-                if not jobs.perform(type(job), job.pk, work, on_progress=bar.show_job):
-                    bar.show_job(job)  # a worker was faster, or the job is not due yet
-                    time.sleep(0.5)
-                performed_here = False
-            else:
+            performed_here = job.state == jobs.State.QUEUED and time.monotonic() >= deadline
+            # `perform` returns False if a worker was faster, or the job is not due yet.
+            if not performed_here or not jobs.perform(type(job), job.pk, work, bar.show_job):
                 bar.show_job(job)
                 time.sleep(0.5)
             job.refresh_from_db()

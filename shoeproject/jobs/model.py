@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from shoeproject.jobs import notify, states
 from shoeproject.jobs.claim import Claim
-from shoeproject.jobs.states import TRANSITIONS, State, TransitionRefused
+from shoeproject.jobs.states import OPEN_STATES, TRANSITIONS, State, TransitionRefused
 
 
 class Job(models.Model):
@@ -72,13 +72,13 @@ class Job(models.Model):
         """
         was = State(self.state)
         if to in TRANSITIONS[was]:
-            if to not in (State.QUEUED, State.PAUSED, State.RUNNING):
+            if to not in OPEN_STATES:
                 changes.setdefault("finished_at", timezone.now())
             rows = type(self)._base_manager.filter(pk=self.pk, state=was)
-            if rows.update(state=to, lease_until=None, **changes):
-                self.refresh_from_db()
-                return
+            changed = rows.update(state=to, lease_until=None, **changes)
             self.refresh_from_db()
+            if changed:
+                return
             was = State(self.state)
         raise TransitionRefused(self, was, to)
 

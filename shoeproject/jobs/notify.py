@@ -37,11 +37,13 @@ def ring_due(waited_seconds: float | None = None) -> int:
         Q(not_before=None) | Q(not_before__lte=now)
     )
     orphaned = Q(state=State.RUNNING, lease_until__lt=now)
-    sent = 0
     # A concrete kind of job names the Celery task that performs it.
     kinds: list[Any] = [model for model in apps.get_models() if getattr(model, "task", "")]
-    for kind in kinds:
-        for pk in kind._base_manager.filter(queued | orphaned).values_list("pk", flat=True):
-            ring(kind.task, kind.queue, pk)
-            sent += 1
-    return sent
+    due = [
+        (kind.task, kind.queue, pk)
+        for kind in kinds
+        for pk in kind._base_manager.filter(queued | orphaned).values_list("pk", flat=True)
+    ]
+    for task, queue, pk in due:
+        ring(task, queue, pk)
+    return len(due)
