@@ -5,17 +5,8 @@ from celery.signals import worker_ready, worker_shutting_down
 
 from shoeproject import jobs, sqlite_analyze
 
-
-@shared_task(name="shoeproject.ring_due")
-def ring_due():
-    """Send messages for jobs that wait or whose worker died; see `JOB_RING_SECONDS`."""
-    jobs.ring_due()
-
-
-@shared_task(name="shoeproject.look_at_tables")
-def analyze_tables():
-    """Update SQLite's statistics; called every hour."""
-    sqlite_analyze.analyze()
+ring_due = shared_task(name="shoeproject.ring_due")(jobs.ring_due)
+analyze_tables = shared_task(name="shoeproject.look_at_tables")(sqlite_analyze.analyze)
 
 
 @worker_ready.connect

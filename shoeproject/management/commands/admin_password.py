@@ -6,8 +6,6 @@ from shoeproject.up.prepare import set_random_password
 
 
 class Command(BaseCommand):
-    """Sets a new random password and prints it."""
-
     help = "Set and print a new random password; a missing account is made, with every right."
 
     def add_arguments(self, parser):

@@ -9,8 +9,6 @@ from shoeproject.up.start import run_or_explain
 
 
 class Command(BaseCommand):
-    """Runs broker, workers, scheduler and web server until Ctrl-C."""
-
     help = "Check, prepare and run everything on this machine, until Ctrl-C."
     requires_system_checks = []
 
