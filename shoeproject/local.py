@@ -19,10 +19,9 @@ def secret_key(var: Path) -> str:
         return path.read_text().strip()
     except FileNotFoundError:
         var.mkdir(parents=True, exist_ok=True)
-    key = secrets.token_urlsafe(50)
     # Only its owner can read a temporary file.
     with tempfile.NamedTemporaryFile("w", prefix="secret-key.", dir=var) as file:
-        file.write(key)
+        file.write(secrets.token_urlsafe(50))
         file.flush()
         with contextlib.suppress(FileExistsError):
             # link() never replaces a file: processes that start together all use the first key.

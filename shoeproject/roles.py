@@ -22,8 +22,10 @@ def _allowed(role: str) -> Q:
     wanted = Q(pk__in=[])
     for config in apps.get_app_configs():
         for model, verbs in getattr(config, "role_permissions", {}).get(role, {}).items():
-            names = [f"{verb}_{model}" for verb in verbs.split()]
-            wanted |= Q(content_type__app_label=config.label, codename__in=names)
+            wanted |= Q(
+                content_type__app_label=config.label,
+                codename__in=[f"{verb}_{model}" for verb in verbs.split()],
+            )
     return wanted
 
 

@@ -3,18 +3,18 @@
 Nothing here needs Django, because the settings write to the folder that is checked here.
 """
 
+import contextlib
 import errno
 import fcntl
 import os
 import shutil
 import socket
 import stat
+import tempfile
 from pathlib import Path
 from typing import TextIO
 
 from shoeproject.errors import ProjectError
-
-ANOTHER_PORT = 8123  # proposed where no port nearby is free
 
 
 class CannotStart(ProjectError):
@@ -48,7 +48,7 @@ class AlreadyRunning(CannotStart):
     """Process `pid` already runs the project with this folder."""
 
     var: Path
-    pid: int
+    pid: str
     message = (
         "It already runs with {var} (process {pid}). "
         "Stop that with Ctrl-C where it was started, or with: kill {pid}"
@@ -80,14 +80,11 @@ def writable(var: Path) -> None:
 
     This finds missing permissions, read-only file systems and full disks.
     """
-    probe = var / "run" / f"probe.{os.getpid()}"
     try:
         for folder in ("run", "log", "valkey"):
             (var / folder).mkdir(parents=True, exist_ok=True)
-        try:
-            probe.write_bytes(bytes(4096))
-        finally:
-            probe.unlink(missing_ok=True)
+        with tempfile.TemporaryFile(dir=var / "run") as probe:
+            probe.write(bytes(4096))
     except OSError as error:
         raise NotWritable(var, error.strerror or error) from error
 
@@ -137,14 +134,12 @@ def _bind(host: str, port: int) -> None:
         listener.listen()
 
 
-def _free_near(host: str, port: int) -> int | None:
+def _free_near(host: str, port: int) -> int:
     for candidate in range(port + 1, min(port + 50, 65536)):
-        try:
+        with contextlib.suppress(OSError):
             _bind(host, candidate)
-        except OSError:
-            continue
-        return candidate
-    return None
+            return candidate
+    return 8123  # no port nearby is free
 
 
 def port_free(host: str, port: int) -> None:
@@ -153,7 +148,7 @@ def port_free(host: str, port: int) -> None:
         _bind(host, port)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise PortTaken(host, port, _free_near(host, port) or ANOTHER_PORT) from error
+            raise PortTaken(host, port, _free_near(host, port)) from error
         raise AddressUnusable(host, port, error.strerror or error) from error
 
 

@@ -55,10 +55,12 @@ class Site:
     def is_healthy(self) -> bool:
         """Return whether the health page answers with 200."""
         connection = http.client.HTTPConnection(self.host, self.port, timeout=3)
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            with contextlib.closing(connection):
-                connection.request("GET", "/health/", headers={"Host": self.host_header})
-                return connection.getresponse().status == 200
+        with (
+            contextlib.suppress(OSError, http.client.HTTPException),
+            contextlib.closing(connection),
+        ):
+            connection.request("GET", "/health/", headers={"Host": self.host_header})
+            return connection.getresponse().status == 200
         return False
 
 
@@ -135,10 +137,9 @@ class Monitor:
             return False
 
     def _broker_answers(self) -> bool:
-        path = str(self.sockets / "valkey.sock")
-        with contextlib.suppress(redis.RedisError):
-            with redis.Redis(unix_socket_path=path, socket_timeout=3) as client:
-                return client.ping()
+        client = redis.Redis(unix_socket_path=str(self.sockets / "valkey.sock"), socket_timeout=3)
+        with contextlib.suppress(redis.RedisError), client:
+            return client.ping()
         return False
 
     def _end_of_log(self, name: str) -> str:
@@ -149,8 +150,7 @@ class Monitor:
         names = ""
         if self.site.is_public:
             # Django answers "Bad Request" to any other name, without a reason.
-            allowed = ", ".join(self.site.allowed_hosts)
-            names = f"  answers   to {allowed} alone (ALLOWED_HOSTS)\n"
+            names = f"  answers   to {', '.join(self.site.allowed_hosts)} alone (ALLOWED_HOSTS)\n"
         report(
             f"\nReady: {self.site.address}\n"
             f"  admin     {self.site.address}admin/\n"

@@ -78,16 +78,15 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def _broker() -> Program:
-    # The append-only file is off by default, and the snapshots made instead can lose minutes.
-    # The process title stays: setting it overwrites the environment by which a run is found.
-    return Program(
-        "broker",
-        "broker",
-        '"%(ENV_UP_VALKEY)s" --port 0 --unixsocket "%(ENV_UP_SOCKETS)s/valkey.sock"'
-        ' --unixsocketperm 700 --dir "%(ENV_UP_VAR)s/valkey" --save "" --appendonly yes'
-        " --appendfsync everysec --maxmemory-policy noeviction --set-proc-title no",
-    )
+# The append-only file is off by default, and the snapshots made instead can lose minutes.
+# The process title stays: setting it overwrites the environment by which a run is found.
+_BROKER = Program(
+    "broker",
+    "broker",
+    '"%(ENV_UP_VALKEY)s" --port 0 --unixsocket "%(ENV_UP_SOCKETS)s/valkey.sock"'
+    ' --unixsocketperm 700 --dir "%(ENV_UP_VAR)s/valkey" --save "" --appendonly yes'
+    " --appendfsync everysec --maxmemory-policy noeviction --set-proc-title no",
+)
 
 
 def _celery(name: str, title: str, options: str) -> Program:
@@ -107,7 +106,7 @@ def _worker(name: str, title: str, options: str) -> Program:
 def all_programs(embedded_broker: bool) -> list[Program]:
     """Return the programs of a run, in the order in which they start."""
     return [
-        *([_broker()] if embedded_broker else []),
+        *([_BROKER] if embedded_broker else []),
         # Its processes are replaced now and then, because image libraries leak memory.
         _worker(
             "short", "short-task worker", "-c %(ENV_UP_SHORT_PROCESSES)s --max-tasks-per-child 200"
@@ -159,6 +158,10 @@ def environment(
     MALLOC_ARENA_MAX (of each web process; default: 2) and SHORT_PROCESSES (default: 2, so that an
     assessment of many images leaves one free).
     """
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
     shared_memory = Path("/dev/shm")
     arenas = os.environ.get("MALLOC_ARENA_MAX", "")
     return os.environ | {
@@ -169,7 +172,7 @@ def environment(
         "UP_PYTHON": sys.executable,
         "UP_VALKEY": str(valkey or ""),
         "UP_BIND": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
-        "UP_WEB_PROCESSES": os.environ.get("WEB_PROCESSES") or str(_cores()),
+        "UP_WEB_PROCESSES": os.environ.get("WEB_PROCESSES") or str(cores),
         "UP_WEB_THREADS": os.environ.get("WEB_THREADS") or "32",
         # Supervisor parses a program's environment after inserting this: a quote would end it.
         "UP_ARENAS": arenas if arenas.isdecimal() else "2",
@@ -179,9 +182,3 @@ def environment(
         "VAR_DIR": str(var),
         "PYTHONUNBUFFERED": "1",
     }
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

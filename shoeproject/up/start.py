@@ -35,9 +35,10 @@ def valkey_server() -> Path | None:
     Raises `BrokerUnreachable` if the server that REDIS_URL names does not answer.
     """
     if settings.REDIS_URL:
-        limits = {"socket_connect_timeout": 3, "socket_timeout": 3}
         try:
-            with redis.Redis.from_url(settings.REDIS_URL, **limits) as client:
+            with redis.Redis.from_url(
+                settings.REDIS_URL, socket_connect_timeout=3, socket_timeout=3
+            ) as client:
                 client.ping()
         except (redis.RedisError, ValueError, OSError) as error:
             raise BrokerUnreachable(error) from error
