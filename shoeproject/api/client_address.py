@@ -19,13 +19,13 @@ def client_address(request) -> str:
     the left of it may be forged.
     """
     client = _parsed(request.META.get("REMOTE_ADDR", ""))
-    networks, unix = trusted_proxies()
-    trusted = unix if client is None else _within(client, networks)
+    networks, unix = trusted_proxies(tuple(settings.TRUSTED_PROXIES))
     for hop in reversed(request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")):
+        trusted = unix if client is None else any(client in network for network in networks)
         address = _parsed(hop)
         if not trusted or address is None:
             break
-        client, trusted = address, _within(address, networks)
+        client = address
     return str(client or "")
 
 
@@ -37,9 +37,15 @@ def client_network(address: str) -> str:
     return str(ipaddress.ip_network((parsed, IPV6_PREFIX), strict=False))
 
 
-def trusted_proxies() -> tuple[list, bool]:
-    """Their networks, and whether Unix sockets are trusted. Raises ValueError for a bad setting."""
-    return _trusted(tuple(settings.TRUSTED_PROXIES))
+@lru_cache(maxsize=8)
+def trusted_proxies(proxies: tuple[str, ...]) -> tuple[list, bool]:
+    """Read the setting TRUSTED_PROXIES: the networks, and whether Unix sockets are trusted.
+
+    Raises ValueError for a name that is neither a network nor “unix”.
+    """
+    names = [name.strip() for name in proxies if name.strip()]
+    networks = [ipaddress.ip_network(name, strict=False) for name in names if name != UNIX]
+    return networks, UNIX in names
 
 
 def _parsed(text: str):
@@ -57,14 +63,3 @@ def _parsed(text: str):
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address
-
-
-@lru_cache(maxsize=8)
-def _trusted(proxies: tuple[str, ...]):
-    names = [name.strip() for name in proxies if name.strip()]
-    networks = [ipaddress.ip_network(name, strict=False) for name in names if name != UNIX]
-    return networks, UNIX in names
-
-
-def _within(address, networks) -> bool:
-    return any(address in network for network in networks)

@@ -10,8 +10,7 @@ def authenticated_client(request) -> str:
 
     A token is an authentication class's `request.auth` that has an attribute `client`.
     """
-    token = getattr(getattr(request, "auth", None), "client", "")
-    if token:
+    if token := getattr(getattr(request, "auth", None), "client", ""):
         return token
     # Only of a REST framework request: the session that Django's request has a user from does not
     # count on public pages.

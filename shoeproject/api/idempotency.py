@@ -83,8 +83,7 @@ class IdempotentMixin:
 
     def finalize_response(self, request, response, *args, **kwargs):
         response = super().finalize_response(request, response, *args, **kwargs)
-        if self._claim:
-            self._settle(response if 200 <= response.status_code < 300 else None)
+        self._settle(response if 200 <= response.status_code < 300 else None)
         return response
 
     def _settle(self, response: Response | None) -> None:

@@ -74,14 +74,16 @@ class KeysetPagination(BasePagination):
         return Response({"results": data, "next": self.next})
 
     def get_paginated_response_schema(self, schema):
-        following = {
-            "type": self.cursor_type,
-            "nullable": True,
-            "description": "Give it as `after` to go on; null at the end",
-        }
         return {
             "type": "object",
-            "properties": {"results": schema, "next": following},
+            "properties": {
+                "results": schema,
+                "next": {
+                    "type": self.cursor_type,
+                    "nullable": True,
+                    "description": "Give it as `after` to go on; null at the end",
+                },
+            },
             "required": ["next", "results"],
         }
 

@@ -128,7 +128,7 @@ def _of_framework(error: exceptions.APIException, view) -> Problem:
         headers["WWW-Authenticate"] = error.auth_header
     if getattr(error, "wait", None):
         headers["Retry-After"] = str(int(error.wait) + 1)
-    code, detail = error.default_code, str(error.detail)
+    code, detail = getattr(error.detail, "code", error.default_code), str(error.detail)
     if isinstance(error, exceptions.ValidationError):
         code, detail, extra = INVALID.code, INVALID.detail, {"errors": error.detail}
     elif isinstance(error, exceptions.Throttled):

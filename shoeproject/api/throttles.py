@@ -86,7 +86,7 @@ def rate_headers(get_response):
 
 def _check_settings() -> None:
     try:
-        client_address.trusted_proxies()
+        client_address.trusted_proxies(tuple(settings.TRUSTED_PROXIES))
     except ValueError as error:
         raise ImproperlyConfigured(f"TRUSTED_PROXIES: {error}") from error
     for scope, scope_rates in settings.THROTTLE_RATES.items():

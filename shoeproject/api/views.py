@@ -61,8 +61,9 @@ class CuratorView(IdempotentMixin, APIView):
 
     def serialize(self, rows: list) -> list[dict]:
         """The rows as the answer has them."""
-        context = self.get_serializer_context(rows)
-        return self.serializer_class(rows, many=True, context=context).data
+        return self.serializer_class(
+            rows, many=True, context=self.get_serializer_context(rows)
+        ).data
 
     def finalize_response(self, request, response, *args, **kwargs):
         response = super().finalize_response(request, response, *args, **kwargs)
