@@ -8,16 +8,7 @@ from classifier.access import tokens
 from classifier.errors import ClassifierError
 from shoeproject.api.scopes import SCOPES, required_scope
 
-KEYWORD = b"bearer"
 REALM = 'Bearer realm="api"'
-
-
-class BadToken(exceptions.AuthenticationFailed):
-    """401 with the code and detail of the reason that a token is refused for."""
-
-    def __init__(self, reason: ClassifierError):
-        super().__init__(reason.detail, reason.code)
-        self.default_code = reason.code
 
 
 class ScopeMissing(exceptions.PermissionDenied):
@@ -37,27 +28,33 @@ class ScopeMissing(exceptions.PermissionDenied):
 class TokenAuthentication(BaseAuthentication):
     """Authenticates a request by its token and checks the token's scope, for every view.
 
-    Raises `BadToken` and `ScopeMissing`. Other kinds of authorization are ignored.
+    Raises REST framework's `AuthenticationFailed` with the code and the detail of the reason, and
+    `ScopeMissing`. Other kinds of authorization are ignored.
     """
 
     # For the schema.
     problems = [
-        BadToken(tokens.TokenUnknown()),
-        BadToken(tokens.TokenExpired()),
-        BadToken(tokens.TokenRevoked()),
-        BadToken(tokens.TokenOwnerInactive()),
+        *(
+            exceptions.AuthenticationFailed(reason.message, reason.code)
+            for reason in (
+                tokens.TokenUnknown,
+                tokens.TokenExpired,
+                tokens.TokenRevoked,
+                tokens.TokenOwnerInactive,
+            )
+        ),
         ScopeMissing("guide"),
     ]
 
     def authenticate(self, request):
         kind, _, rest = get_authorization_header(request).partition(b" ")
-        if kind.lower() != KEYWORD:
+        if kind.lower() != b"bearer":
             return None
         try:
             token = tokens.find(rest.strip().decode("latin-1"))
         except ClassifierError as error:
             request.bad_token = True
-            raise BadToken(error) from error
+            raise exceptions.AuthenticationFailed(error.detail, error.code) from error
         scope = required_scope(request.parser_context["view"], request.method)
         if scope not in token.scopes:
             raise ScopeMissing(scope)

@@ -15,7 +15,6 @@ from shoeproject.api.scopes import SCOPES
 
 # Lets people and secret scanners recognise a leaked token.
 PREFIX = "shoe_"
-RANDOM_BYTES = 32
 # Characters stored to tell tokens apart: the prefix and 24 of 256 random bits.
 START_LENGTH = len(PREFIX) + 4
 LAST_USED_SECONDS = 60
@@ -79,7 +78,7 @@ def make(user, name: str, scopes, expires_at=None) -> NewToken:
         raise TokenRefused(
             f"You have {settings.TOKENS_PER_USER} tokens that work; revoke one that is not needed."
         )
-    secret = PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
+    secret = PREFIX + secrets.token_urlsafe(32)
     token = AccessToken.objects.create(
         user=user, name=name, scopes=chosen, start=secret[:START_LENGTH], digest=digest(secret),
         expires_at=expires_at,
@@ -99,8 +98,7 @@ def find(secret: str) -> AccessToken:
 
     Raises `TokenUnknown`, `TokenRevoked`, `TokenExpired` or `TokenOwnerInactive`.
     """
-    rows = AccessToken.objects.select_related("user").filter(digest=digest(secret))
-    token = rows.first()
+    token = AccessToken.objects.select_related("user").filter(digest=digest(secret)).first()
     if token is None:
         raise TokenUnknown
     if token.state == "revoked":
@@ -128,8 +126,9 @@ def _record_use(token: AccessToken) -> None:
     now = timezone.now()
     before = now - timedelta(seconds=LAST_USED_SECONDS)
     if token.last_used_at is None or token.last_used_at <= before:
-        row = AccessToken.objects.filter(pk=token.pk)
-        row.filter(Q(last_used_at=None) | Q(last_used_at__lte=before)).update(last_used_at=now)
+        AccessToken.objects.filter(
+            Q(last_used_at=None) | Q(last_used_at__lte=before), pk=token.pk
+        ).update(last_used_at=now)
 
 
 def _check_end(expires_at) -> None:
