@@ -72,9 +72,8 @@ def top_labels(photo: bytes) -> list[tuple[str, float]]:
 
 
 def _error_response(error: Exception, context: dict) -> Response | None:
-    problem = problems.describe(error, context.get("view"))
-    if problem is None:
-        return None
-    headers = {"Cache-Control": "no-store", **problem.headers}
-    body = {"error": problem.detail, "code": problem.code}
-    return Response(body, problem.status, headers=headers)
+    response = problems.handle(error, context)
+    if response is not None:
+        response.data = {"error": response.data["detail"], "code": response.data["code"]}
+        response.content_type = None  # that of the renderer
+    return response

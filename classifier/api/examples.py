@@ -30,12 +30,11 @@ _CLOSEST = [
     {"slug": "brogues", "name": "Brogues", "category": "dress-shoes", "confidence": 0.0134},
     {"slug": "loafers", "name": "Loafers", "category": "dress-shoes", "confidence": 0.0079},
 ]
-_TEXT = {key: TYPE[key] for key in ("pros", "cons", "distinction")}
 _ANSWER = {
     "id": "eyJ2ZXJzaW9uIjoi…:1wF3aZ:kq0…",
     "verdict": "type",
     "model": {"name": "resnet34", "version": "3f9c1d0a77e2"},
-    "type": {**_CLOSEST[0], **_TEXT},
+    "type": {**_CLOSEST[0], **{key: TYPE[key] for key in ("pros", "cons", "distinction")}},
     "category": {"slug": "boots", "name": "Boots", "confidence": 0.9562},
     "top": _CLOSEST,
 }
@@ -102,7 +101,7 @@ VERSION_IN_FULL = {**VERSION, "types": [{"slug": TYPE["slug"], **TYPE["accuracy"
 # Examples of the problems of a request with a body, and of one with a photo in it.
 BODY_PROBLEMS = [
     BadJson("it is not valid"),
-    BodyTooLarge(83_886_080, 50_331_648),
+    BodyTooLarge(80, 48),
     LengthMissing(),
     exceptions.UnsupportedMediaType("text/plain"),
 ]

@@ -15,8 +15,6 @@ from curation.images import EmptyImage
 from shoeproject.api.idempotency import IdempotentMixin
 from shoeproject.api.views import validated
 
-ID_LENGTH = 4000  # an answer's id has some 400 characters
-
 
 @extend_schema_field(OpenApiTypes.BINARY)
 class PhotoField(serializers.Field):
@@ -35,7 +33,8 @@ class PhotoField(serializers.Field):
 class FeedbackSerializer(serializers.Serializer):
     """What a visitor says about an answer."""
 
-    id = serializers.CharField(max_length=ID_LENGTH, help_text="The answer's")
+    # An answer's id has some 400 characters.
+    id = serializers.CharField(max_length=4000, help_text="The answer's")
     right = serializers.BooleanField(help_text="Whether the answer is right")
     type = serializers.CharField(
         required=False, allow_blank=True, max_length=50, help_text="Slug of what it is, if known"

@@ -90,8 +90,8 @@ class CategoriesView(CacheableView):
         types = {}
         for shoe_type in Guide().types():
             types.setdefault(shoe_type.category.slug, []).append(shoe_type.slug)
-        rows = Category.objects.all()
-        return Response(CategorySerializer(rows, many=True, context={"types": types}).data)
+        context = {"types": types}
+        return Response(CategorySerializer(Category.objects.all(), many=True, context=context).data)
 
 
 class SchemaView(SpectacularAPIView):

@@ -2,11 +2,11 @@
 
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_serializer
 from rest_framework import serializers
-from rest_framework.parsers import BaseParser
 from rest_framework.response import Response
 
 from classifier.api.compatibility import AUTH, ERRORS, CompatibilityView, top_labels
-from classifier.api.request_photos import check_length, from_base64, from_json
+from classifier.api.parsers import JsonParser, PhotoParser
+from classifier.api.request_photos import from_base64
 from classifier.errors import ClassifierError, PhotoMissing
 
 MAX_LABELS = 5
@@ -22,7 +22,7 @@ class BadParameter(ClassifierError):
     message = "The parameter {name} is {allowed}."
 
 
-class AnyTypeParser(BaseParser):
+class AnyTypeParser(PhotoParser):
     """JSON if the type says so, else the photo itself: clients send any type, or none.
 
     Returns a dict or bytes; raises `BadJson` and `ImageTooLarge`.
@@ -32,9 +32,8 @@ class AnyTypeParser(BaseParser):
 
     def parse(self, stream, media_type=None, parser_context=None):
         if (media_type or "").lower().startswith("application/json"):
-            return from_json(stream.read())
-        check_length(parser_context["request"])
-        return stream.read()
+            return JsonParser().parse(stream)
+        return super().parse(stream, media_type, parser_context)
 
 
 class HuggingFaceParametersSerializer(serializers.Serializer):

@@ -19,8 +19,6 @@ from classifier.models import ModelVersion
 from classifier.registry import lookup
 from curation.taxonomy.guide import Guide
 
-SHARES = ("accuracy", "macro_accuracy", "top5", "category_accuracy", "ece")
-
 
 class ModelsView(CacheableView):
     """`GET /api/v1/models/`."""
@@ -34,9 +32,8 @@ class ModelsView(CacheableView):
     )
     def get(self, request):
         rows = list(ModelVersion.objects.all()[: settings.MODELS_LISTED])
-        active = ModelVersion.objects.filter(active=True)
-        # A version that has been good for long may be older than those.
-        rows += active.exclude(pk__in=[row.pk for row in rows])
+        # The active version may be older than those.
+        rows += ModelVersion.objects.filter(active=True).exclude(pk__in=[row.pk for row in rows])
         figures = report.metrics_of_all(rows)
         return Response([_version(row, figures[row.pk]) for row in rows])
 
@@ -57,11 +54,10 @@ class ModelView(CacheableView):
     def get(self, request, version):
         row, guide = lookup.find_public(version), Guide()
         figures = report.metrics_of(row)
-        known = report.accuracy_by_type(row, guide, figures)
         types = [
-            {"slug": slug, **AccuracySerializer(found).data}
-            for slug, found in known.items()
-            if found.state != report.NOT_LEARNT
+            {"slug": slug, **AccuracySerializer(accuracy).data}
+            for slug, accuracy in report.accuracy_by_type(row, guide, figures).items()
+            if accuracy.state != report.NOT_LEARNT
         ]
         return Response({**_version(row, figures), "types": types})
 
@@ -80,8 +76,9 @@ def _version(row: ModelVersion, figures: dict) -> dict:
 
 
 def _metrics(figures: dict) -> dict:
+    shares = ("interval", "accuracy", "macro_accuracy", "top5", "category_accuracy", "ece")
     metrics = {
-        **{name: figures.get(name) for name in ("interval", *SHARES)},
+        **{name: figures.get(name) for name in shares},
         "images": figures.get("images", 0),
         "street": report.scene_accuracy(figures, report.STREET),
         "catalogue": report.scene_accuracy(figures, report.CATALOGUE),

@@ -76,17 +76,16 @@ def get_photos(request: Request) -> tuple[list, bool]:
     data = request.data
     if isinstance(data, bytes):
         photos, several = [data], False
-    elif request.FILES:
+    elif hasattr(data, "lists"):  # a form, in which only a file is a photo
         photos = request.FILES.getlist(request_photos.FIELD)
         several = len(photos) > 1
-    elif "images" in data and not hasattr(data, "lists"):
+    elif "images" in data:
         photos, several = data["images"], True
         if not isinstance(photos, list) or request_photos.FIELD in data:
             raise request_photos.BadJson("it has either 'image', or 'images', which is a list")
     else:
-        # A text field of a form is no photo.
-        in_json = not hasattr(data, "lists") and request_photos.FIELD in data
-        photos, several = [data[request_photos.FIELD]] if in_json else [], False
+        photos = [data[request_photos.FIELD]] if request_photos.FIELD in data else []
+        several = False
     request_photos.check_number(photos)
     return photos, several
 

@@ -33,21 +33,16 @@ class TooManyPhotos(ClassifierError):
 
 
 class BodyTooLarge(ClassifierError):
-    """A request that may have several photos is longer than allowed; sizes in bytes."""
+    """A request that may have several photos is longer than allowed; in units of 1024² bytes."""
 
-    size: int
-    limit: int
+    size: float
+    limit: float
     code = "request_too_large"
     status = 413
     message = (
-        "The request has {megabytes[0]:.1f} MB and {megabytes[1]:.1f} MB are allowed; "
+        "The request has {size:.1f} MB and {limit:.1f} MB are allowed; "
         "send fewer or smaller photos."
     )
-
-    @property
-    def megabytes(self) -> tuple[float, float]:
-        """Size and limit in units of 1024² bytes."""
-        return self.size / 1024**2, self.limit / 1024**2
 
 
 class NotBase64(ClassifierError):
@@ -78,15 +73,17 @@ def check_length(request) -> None:
 
     Raises `ImageTooLarge`, or `LengthMissing`: Django reads nothing of a body without a length.
     """
-    if _declared(request) > settings.FILE_UPLOAD_MAX_MEMORY_SIZE:
-        raise ImageTooLarge(_declared(request), settings.IMAGE_MAX_BYTES)
+    if (size := _declared(request)) > settings.FILE_UPLOAD_MAX_MEMORY_SIZE:
+        raise ImageTooLarge(size, settings.IMAGE_MAX_BYTES)
 
 
 def check_body(request) -> None:
-    """Refuse a body of several photos by its declared length. Raises as `check_length` does, but
-    `BodyTooLarge`."""
-    if _declared(request) > settings.PREDICT_MOST_BYTES:
-        raise BodyTooLarge(_declared(request), settings.PREDICT_MOST_BYTES)
+    """Refuse a body of several photos by its declared length.
+
+    Raises `BodyTooLarge` or `LengthMissing`.
+    """
+    if (size := _declared(request)) > settings.PREDICT_MOST_BYTES:
+        raise BodyTooLarge(size / 1024**2, settings.PREDICT_MOST_BYTES / 1024**2)
 
 
 def check_capacity(request) -> None:

@@ -14,9 +14,8 @@ from classifier.api.accuracy import (
     ShareField,
 )
 from classifier.api.explanation import ExplainSerializer
+from classifier.evaluation.metrics import VERDICTS
 from curation.models import Category, ShoeType
-
-VERDICTS = ["type", "category", "unsure", "not_a_shoe"]
 
 
 class GuideTextSerializer(serializers.Serializer):

@@ -131,6 +131,8 @@ class PictureView(CuratorView):
             file = storages["media"].open(image.file_name)
         except FileNotFoundError as error:
             raise Http404 from error
-        # The address names a digest; `private` keeps it out of shared caches.
-        headers = {"Cache-Control": "private, max-age=86400"}
-        return FileResponse(file, content_type="image/jpeg", headers=headers)
+        return FileResponse(
+            file, content_type="image/jpeg",
+            # The address names a digest; `private` keeps it out of shared caches.
+            headers={"Cache-Control": "private, max-age=86400"},
+        )  # fmt: skip

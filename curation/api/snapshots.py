@@ -56,8 +56,9 @@ class SnapshotsView(ListView):
     def post(self, request):
         fields = validated(FreezeSerializer, request.data)
         existed = Snapshot.objects.filter(name=fields["name"]).exists()
-        images = freeze.Filter(fields["min_size"], fields["confirmed"])
-        snapshot = freeze.freeze(fields["name"], images, by=request.user)
+        snapshot = freeze.freeze(
+            fields["name"], freeze.Filter(fields["min_size"], fields["confirmed"]), by=request.user
+        )
         return Response(SnapshotFullSerializer(snapshot).data, 200 if existed else 201)
 
 
