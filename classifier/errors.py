@@ -41,18 +41,13 @@ class NoPretrainedWeights(ClassifierError):
     """No pretrained weights were found: `tried` lists where, `offers` what this machine has."""
 
     arch: str
-    tried: list[str]
-    offers: list[str]
+    tried: str
+    offers: str
     code = "no_pretrained_weights"
     message = (
-        "No pretrained weights for {arch}. Tried: {places[0]}. On this machine: {places[1]}. "
+        "No pretrained weights for {arch}. Tried: {tried}. On this machine: {offers}. "
         "Use one of these, or ask for start=scratch to train from random weights."
     )
-
-    @property
-    def places(self) -> tuple[str, str]:
-        """`tried` and `offers`, each as one text."""
-        return "; ".join(self.tried), "; ".join(self.offers)
 
 
 class WeightsDoNotFit(ClassifierError):

@@ -57,6 +57,7 @@ def from_id(token: str) -> dict:
     """
     payload, guide = answer_id.read(token), Guide()
     top, verdict, best = _top_today(payload["top"], guide), payload["verdict"], None
+    versions = ModelVersion.objects.filter(digest__startswith=payload["version"])
     if verdict == "type":
         slug = _type_today(payload["top"][0][0], guide)
         best = next((entry for entry in top if entry["slug"] == slug), None)
@@ -64,7 +65,10 @@ def from_id(token: str) -> dict:
     return {
         "id": token,
         "verdict": verdict,
-        "model": {"name": _model_name(payload["version"]), "version": payload["version"]},
+        "model": {
+            "name": versions.values_list("name", flat=True).first() or "a model that is gone",
+            "version": payload["version"],
+        },
         "type": best and with_text(best, guide),
         "category": _category_today(payload, verdict, best, top, guide),
         "top": top,
@@ -99,11 +103,6 @@ def _category_today(
     return family(slug, confidence, guide) if slug and verdict in ("type", "category") else None
 
 
-def _model_name(short: str) -> str:
-    name = ModelVersion.objects.filter(digest__startswith=short).values_list("name", flat=True)
-    return name.first() or "a model that is gone"
-
-
 def entry(slug: str, confidence: float, guide: Guide, classes: Iterable[ClassInfo] = ()) -> dict:
     """One of an answer's `top`. `classes`: the model's, for types that the guide does not have."""
     row = guide.survivor(slug)
@@ -112,15 +111,18 @@ def entry(slug: str, confidence: float, guide: Guide, classes: Iterable[ClassInf
     else:
         name = _name_from(slug)
         category = next((c.category for c in classes if c.slug == slug), "")
-    rounded = round(confidence, DIGITS)
-    return {"slug": slug, "name": name, "category": category, "confidence": rounded}
+    return {
+        "slug": slug,
+        "name": name,
+        "category": category,
+        "confidence": round(confidence, DIGITS),
+    }
 
 
 def with_text(best: dict, guide: Guide) -> dict:
     """An entry as an answer's `type`: with the guide's text."""
     row = guide.survivor(best["slug"])
-    text = {field: getattr(row, field, []) for field in ("pros", "cons", "distinction")}
-    return {**best, **text}
+    return best | {field: getattr(row, field, []) for field in ("pros", "cons", "distinction")}
 
 
 def family(slug: str, confidence: float, guide: Guide) -> dict:

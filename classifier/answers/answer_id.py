@@ -19,8 +19,8 @@ def sign(prediction: Prediction, version: str) -> str:
         "version": version,
         "at": int(time.time()),
         "verdict": prediction.verdict,
-        "top": [_rounded(pair) for pair in prediction.top],
-        "category": prediction.category and _rounded(prediction.category),
+        "top": [_rounded(*pair) for pair in prediction.top],
+        "category": prediction.category and _rounded(*prediction.category),
         # One answer, one feedback: two answers to one photo within a second are still two.
         "nonce": secrets.token_urlsafe(6),
     }
@@ -43,6 +43,5 @@ def read(token: str) -> dict:
     return payload
 
 
-def _rounded(pair: tuple[str, float]) -> list:
-    slug, confidence = pair
+def _rounded(slug: str, confidence: float) -> list:
     return [slug, round(confidence, DIGITS)]

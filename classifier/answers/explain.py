@@ -4,6 +4,7 @@ the runner-up differs, and how often the model is right."""
 import re
 
 from classifier.answers import learnt_types, nearest
+from classifier.answers.answer_id import DIGITS
 from classifier.evaluation import report
 from classifier.inference.class_activation import class_weights, contrast_map, overlay
 from classifier.inference.classify import Prediction
@@ -13,7 +14,6 @@ from classifier.registry.serving import Served
 from curation.models import ShoeType
 from curation.taxonomy.guide import Guide, current
 
-DIGITS = 4
 MIN_RUNNER_UP = 0.01  # confidence from which on a second type is a runner-up
 
 
@@ -78,14 +78,11 @@ def _differences(row: ShoeType | None, other: ShoeType | None) -> list[tuple[str
     if row is None or other is None:
         return []
     first, *further = row.distinction or [""]
-    name = re.compile(rf"\b{re.escape(_stem(other.name))}", re.IGNORECASE)
+    # Sentences may write "Derby" for "Derby shoes".
+    stem = other.name.removesuffix(" shoes").removesuffix("s")
+    name = re.compile(rf"\b{re.escape(stem)}", re.IGNORECASE)
     sentences = [first, *(sentence for sentence in further if name.search(sentence))]
     return [(sentence, row.slug) for sentence in sentences if sentence]
-
-
-def _stem(name: str) -> str:
-    """A type's name as sentences may write it: "Derby shoes" → "Derby"."""
-    return name.removesuffix(" shoes").removesuffix("s")
 
 
 def _trust(row: ShoeType, served: Served, guide: Guide) -> dict:

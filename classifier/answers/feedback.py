@@ -33,7 +33,6 @@ REASON = "feedback"
 # Without characters that look like others: people may copy a code by hand.
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 GROUPS, GROUP_LENGTH = 4, 5
-State = ShoeImage.State
 VERDICT_NAMES = {"category": "only the family", "unsure": "not sure", "not_a_shoe": "not a shoe"}
 
 
@@ -114,31 +113,33 @@ def give(token: str, right: bool, type_slug: str = "", photo: bytes | None = Non
     row = Feedback(answer=answer, answer_key=key, right=right, shoe_type=shoe_type)
     if photo is None:
         return Receipt(_save(row))
-    _check_space()
+    photos = ShoeImage.objects.filter(source=SOURCE).order_by()
+    used = photos.aggregate(bytes=Sum("stored_bytes"))["bytes"] or 0
+    if used >= settings.FEEDBACK_PHOTOS_MB * 1024**2:
+        raise NoRoom()
     with prediction_limit.limit.turn():
         prepared = ingest.prepare(photo, ingest.limits())
-    with transaction.atomic():
-        return _with_photo(row, prepared, guide)
+    return _with_photo(row, prepared, guide)
 
 
+@transaction.atomic
 def withdraw(code: str) -> None:
     """Remove the photo that was given with `code`, for good; a second call does nothing.
 
     The feedback stays. Raises `WithdrawalUnknown`.
     """
-    with transaction.atomic():
-        rows = Feedback.objects.select_for_update(of=("self",)).exclude(code_key="")
-        row = rows.filter(code_key=_key(code)).first()
-        if row is None:
-            raise WithdrawalUnknown()
-        if row.withdrawn_at:
-            return
-        images = ShoeImage.objects.filter(pk=row.image_id).exclude(state=State.PURGED)
-        if images.exists():
-            why = "Whoever gave this photo took it back."
-            purge.purge(images, None, why, f"Images {row.image_id}")
-        row.withdrawn_at, row.image_sha256 = timezone.now(), ""
-        row.save(update_fields=["withdrawn_at", "image_sha256"])
+    rows = Feedback.objects.select_for_update(of=("self",)).exclude(code_key="")
+    row = rows.filter(code_key=_key(code)).first()
+    if row is None:
+        raise WithdrawalUnknown()
+    if row.withdrawn_at:
+        return
+    images = ShoeImage.objects.filter(pk=row.image_id).exclude(state=ShoeImage.State.PURGED)
+    if images.exists():
+        why = "Whoever gave this photo took it back."
+        purge.purge(images, None, why, f"Images {row.image_id}")
+    row.withdrawn_at, row.image_sha256 = timezone.now(), ""
+    row.save(update_fields=["withdrawn_at", "image_sha256"])
 
 
 def _shoe_type(answer: dict, right: bool, type_slug: str, guide: Guide) -> ShoeType | None:
@@ -168,6 +169,7 @@ def _save(row: Feedback) -> Feedback:
     return row
 
 
+@transaction.atomic
 def _with_photo(row: Feedback, prepared: ingest.Prepared, guide: Guide) -> Receipt:
     _save(row)  # first, so that of two at once only one stores a file
     origin = ingest.Origin(source=SOURCE, licence=LICENCE, consent=CONSENT)
@@ -205,13 +207,6 @@ def _note(row: Feedback, guide: Guide) -> str:
     else:
         visitor = row.shoe_type.name if row.shoe_type else "wrong"
     return f"The model said: {model}. The visitor says: {visitor}."
-
-
-def _check_space() -> None:
-    photos = ShoeImage.objects.filter(source=SOURCE).order_by()
-    used = photos.aggregate(bytes=Sum("stored_bytes"))["bytes"] or 0
-    if used >= settings.FEEDBACK_PHOTOS_MB * 1024**2:
-        raise NoRoom()
 
 
 def _new_code() -> str:

@@ -14,12 +14,12 @@ from django.conf import settings
 from django.urls import reverse
 
 from classifier.answers import public_images
+from classifier.answers.answer_id import DIGITS
 from classifier.assess import feature_store
 from curation.models import CurrentAssessRun, ShoeImage, ShoeType
 
 logger = logging.getLogger(__name__)
 READY, NOT_ASSESSED, NONE = STATES = ("ready", "not-assessed", "none")
-DIGITS = 4
 BLOCK = 1024  # rows compared at a time, some 5 MB of them
 # Photographs looked up for each one that is shown: some no longer exist, some are further views of
 # a product that is shown already.

@@ -38,18 +38,14 @@ def read_card(folder: Path) -> tuple[dict, str]:
         card = json.loads(raw)
         if card.get("format") != FORMAT:
             raise BrokenVersion(f"format {card.get('format')!r} is not known, {FORMAT} is")
-        _verify_files(card["files"], folder)
+        if GRAPH not in card["files"]:
+            raise BrokenVersion(f"its card does not list {GRAPH}")
+        for name, facts in card["files"].items():
+            if Path(name).name != name:
+                raise BrokenVersion(f"its card lists {name!r}, which is outside its folder")
+            if sha256_of(folder / name) != facts["sha256"]:
+                raise BrokenVersion(f"{name} has another sha256 than its card says")
     return card, hashlib.sha256(raw).hexdigest()
-
-
-def _verify_files(files: Mapping[str, Mapping], folder: Path) -> None:
-    if GRAPH not in files:
-        raise BrokenVersion(f"its card does not list {GRAPH}")
-    for name, facts in files.items():
-        if Path(name).name != name:
-            raise BrokenVersion(f"its card lists {name!r}, which is outside its folder")
-        if sha256_of(folder / name) != facts["sha256"]:
-            raise BrokenVersion(f"{name} has another sha256 than its card says")
 
 
 def check_reference(

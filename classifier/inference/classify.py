@@ -48,8 +48,8 @@ def predict(
 
     Raises curation's errors of `decode`.
     """
-    picture = decode(data, limits, at_least=model.preprocess.size)
-    return predict_picture(picture.image, model, features)
+    image = decode(data, limits, at_least=model.preprocess.size).image
+    return predict_picture(image, model, features)
 
 
 def predict_picture(image: Image.Image, model: Model, features: bool = False) -> Prediction:

@@ -15,7 +15,10 @@ RETRY_AFTER_SECONDS = 2
 
 
 class ConcurrencyLimit:
-    """Up to `concurrency` callers at a time; up to `queue` more wait, first come first served."""
+    """Up to `concurrency` callers at a time; up to `queue` more wait, first come first served.
+
+    Nobody waits while there is a place.
+    """
 
     def __init__(self, concurrency: int, queue: int):
         self.concurrency, self.queue = concurrency, queue
@@ -26,11 +29,18 @@ class ConcurrencyLimit:
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Hold a place for the block. Raises `TooBusy` at once where the queue is full."""
-        self._enter()
+        admitted = threading.Event()
+        with self._lock:
+            self.check_place()
+            self._waiting.append(admitted)
+            self._admit()
+        admitted.wait()
         try:
             yield
         finally:
-            self._leave()
+            with self._lock:
+                self._running -= 1
+                self._admit()
 
     def check_place(self) -> None:
         """Raises `TooBusy` where there is no place at this moment; takes none.
@@ -44,22 +54,6 @@ class ConcurrencyLimit:
         """Change the limits. Callers that run or wait already are kept."""
         with self._lock:
             self.concurrency, self.queue = concurrency, queue
-            self._admit()
-
-    def _enter(self) -> None:
-        with self._lock:
-            if self._running < self.concurrency:
-                self._running += 1
-                return
-            if len(self._waiting) >= self.queue:
-                raise TooBusy(RETRY_AFTER_SECONDS)
-            admitted = threading.Event()
-            self._waiting.append(admitted)
-        admitted.wait()
-
-    def _leave(self) -> None:
-        with self._lock:
-            self._running -= 1
             self._admit()
 
     def _admit(self) -> None:

@@ -72,9 +72,9 @@ class Batcher:
             self._close(batch)
             for _, result in batch.calls:
                 result.set_exception(error)
-            return
-        for (_, result), outputs in zip(batch.calls, results, strict=True):
-            result.set_result(outputs)
+        else:
+            for (_, result), outputs in zip(batch.calls, results, strict=True):
+                result.set_result(outputs)
 
     def _close(self, batch: _Batch) -> None:
         with self._lock:

@@ -43,11 +43,6 @@ class Embedder:
         return embedder
 
     @classmethod
-    def open(cls, graph: bytes, spec: Preprocess) -> "Embedder":
-        """A graph without a card. Raises BrokenVersion."""
-        return cls("", "", spec, open_session(graph, outputs=EMBEDDER_OUTPUTS))
-
-    @classmethod
     def of_model(cls, model: Model) -> "Embedder":
         """A version's own features."""
         return cls(
@@ -58,8 +53,8 @@ class Embedder:
     @property
     def channels(self) -> int:
         """How many features a picture has."""
-        outputs = {output.name: output for output in self.session.get_outputs()}
-        return int(outputs["embedding"].shape[1])
+        outputs = self.session.get_outputs()
+        return next(int(output.shape[1]) for output in outputs if output.name == "embedding")
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Normalised float32 (n, 3, size, size) → float32 (n, channels)."""

@@ -23,8 +23,6 @@ def concurrency(on_gpu: bool) -> int:
 def resize(on_gpu: bool) -> None:
     """Set the limits for the device of the active version; the total of running and waiting
     requests stays the same."""
-    if settings.PREDICT_CONCURRENCY:
-        return
     running = concurrency(on_gpu)
     if running != limit.concurrency:
         limit.resize(running, 1 + settings.PREDICT_QUEUE - running)

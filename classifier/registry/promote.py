@@ -71,10 +71,7 @@ def _refuse_if_worse(version) -> None:
     judged = Evaluation.objects.filter(state=Evaluation.State.DONE)
     for new in judged.filter(version=version).select_related("snapshot"):
         old = judged.filter(version=active, snapshot=new.snapshot_id).first()
-        if not old:
-            continue
-        loss = old.metrics["accuracy"] - new.metrics["accuracy"]
-        if loss > settings.PROMOTE_MAX_LOSS:
+        if old and old.metrics["accuracy"] - new.metrics["accuracy"] > settings.PROMOTE_MAX_LOSS:
             raise PromotionRefused(
                 f"On {new.snapshot} it is right in {new.metrics['accuracy']:.1%}, the active "
                 f"version in {old.metrics['accuracy']:.1%}; force it if you mean it."

@@ -73,15 +73,15 @@ class _Active:
         self._polled = float("-inf")
 
     def get(self) -> Served | None:
-        if self._served is None or self._is_due():
-            # One thread polls and loads; the others go on with what is served. Where nothing is
-            # served yet they wait: an answer that there is no version would be wrong.
-            if self._lock.acquire(timeout=FIRST_SECONDS if self._served is None else 0):
-                try:
-                    if self._is_due():
-                        self._poll()
-                finally:
-                    self._lock.release()
+        # One thread polls and loads; the others go on with what is served. Where nothing is served
+        # yet they wait: an answer that there is no version would be wrong.
+        wait = FIRST_SECONDS if self._served is None else 0
+        if (wait or self._is_due()) and self._lock.acquire(timeout=wait):
+            try:
+                if self._is_due():
+                    self._poll()
+            finally:
+                self._lock.release()
         return self._served
 
     def _is_due(self) -> bool:
@@ -93,10 +93,8 @@ class _Active:
         if version is None:
             self._served = None
             return
-        digest = version.digest
-        if self._served and self._served.version.digest == digest:
-            return
-        if digest == self._failed and time.monotonic() < self._retry:
+        failed_lately = version.digest == self._failed and time.monotonic() < self._retry
+        if failed_lately or (self._served and self._served.version.digest == version.digest):
             return
         try:
             self._served = _load(version)
@@ -106,7 +104,7 @@ class _Active:
             logger.info("Serving %s", version)
         except (BrokenVersion, DeviceUnusable, OSError) as error:
             # Keep what works, and do not try again on every request.
-            self._failed, self._retry = digest, time.monotonic() + RETRY_SECONDS
+            self._failed, self._retry = version.digest, time.monotonic() + RETRY_SECONDS
             logger.error("%s cannot be served, the version before it stays: %s", version, error)
 
 

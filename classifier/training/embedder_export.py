@@ -16,6 +16,7 @@ import torch
 from classifier.errors import NoPretrainedWeights
 from classifier.inference.card import FORMAT, GRAPH, file_facts, reference_array, write_card
 from classifier.inference.embedding import EMBEDDER_OUTPUTS, Embedder
+from classifier.inference.onnx_session import open_session
 from classifier.inference.preprocess import Preprocess
 from classifier.jobs import subprocesses
 from classifier.jobs.pretrained_embedder import NoEmbedderWeights, WeightsSawLabels
@@ -60,7 +61,7 @@ def load_unlabelled_start(arch: str) -> Start:
     try:
         start = start_weights.load_start(arch, "file" if file else "imagenet", file)
     except NoPretrainedWeights as error:
-        raise NoEmbedderWeights(arch, *error.places) from error
+        raise NoEmbedderWeights(arch, error.tried, error.offers) from error
     if start.classes:
         raise WeightsSawLabels(start.described)
     return start
@@ -84,7 +85,8 @@ def export_embedder(arch: str, start: Start, size: int, out: Path) -> dict:
         export_graph(network, np.repeat(picture, 2, axis=0), folder / GRAPH, EMBEDDER_OUTPUTS)
         with torch.no_grad():
             expected = network(torch.from_numpy(picture)).numpy()[0]
-        embedding = Embedder.open((folder / GRAPH).read_bytes(), spec).run(picture)[0]
+        session = open_session((folder / GRAPH).read_bytes(), outputs=EMBEDDER_OUTPUTS)
+        embedding = session.run(EMBEDDER_OUTPUTS, {"image": picture})[0][0]
         check_output("embedding", embedding, expected)
         card = {
             "format": FORMAT,

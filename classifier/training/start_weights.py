@@ -93,7 +93,7 @@ def load_start(
             return source()
         except _NotThere as error:
             tried.append(str(error))
-    raise NoPretrainedWeights(arch, tried, _offers(weights_file))
+    raise NoPretrainedWeights(arch, "; ".join(tried), "; ".join(_offers(weights_file)))
 
 
 def bare_network(arch: str) -> nn.Module:
