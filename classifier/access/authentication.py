@@ -71,11 +71,11 @@ class TokenScheme(OpenApiAuthenticationExtension):
     name = "token"
 
     def get_security_definition(self, auto_schema):
-        lines = [f"- `{scope}`: {meaning}" for scope, meaning in SCOPES.items()]
         return {
             "type": "http",
             "scheme": "bearer",
             "bearerFormat": "shoe_…",
             "description": "A token, made in the admin. It never opens more than its owner's "
-            "account does. Scopes:\n\n" + "\n".join(lines),
+            "account does. Scopes:\n\n"
+            + "\n".join(f"- `{scope}`: {meaning}" for scope, meaning in SCOPES.items()),
         }

@@ -67,8 +67,10 @@ def top_labels(photo: bytes) -> list[tuple[str, float]]:
     by its own name.
     """
     labels = {row.slug: row.original_label or row.name for row in current().types()}
-    top = answer.recognise(photo)["top"]
-    return [(labels.get(entry["slug"], entry["name"]), entry["confidence"]) for entry in top]
+    return [
+        (labels.get(entry["slug"], entry["name"]), entry["confidence"])
+        for entry in answer.recognise(photo)["top"]
+    ]
 
 
 def _error_response(error: Exception, context: dict) -> Response | None:

@@ -9,8 +9,6 @@ from rest_framework.throttling import SimpleRateThrottle
 from shoeproject.api import client_address, optional_cache, rates
 from shoeproject.api.clients import authenticated_client, client_key
 
-NOT_COUNTED = "requests are not counted, and nobody is asked to wait"
-
 
 class RateThrottle(SimpleRateThrottle):
     """Applies the rate of a view's `throttle_scope`; without one, that of "read" or "write".
@@ -43,7 +41,8 @@ def count(request, scope: str) -> rates.Usage | None:
         return None
     limit, window = RateThrottle().parse_rate(rate)
     usage = optional_cache.call_or_default(
-        lambda: rates.hit(scope, client_key(request), limit, window), NOT_COUNTED
+        lambda: rates.hit(scope, client_key(request), limit, window),
+        consequence="requests are not counted, and nobody is asked to wait",
     )
     # The middleware sees Django's request, not REST framework's around it.
     django_request = getattr(request, "_request", request)

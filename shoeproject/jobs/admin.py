@@ -88,8 +88,9 @@ class JobAdmin(admin.ModelAdmin):
                 # Only its own worker may put a running job back into the queue.
                 and not (action == "resume" and job.state == State.RUNNING)
             ]
-        context = {**(extra_context or {}), "job_actions": job_actions}
-        return super().change_view(request, object_id, form_url, context)
+        return super().change_view(
+            request, object_id, form_url, {**(extra_context or {}), "job_actions": job_actions}
+        )
 
     def action_view(self, request: HttpRequest, pk: int, action: str) -> HttpResponse:
         """Pause, resume or cancel one job and redirect to its page."""

@@ -145,8 +145,8 @@ def configuration(embedded_broker: bool) -> str:
         )
         for program in listed
     ]
-    groups = [_APP_GROUP.format(apps=apps), *([_BROKER_GROUP] if embedded_broker else [])]
-    return "\n".join([_HEAD, *sections, *groups])
+    broker_group = [_BROKER_GROUP] if embedded_broker else []
+    return "\n".join([_HEAD, *sections, _APP_GROUP.format(apps=apps), *broker_group])
 
 
 def environment(
