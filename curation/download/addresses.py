@@ -4,7 +4,6 @@ import ipaddress
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
 from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import urlsplit
 
@@ -23,8 +22,16 @@ _NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?")
 # Hosts that a resolver would read as a number: 2130706433, 0x7f.1 or 127.0.0.01.
 _NUMBER = re.compile(r"(0x[0-9a-f]*|[0-9]+)\.?$")
 
-_MAPPED = ipaddress.ip_network("::ffff:0:0/96")
 _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+# All of IPv6 but 2000::/3 and the mapped block, in which AntiSSRF keeps IPv4.
+_OUTSIDE_GLOBAL_UNICAST = [
+    *map(
+        str,
+        ipaddress.ip_network("::/3").address_exclude(ipaddress.ip_network("::ffff:0:0/96")),
+    ),
+    "4000::/2",
+    "8000::/1",
+]
 
 
 @dataclass(frozen=True)
@@ -34,11 +41,6 @@ class Target:
     request: requests.PreparedRequest
     host: str
     port: int
-
-    @property
-    def url(self) -> str:
-        """The URL as it is sent: name in ASCII, path quoted."""
-        return self.request.url
 
 
 def target(url: str, headers: dict[str, str], limits: Limits) -> Target:
@@ -61,13 +63,12 @@ def target(url: str, headers: dict[str, str], limits: Limits) -> Target:
     try:
         request = requests.Request("GET", url.partition("#")[0], headers).prepare()
         parts = urlsplit(request.url)
-        port = parts.port
+        port = DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port
     except (requests.RequestException, ValueError):
         raise BadAddress("it is not written as a web address should be") from None
     if "@" in parts.netloc:
         raise Credentials
     _check_host(parts.hostname or "")
-    port = port if port is not None else DEFAULT_PORTS[parts.scheme]
     if port not in limits.ports:
         raise BadPort(port)
     # The library below would leave the port out.
@@ -116,16 +117,9 @@ def policy(allowed: tuple[str, ...]) -> AntiSSRFPolicy:
     to what is denied.
     """
     rules = AntiSSRFPolicy(PolicyConfigOptions.EXTERNAL_ONLY_V1)
-    rules.add_denied_addresses(_outside_global_unicast())
+    rules.add_denied_addresses(_OUTSIDE_GLOBAL_UNICAST)
     rules.allow_plain_text_http = True
     rules.add_xff_header = False
     if allowed:
         rules.add_allowed_addresses(list(allowed))
     return rules
-
-
-@cache
-def _outside_global_unicast() -> tuple[str, ...]:
-    """All of IPv6 but 2000::/3 and the mapped block, in which the library keeps IPv4."""
-    lowest = ipaddress.ip_network("::/3").address_exclude(_MAPPED)
-    return (*map(str, lowest), "4000::/2", "8000::/1")

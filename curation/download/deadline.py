@@ -11,20 +11,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
-from typing import Protocol, TypeVar
+from typing import TypeVar
+
+from urllib3.connection import HTTPConnection
 
 from curation.download.errors import DownloadError, Stopped, TooSlow
 
 T = TypeVar("T")
 
 POLL_SECONDS = 0.2  # how late a fetch may be ended
-
-
-class WatchedConnection(Protocol):
-    """A connection that knows the deadline of the fetch which used it last."""
-
-    sock: socket.socket
-    deadline: "Deadline | None"
 
 
 class Deadline:
@@ -36,7 +31,7 @@ class Deadline:
         self._lock = threading.Lock()
         self._aborted = threading.Event()
         self._error: DownloadError | None = None
-        self._connection: WatchedConnection | None = None
+        self._connection: HTTPConnection | None = None
         self._socket: socket.socket | None = None
 
     def remaining(self) -> float:
@@ -60,14 +55,16 @@ class Deadline:
         self._aborted.wait(min(seconds, self.remaining()))
         self.check()
 
-    def watch(self, connection: WatchedConnection) -> None:
-        """Let `abort` shut this connection down. Raises the error if the fetch was aborted."""
+    def watch(self, connection: HTTPConnection) -> None:
+        """Let `abort` shut this connection down. Raises what `check` raises.
+
+        The connection's `deadline` becomes this one: that of the fetch which used it last.
+        """
         with self._lock:
             connection.deadline = self
             # Kept apart: the connection forgets its socket while an answer still comes in.
             self._connection, self._socket = connection, connection.sock
-        if self._error:
-            raise self._error
+        self.check()
 
     def set_read_timeout(self, seconds: float) -> None:
         """Let each further read of the connection wait at most this long for a byte."""

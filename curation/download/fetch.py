@@ -92,7 +92,6 @@ class Downloader(AbstractContextManager):
             self._slots.release()
 
     def _follow(self, url: str, deadline: Deadline) -> BinaryIO:
-        """Fetch, following redirects."""
         for _ in range(self.limits.redirects + 1):
             target = addresses.target(url, self._headers, self.limits)
             self._hosts.check(target.host)
@@ -103,7 +102,7 @@ class Downloader(AbstractContextManager):
             # From https to http too: no secret is sent, and what comes back is trusted in
             # neither case.
             try:
-                url = urljoin(target.url, location)
+                url = urljoin(target.request.url, location)
             except ValueError:
                 raise BadAddress("it was passed on to something that is no address") from None
         raise TooManyRedirects(self.limits.redirects)
@@ -119,8 +118,8 @@ class Downloader(AbstractContextManager):
         redirected = response.status in _REDIRECTS and location
         if response.status != 200 and not redirected:
             raise HttpError(response.status, wait)
-        directive = robots.refusal(response.headers.getlist("X-Robots-Tag"), self.user_agent)
-        if directive and self.limits.robots:
+        tags = response.headers.getlist("X-Robots-Tag")
+        if self.limits.robots and (directive := robots.refusal(tags, self.user_agent)):
             raise RobotsRefused(directive)
         if redirected:
             # urllib3 reads headers as latin-1; servers that send more than ASCII mean UTF-8.
@@ -136,13 +135,11 @@ class Downloader(AbstractContextManager):
         """The body in a temporary file. Raises TooLarge, EmptyBody, Truncated."""
         file = tempfile.TemporaryFile()
         try:
-            received = 0
             for piece in read_body(response, deadline):
-                received += len(piece)
-                if received > self.limits.max_bytes:
+                if file.tell() + len(piece) > self.limits.max_bytes:
                     raise TooLarge(self.limits.max_bytes)
                 file.write(piece)
-            if not received:
+            if not file.tell():
                 raise EmptyBody
             file.seek(0)
         except BaseException:

@@ -52,6 +52,9 @@ _NO_SUCH_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NON
 # argument of ours on to them.
 _current = threading.local()
 
+# Cached, because to load the certificates costs more than a handshake.
+_tls = lru_cache(maxsize=4)(ssl.create_default_context)
+
 
 class _Watched:
     """Mixin: a connection that the deadline of the current fetch can shut down."""
@@ -94,7 +97,7 @@ class Transport(_AntiSSRFAdapter):
 
     def __init__(self, limits: Limits, connections: int):
         self._limits = limits
-        self._tls = _tls(limits.ca_file or certifi.where())
+        self._tls = _tls(cafile=limits.ca_file or certifi.where())
         super().__init__(
             addresses.policy(limits.private),
             pool_connections=HOSTS_KEPT,
@@ -139,18 +142,12 @@ class Transport(_AntiSSRFAdapter):
 
     def _send(self, target: Target, deadline: Deadline) -> HTTPResponse:
         left = deadline.remaining()
-        connect = min(self._limits.connect_seconds, left)
+        timeout = min(self._limits.connect_seconds, left), left
         try:
-            return self.send(target.request, stream=True, timeout=(connect, left)).raw
+            return self.send(target.request, stream=True, timeout=timeout).raw
         except (OSError, AntiSSRFError, TransportError, HTTPException, ValueError) as error:
             deadline.check()  # if it ended the request, that is the reason
             raise _download_error(target.host, error) from error
-
-
-@lru_cache(maxsize=4)
-def _tls(ca_file: str) -> ssl.SSLContext:
-    """The TLS context, cached: to load the certificates costs more than a handshake."""
-    return ssl.create_default_context(cafile=ca_file)
 
 
 def read_body(response: HTTPResponse, deadline: Deadline) -> Iterator[bytes]:
@@ -194,26 +191,27 @@ def _download_error(host: str, error: Exception) -> DownloadError:
     """Our error for a library's: the innermost cause decides."""
     causes = list(_causes(error))
     for cause in causes:
-        if isinstance(cause, AntiSSRFError):
-            return NotPublic(host)
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return Insecure(host, f"its certificate is not good ({cause.verify_message})"[:120])
-        if isinstance(cause, CertificateError):
-            return Insecure(host, "its certificate is for another name")
-        if isinstance(cause, ssl.SSLError | requests.exceptions.SSLError):
-            return Insecure(host, "the handshake failed")
-        if isinstance(cause, UnicodeError):
-            return BadAddress("it has no usable host name")
-        if isinstance(cause, socket.gaierror):
-            unknown = cause.errno in _NO_SUCH_NAME
-            why = "nobody knows the name" if unknown else "the name cannot be looked up now"
-            return Unreachable(host, why, not unknown)
-        if isinstance(cause, TimeoutError | requests.Timeout):
-            return Unreachable(host, "no connection in time")
-        if isinstance(cause, ConnectionRefusedError):
-            return Unreachable(host, "it refuses connections")
-        if isinstance(cause, ConnectionError):
-            return Unreachable(host, "it closed the connection without an answer")
+        match cause:
+            case AntiSSRFError():
+                return NotPublic(host)
+            case ssl.SSLCertVerificationError():
+                return Insecure(host, f"its certificate is not good ({cause.verify_message})"[:120])
+            case CertificateError():
+                return Insecure(host, "its certificate is for another name")
+            case ssl.SSLError() | requests.exceptions.SSLError():
+                return Insecure(host, "the handshake failed")
+            case UnicodeError():
+                return BadAddress("it has no usable host name")
+            case socket.gaierror() if cause.errno in _NO_SUCH_NAME:
+                return Unreachable(host, "nobody knows the name", temporary=False)
+            case socket.gaierror():
+                return Unreachable(host, "the name cannot be looked up now")
+            case TimeoutError() | requests.Timeout():
+                return Unreachable(host, "no connection in time")
+            case ConnectionRefusedError():
+                return Unreachable(host, "it refuses connections")
+            case ConnectionError():
+                return Unreachable(host, "it closed the connection without an answer")
     if any(isinstance(cause, HTTPException | ValueError) for cause in causes):
         return BrokenAnswer(host)
     return Unreachable(host, "no connection")
@@ -221,8 +219,7 @@ def _download_error(host: str, error: Exception) -> DownloadError:
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
     """The error and its causes, the innermost first."""
-    inner = [*error.args, getattr(error, "reason", None), error.__cause__]
-    for cause in inner:
+    for cause in (*error.args, getattr(error, "reason", None), error.__cause__):
         if isinstance(cause, BaseException):
             yield from _causes(cause)
     yield error

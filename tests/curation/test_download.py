@@ -102,6 +102,9 @@ def test_an_endless_body_fills_neither_disk_nor_memory(server, downloader, monke
             self.file.write(data)
             sizes.append(self.file.tell())
 
+        def tell(self):
+            return self.file.tell()
+
         def close(self):
             self.file.close()
 
