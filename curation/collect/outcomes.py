@@ -7,7 +7,6 @@ from django.db.models import Count, Q
 
 from curation.models import Collection, Hit, ShoeImage
 
-State = ShoeImage.State
 # Reason → text for people. Refused before the download:
 UNFETCHED = {
     "seen-before": "its address was looked at by an earlier collection",
@@ -66,10 +65,9 @@ class HitCounts:
     def of(cls, job: Collection) -> "HitCounts":
         """Count the job's hits."""
         rows = job.hits.order_by().values_list("outcome", "reason").annotate(times=Count("pk"))
-        counts = {(outcome, reason): times for outcome, reason, times in rows}
-        refused = {r: n for (outcome, r), n in counts.items() if outcome == Hit.Outcome.REFUSED}
-        accepted = sum(n for (o, _), n in counts.items() if o == Hit.Outcome.ACCEPTED)
-        return cls(sum(counts.values()), accepted, Counter(refused))
+        accepted = sum(times for outcome, _, times in rows if outcome == Hit.Outcome.ACCEPTED)
+        refused = {reason: n for outcome, reason, n in rows if outcome == Hit.Outcome.REFUSED}
+        return cls(sum(times for _, _, times in rows), accepted, Counter(refused))
 
     @property
     def fetched(self) -> int:
@@ -92,6 +90,6 @@ class HitCounts:
 
 def accepted_by_query(job: Collection) -> list[tuple[str, int, int]]:
     """(query, accepted, of them rejected by curators since) for each query of a collection."""
-    rejected = Count("pk", filter=Q(state__in=[State.REJECTED, State.PURGED]))
-    rows = job.images.order_by("query").values_list("query").annotate(all=Count("pk"), bad=rejected)
-    return list(rows)
+    gone = Q(state__in=[ShoeImage.State.REJECTED, ShoeImage.State.PURGED])
+    rows = job.images.order_by("query").values_list("query")
+    return list(rows.annotate(all=Count("pk"), bad=Count("pk", filter=gone)))

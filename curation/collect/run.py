@@ -150,8 +150,7 @@ class Collector:
 
     def _write_report(self) -> None:
         report = self.claim.job.report  # holds notes of the search
-        report |= self.counts.as_json()
-        report["dry"] = self.need > 0 and self.exhausted
+        report |= {**self.counts.as_json(), "dry": self.need > 0 and self.exhausted}
         self.claim.row().update(report=report)
 
 

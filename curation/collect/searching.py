@@ -100,10 +100,9 @@ class Searcher:
 
     def _next_term(self) -> None:
         self._pages = None
-        if self.cursor.provider < len(self.providers):
-            self.cursor.term, self.cursor.page = self.cursor.term + 1, 1
-            if self.cursor.term >= len(self.job.terms):
-                self.cursor = Cursor(self.cursor.provider + 1)
+        self.cursor.term, self.cursor.page = self.cursor.term + 1, 1
+        if self.cursor.term >= len(self.job.terms):
+            self.cursor = Cursor(self.cursor.provider + 1)
         self._save_cursor()
 
     def _is_last_provider(self) -> bool:
@@ -155,9 +154,10 @@ class Searcher:
         seen = Hit.objects.filter(url_sha256__in=rows)
         for digest in seen.filter(collection=self.job).values_list("url_sha256", flat=True):
             rows.pop(digest, None)
-        before = seen.exclude(reason__in=RETRIED, outcome=Hit.Outcome.REFUSED)
-        before = before.exclude(outcome=Hit.Outcome.FOUND)
-        for digest in before.values_list("url_sha256", flat=True):
+        decided = seen.exclude(outcome=Hit.Outcome.FOUND).exclude(
+            outcome=Hit.Outcome.REFUSED, reason__in=RETRIED
+        )
+        for digest in decided.values_list("url_sha256", flat=True):
             if digest in rows:
                 _refuse(rows[digest], "seen-before")
         with self.claim.transaction():
@@ -169,13 +169,13 @@ class Searcher:
         licence = "unknown"
         if "licence" in provider.honours and self.job.filters.get("licence"):
             licence = search.FILTERS["licence"][self.job.filters["licence"]]
-        term = self.job.terms[self.cursor.term]
         row = Hit(
-            collection=self.job, provider=provider.name, query=term[:200], rank=hit.rank,
-            file_url=hit.file_url, page_url=hit.page_url, title=hit.title[:300],
+            collection=self.job, provider=provider.name, rank=hit.rank,
+            query=self.job.terms[self.cursor.term][:200], title=hit.title[:300],
+            url_sha256=hashlib.sha256(hit.file_url.encode()).hexdigest(),
+            file_url=hit.file_url, page_url=hit.page_url,
             licence=licence, width=hit.width, height=hit.height,
         )  # fmt: skip
-        row.url_sha256 = hashlib.sha256(row.file_url.encode()).hexdigest()
         if self._is_purged(row.page_url, row.file_url):
             _refuse(row, "taken-down")
         elif row.width and row.height and min(row.width, row.height) < settings.COLLECT_MIN_SIDE:

@@ -42,7 +42,12 @@ def start_collections(
         raise CollectionRefused("A search term has 200 characters at most.")
     checked = _check_filters(filters or {})
     with transaction.atomic():
-        _refuse_open(types)
+        unfinished = Collection.objects.filter(state__in=OPEN_STATES, shoe_type__in=types)
+        if job := unfinished.select_related("shoe_type").first():
+            raise CollectionRefused(
+                f"{job.shoe_type} is being collected already (collection {job.pk}, {job.state}). "
+                "Resume, cancel or await that one."
+            )
         jobs = [
             Collection.objects.create(
                 shoe_type=shoe_type, terms=own or shoe_type.search_terms or [shoe_type.name],
@@ -67,13 +72,3 @@ def _check_filters(filters: Mapping[str, str]) -> dict[str, str]:
                 f"“{value}” is no {name}; choose one of {', '.join(search.FILTERS[name])}."
             )
     return {name: value for name, value in filters.items() if value}
-
-
-def _refuse_open(types: list[ShoeType]) -> None:
-    """Raise `CollectionRefused` where a collection of one of the types is not finished."""
-    open_jobs = Collection.objects.filter(state__in=OPEN_STATES, shoe_type__in=types)
-    for job in open_jobs.select_related("shoe_type")[:1]:
-        raise CollectionRefused(
-            f"{job.shoe_type} is being collected already (collection {job.pk}, {job.state}). "
-            "Resume, cancel or await that one."
-        )

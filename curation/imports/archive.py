@@ -87,15 +87,15 @@ class Archive(Source):
         info = entry.location
         if info is None:
             raise EntryRefused("unreadable", "There is no such file in the ZIP.")
-        most = settings.IMAGE_MAX_BYTES
-        if info.file_size > most:
-            raise images.ImageTooLarge(info.file_size, most)
+        if info.file_size > settings.IMAGE_MAX_BYTES:
+            raise images.ImageTooLarge(info.file_size, settings.IMAGE_MAX_BYTES)
         try:
             with self._zip.open(info) as stream:
-                return stream.read(most + 1)
+                return stream.read(settings.IMAGE_MAX_BYTES + 1)
         except (NotImplementedError, *DAMAGED):
-            why = "The file is damaged in the ZIP; pack it again."
-            raise EntryRefused("damaged", why) from None
+            raise EntryRefused(
+                "damaged", "The file is damaged in the ZIP; pack it again."
+            ) from None
 
     def _files(self) -> Iterator[tuple[zipfile.ZipInfo, PathParts, EntryRefused | None]]:
         """Yield every file that is not hidden, its path, and why it is not read, if so."""
@@ -157,7 +157,6 @@ DUPLICATE = EntryRefused(
 
 
 def _refusal(info: zipfile.ZipInfo, path: str) -> EntryRefused | None:
-    """Why an entry is not read; None where it is."""
     if ODD_NAME.search(path):
         return EntryRefused("odd-name", "Its name is no plain path inside the ZIP.")
     if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
@@ -165,11 +164,13 @@ def _refusal(info: zipfile.ZipInfo, path: str) -> EntryRefused | None:
     if info.flag_bits & ENCRYPTED:
         return EntryRefused("encrypted", "It is locked with a password; pack it without one.")
     if info.compress_type not in COMPRESSIONS:
-        why = "It is packed in a way that is not read here; use plain ZIP."
-        return EntryRefused("packing", why)
+        return EntryRefused(
+            "packing", "It is packed in a way that is not read here; use plain ZIP."
+        )
     if _has_suffix((path,), ARCHIVES):
-        why = "An archive inside the ZIP is not opened; import it by itself."
-        return EntryRefused("archive", why)
+        return EntryRefused(
+            "archive", "An archive inside the ZIP is not opened; import it by itself."
+        )
     return None
 
 
@@ -188,17 +189,18 @@ def _open(file: BinaryIO, name: str) -> zipfile.ZipFile:
             name, "It is no ZIP, or a damaged one; pack or copy it again."
         ) from None
     unpacked = sum(info.file_size for info in archive.infolist())
-    if unpacked > settings.IMPORT_ZIP_MAX_BYTES:
-        most = settings.IMPORT_ZIP_MAX_BYTES
-        why = (
+    most = settings.IMPORT_ZIP_MAX_BYTES
+    if unpacked > most:
+        raise NothingToImport(
+            name,
             f"It unpacks to {unpacked / 1024**3:.1f} GB and {most / 1024**3:.1f} GB are allowed; "
-            "import it in parts."
+            "import it in parts.",
         )
-    elif unpacked > settings.IMPORT_ZIP_MAX_RATIO * size:
-        why = f"It unpacks to {unpacked // size:,} times its size, which no pictures do."
-    else:
-        return archive
-    raise NothingToImport(name, why)
+    if unpacked > settings.IMPORT_ZIP_MAX_RATIO * size:
+        raise NothingToImport(
+            name, f"It unpacks to {unpacked // size:,} times its size, which no pictures do."
+        )
+    return archive
 
 
 def _check_directory(file: BinaryIO, name: str) -> int:

@@ -37,15 +37,16 @@ class Report:
         """Count a refusal, and keep the first ones in full."""
         self.refused[code] += 1
         if len(self.problems) < settings.IMPORT_REPORT_LINES:
-            line = {"path": printable(name), "code": code, "detail": printable(detail)}
-            self.problems.append(line)
+            self.problems.append(
+                {"path": printable(name), "code": code, "detail": printable(detail)}
+            )
 
     def unknown(self, label: str) -> None:
         """Count a label that is none of the types."""
         label = printable(label)
-        if label not in self.unknown_labels:
-            many = len(self.unknown_labels) >= settings.IMPORT_REPORT_LINES
-            label = OTHERS if many else label
+        full = len(self.unknown_labels) >= settings.IMPORT_REPORT_LINES
+        if full and label not in self.unknown_labels:
+            label = OTHERS
         self.unknown_labels[label] += 1
 
     @property

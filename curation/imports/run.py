@@ -29,8 +29,9 @@ def import_images(claim: Claim) -> None:
     """
     uploads.remove_abandoned()
     job = claim.job
-    with open_source(job, ingest.Labels(job.label_map)) as source:
-        Importer(claim, job, source).run()
+    labels = ingest.Labels(job.label_map)
+    with open_source(job, labels) as source:
+        Importer(claim, labels, source).run()
     if job.upload:
         uploads.remove(job.upload)
 
@@ -46,31 +47,31 @@ def open_source(job: Import, labels: ingest.Labels) -> Source:
 class Importer:
     """One worker's run of an import."""
 
-    def __init__(self, claim: Claim, job: Import, source: Source):
-        self.claim, self.job, self.source = claim, job, source
-        self.labels = ingest.Labels(job.label_map)
-        self.label = job.label.survivor() if job.label else None
+    def __init__(self, claim: Claim, labels: ingest.Labels, source: Source):
+        self.claim, self.job, self.labels, self.source = claim, claim.job, labels, source
+        self.label = self.job.label.survivor() if self.job.label else None
         self.report, self.quota = Report(), StorageQuota()
         self.is_purged_source = purge.purged_source_check()
         self.reported_at = 0.0
-        self.total = self.done = 0
+        self.done = 0
 
     def run(self) -> None:
         """Go through the whole list."""
         entries = self.source.entries()
-        self.total = len(entries)
-        self.claim.tick(0, self.total, "pictures", force=True)
+        self.claim.tick(0, len(entries), "pictures", force=True)
         try:
             results = self.source.fetch(self._to_fetch(entries), self.claim.tick)
             with closing(results):
                 for item, result in results:
                     self._take_in(item, result)
                     self.done = item.number
-                    self._tick()
-            self.done = self.total
+                    self.claim.tick(self.done)
+                    if time.monotonic() - self.reported_at > REPORT_SECONDS:
+                        self._write_report()
+            self.done = len(entries)
         finally:
             self._write_report()
-        self.claim.tick(self.total, force=True)
+        self.claim.tick(self.done, force=True)
 
     def _to_fetch(self, entries: list[Entry]) -> Iterator[EntryToFetch]:
         """Yield the entries to read; report the others."""
@@ -94,27 +95,20 @@ class Importer:
                 yield EntryToFetch(number, entry, label)
 
     def _take_in(self, item: EntryToFetch, result: FetchResult) -> None:
-        entry, origin = item.entry, _origin(item.entry, self.job)
-        options = {
-            "label": item.label, "by": self.job.asked_by, "keep_copies": self.job.keep_copies,
-            "min_side": settings.IMPORT_MIN_SIDE,
-        }  # fmt: skip
         try:
             if isinstance(result, CurationError):
                 raise result
             self.quota.check()
             add = ingest.take_in if isinstance(result, ingest.Prepared) else ingest.add_image
-            image, new = add(result, origin, **options)
+            image, new = add(
+                result, _origin(item.entry, self.job), label=item.label, by=self.job.asked_by,
+                keep_copies=self.job.keep_copies, min_side=settings.IMPORT_MIN_SIDE,
+            )  # fmt: skip
         except CurationError as error:
-            self.report.refuse(entry.name, error.code, error.detail)
+            self.report.refuse(item.entry.name, error.code, error.detail)
         else:
             if new:
                 self.quota.add(image.stored_bytes)
-
-    def _tick(self) -> None:
-        self.claim.tick(self.done)
-        if time.monotonic() - self.reported_at > REPORT_SECONDS:
-            self._write_report()
 
     def _write_report(self) -> None:
         """Write the report so far, if the job still belongs to this worker."""

@@ -43,17 +43,15 @@ class Source(AbstractContextManager):
         `idle` is called now and then while this waits.
         """
         for item in items:
-            yield item, self._read_or_error(item.entry)
-
-    def _read_or_error(self, entry: Entry) -> FetchResult:
-        try:
-            return self.read(entry)
-        except CurationError as error:
-            return error
-        except FileNotFoundError:
-            return EntryRefused("unreadable", "There is no such file.")
-        except OSError as error:
-            return EntryRefused("unreadable", f"The file cannot be read: {error.strerror}.")
+            try:
+                result = self.read(item.entry)
+            except CurationError as error:
+                result = error
+            except FileNotFoundError:
+                result = EntryRefused("unreadable", "There is no such file.")
+            except OSError as error:
+                result = EntryRefused("unreadable", f"The file cannot be read: {error.strerror}.")
+            yield item, result
 
     def __exit__(self, *_) -> None:
         """Close open files; there are none here."""

@@ -19,6 +19,7 @@ import secrets
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from django.conf import settings
 from django.core.files.base import ContentFile, File
@@ -90,17 +91,18 @@ def add_part(upload: str, part: int, files: Iterable[tuple[str, File]]) -> Uploa
     indices = _indices(upload)
     total = _total({**indices, part: ("", len(files), size)})
     if total.files > settings.UPLOAD_MAX_FILES:
-        most = settings.UPLOAD_MAX_FILES
-        raise UploadRefused(f"One upload has at most {most:,} files; pack them into a ZIP.")
+        raise UploadRefused(
+            f"One upload has at most {settings.UPLOAD_MAX_FILES:,} files; pack them into a ZIP."
+        )
     if total.bytes > settings.UPLOAD_MAX_BYTES:
         most = settings.UPLOAD_MAX_BYTES / 1024**2
         raise UploadRefused(f"One upload has at most {most:,.0f} MB; send it in several.")
     media = storages["media"]
     if part in indices:
         media.delete(f"{upload}/{indices[part][0]}")
-    index = [_store(upload, f"{part:05d}-{n:05d}", *named) for n, named in enumerate(files)]
-    text = json.dumps(index).encode()
-    media.save(f"{upload}/{part:05d}.{len(files)}.{size}.json", ContentFile(text))
+    items = [_store(upload, f"{part:05d}-{n:05d}", *named) for n, named in enumerate(files)]
+    index = ContentFile(json.dumps(items).encode())
+    media.save(f"{upload}/{part:05d}.{len(files)}.{size}.json", index)
     if media.exists(f"{upload}/{CANCELLED}"):
         cancel(upload)
         raise UploadRefused("This upload was cancelled; open the page again.")
@@ -115,17 +117,13 @@ def size_of(upload: str) -> UploadSize:
 def source(upload: str, labels: ingest.Labels, labelled: bool) -> Source:
     """The source for an upload: of pictures, a ZIP or a CSV. Raises `NothingToImport`."""
     items = _items(upload)
-    name, kind = describe(items), items[0]["kind"]
+    name, kind = _describe(items), items[0]["kind"]
     if kind == PICTURE:
         return Uploaded(upload, items, name, labels)
-    stored = f"{upload}/{items[0]['stored']}"
-
-    def opened():
-        return storages["media"].open(stored)
-
+    open_file = partial(storages["media"].open, f"{upload}/{items[0]['stored']}")
     if kind == ZIP:
-        return archive.Archive(opened(), name, labels, labelled)
-    return addresses.Addresses(opened, name, labelled)
+        return archive.Archive(open_file(), name, labels, labelled)
+    return addresses.Addresses(open_file, name, labelled)
 
 
 def check(upload: str) -> str:
@@ -137,7 +135,7 @@ def check(upload: str) -> str:
     if items[0]["kind"] == CSV and items[0]["bytes"] > settings.IMPORT_CSV_MAX_BYTES:
         most = settings.IMPORT_CSV_MAX_BYTES / 1024**2
         raise UploadRefused(f"A CSV has at most {most:,.0f} MB; split it up.")
-    return describe(items)
+    return _describe(items)
 
 
 def in_folders(upload: str) -> bool:
@@ -145,8 +143,7 @@ def in_folders(upload: str) -> bool:
     return all(item["kind"] != PICTURE or "/" in item["name"] for item in _items(upload))
 
 
-def describe(items: list[dict]) -> str:
-    """Describe an upload for people."""
+def _describe(items: list[dict]) -> str:
     if len(items) == 1:
         return f"{items[0]['name']} (uploaded)"
     return f"{len(items)} uploaded files"
@@ -246,8 +243,10 @@ def _items(upload: str) -> list[dict]:
     if not items:
         raise NothingToImport("The upload", "Nothing of it is here (any more); upload it again.")
     if len(items) > 1 and {item["kind"] for item in items} != {PICTURE}:
-        why = "Upload pictures, or one ZIP, or one CSV of addresses; not several of these together."
-        raise NothingToImport(describe(items), why)
+        raise NothingToImport(
+            _describe(items),
+            "Upload pictures, or one ZIP, or one CSV of addresses; not several of these together.",
+        )
     return items
 
 
