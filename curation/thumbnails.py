@@ -1,6 +1,7 @@
 """Thumbnails of stored pictures, made when first needed and stored by the picture's digest."""
 
 import io
+from contextlib import suppress
 
 from django.conf import settings
 from django.core.files.base import ContentFile
@@ -23,11 +24,8 @@ def thumbnail(image: ShoeImage) -> bytes:
     Raises FileNotFoundError where the picture itself is gone.
     """
     media, name = storages["media"], thumbnail_name(image.stored_sha256)
-    try:
-        with media.open(name) as file:
-            return file.read()
-    except FileNotFoundError:
-        pass
+    with suppress(FileNotFoundError), media.open(name) as file:
+        return file.read()
     if not image.file_name:
         raise FileNotFoundError(name)
     with media.open(image.file_name) as file:

@@ -46,7 +46,6 @@ class SideTooLong(TooManyPixels):
     """One side has more pixels than allowed; `limit` is of one side."""
 
     code = "image_side_too_long"
-    status = 413
     message = (
         "The picture has {width} × {height} pixels and a side may have {limit:,}; "
         "send a smaller copy or a part of it."

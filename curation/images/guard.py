@@ -151,7 +151,8 @@ def decode(
         if turn in _TURNS:
             upright = upright.transpose(_TURNS[turn])
     except _DECODER_ERRORS as error:
-        raise BrokenImage(_one_line(error)) from error
+        why = " ".join(str(error).split())[:120] or type(error).__name__
+        raise BrokenImage(why) from error
     if turn >= 5:
         width, height = height, width
     return Picture(upright, format, width, height)
@@ -193,10 +194,6 @@ def _open(data: bytes, format: str, limits: Limits) -> tuple[ImageFile.ImageFile
         # the picture upright.
         image.is_animated = True
     return image, exif
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:120] or type(error).__name__
 
 
 def _check_size(size: tuple[int, int], format: str, limits: Limits) -> tuple[int, int]:

@@ -57,7 +57,7 @@ _COMPRESSION, _ORIENTATION, _TILE_WIDTH, _TILE_LENGTH = 259, 274, 322, 323
 # None, CCITT, LZW, JPEG, deflate and PackBits. The rest is not used for photographs: LZMA (whose
 # header may demand any amount of memory), old JPEG, Zstandard, WebP …
 _TIFF_COMPRESSIONS = {1, 2, 3, 4, 5, 7, 8, 32773, 32946}
-_TIFF_SHORT, _TIFF_LONG = 3, 4
+_TIFF_SHORT = 3
 _TIFF_BYTES = {1, 2, 7}  # BYTE, ASCII and UNDEFINED stay bytes: their number costs nothing
 
 

@@ -39,7 +39,10 @@ class TooSmall(CurationError):
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a picture came from, and what else is known of it besides its bytes."""
+    """Where a picture came from, and what else is known of it besides its bytes.
+
+    The fields are those of `ShoeImage`.
+    """
 
     group: str = ""
     source: str = ""
@@ -135,8 +138,7 @@ def take_in(
     transactions: looking for copies and writing the file would hold up other writers.
     Raises `TooSmall`, and without `keep_copies` `NearCopy`.
     """
-    known = ShoeImage.objects.filter(sha256=prepared.sha256).first()
-    if known:
+    if known := ShoeImage.objects.filter(sha256=prepared.sha256).first():
         return known, False
     if min(prepared.width, prepared.height) < min_side:
         raise TooSmall(prepared.width, prepared.height, min_side)
@@ -170,8 +172,7 @@ def add_image(
 
     Known bytes are only hashed, not decoded. Raises what `prepare` and `take_in` raise.
     """
-    known = ShoeImage.objects.filter(sha256=images.sha256_hex(data)).first()
-    if known:
+    if known := ShoeImage.objects.filter(sha256=images.sha256_hex(data)).first():
         return known, False
     return take_in(
         prepare(data, limits()), origin, label=label, proposed=proposed, by=by,
@@ -181,8 +182,7 @@ def add_image(
 
 def _row(prepared: Prepared, origin: Origin, label, proposed) -> ShoeImage:
     key = splits.split_key(origin.group, prepared.sha256)
-    band0, band1, band2, band3 = perceptual_hash.bands(prepared.phash)
-    red, green, blue = prepared.colour
+    bands = perceptual_hash.bands(prepared.phash)
     return ShoeImage(
         sha256=prepared.sha256,
         stored_sha256=prepared.stored_sha256,
@@ -190,23 +190,9 @@ def _row(prepared: Prepared, origin: Origin, label, proposed) -> ShoeImage:
         width=prepared.width,
         height=prepared.height,
         phash=perceptual_hash.to_hex(prepared.phash),
-        band0=band0,
-        band1=band1,
-        band2=band2,
-        band3=band3,
-        colour=f"{red:02x}{green:02x}{blue:02x}",
-        group=origin.group,
-        source=origin.source,
-        licence=origin.licence,
-        consent=origin.consent,
-        scene=origin.scene,
-        title=origin.title,
-        imported_by=origin.imported_by,
-        collection=origin.collection,
-        query=origin.query,
-        rank=origin.rank,
-        page_url=origin.page_url,
-        file_url=origin.file_url,
+        **{f"band{number}": band for number, band in enumerate(bands)},
+        colour=bytes(prepared.colour).hex(),
+        **vars(origin),
         domain=origin.domain,
         label=label,
         proposed=proposed,

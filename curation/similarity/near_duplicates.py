@@ -37,8 +37,7 @@ def copy_of(
     candidates = _candidates(phash, colour)
     for bits, pk, _, colour_difference in candidates:
         if bits <= PURGED_BITS and colour_difference < PURGED_COLOUR:
-            purged = ShoeImage.objects.filter(pk=pk, state=ShoeImage.State.PURGED).first()
-            if purged:
+            if purged := ShoeImage.objects.filter(pk=pk, state=ShoeImage.State.PURGED).first():
                 return purged
     stored = [(pk, sha256) for _, pk, sha256, _ in candidates if sha256][: settings.COPY_COMPARED]
     others = [(pk, images) for pk, sha256 in stored if (images := stored_comparison_images(sha256))]
