@@ -12,8 +12,6 @@ from shoeproject.jobs.commands import ProjectCommand, wait_for
 
 
 class Command(ProjectCommand):
-    """Bring images in from the web."""
-
     help = (
         "Search the web for images of one type or several and bring in those that are new. What "
         "comes in has its type proposed, or with --set-label set, and waits in the queue."
@@ -32,15 +30,16 @@ class Command(ProjectCommand):
         add("--wait", action="store_true", help="show progress; work here where no worker does")
 
     def handle(self, types, all, count, term, filter, unsafe, set_label, wait, **options):
+        pairs = [text.partition("=") for text in filter]
         jobs = start_collections(
-            _types(types, all), count, terms=term, filters=_filters(filter), safe=not unsafe,
-            set_label=set_label,
+            _types(types, all), count, terms=term, safe=not unsafe, set_label=set_label,
+            filters={name.strip(): value.strip() for name, _, value in pairs},
         )  # fmt: skip
         for job in jobs:
-            if not wait:
+            if wait:
+                self._print(wait_for(job, collect_images))
+            else:
                 self.stdout.write(f"Collection {job.pk}: {job} is queued.")
-                continue
-            self._print(wait_for(job, collect_images))
 
     def _print(self, job: Collection):
         counts = HitCounts.of(job)
@@ -64,8 +63,3 @@ def _types(names: list[str], everything: bool) -> list[ShoeType]:
                 f"There is no type “{name}”. Name one of the guide, such as “Chelsea boots”."
             )
     return list(types.values())
-
-
-def _filters(texts: list[str]) -> dict[str, str]:
-    pairs = [text.partition("=") for text in texts]
-    return {name.strip(): value.strip() for name, _, value in pairs}

@@ -14,8 +14,6 @@ from shoeproject.storage.files import written_beside
 
 
 class Command(ProjectCommand):
-    """Write a snapshot's pictures and metadata to a ZIP."""
-
     help = (
         "Write a snapshot's pictures with what is known of each to a ZIP, in folders that fastai, "
         "torchvision and Hugging Face datasets read."

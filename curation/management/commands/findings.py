@@ -11,8 +11,6 @@ from shoeproject.jobs.commands import ProjectCommand
 
 
 class Command(ProjectCommand):
-    """Print the queue."""
-
     help = (
         "Print the images that something is said against, one JSON object on a line, in the order "
         "of the queue."

@@ -14,8 +14,6 @@ from shoeproject.jobs.commands import ProjectCommand, wait_for
 
 
 class Command(ProjectCommand):
-    """Bring labelled pictures in."""
-
     help = (
         "Bring in a folder or ZIP that holds a folder of pictures for each label, or the pictures "
         "a CSV lists (columns path, or url for web addresses, and class; group, source, licence, "
@@ -50,7 +48,7 @@ class Command(ProjectCommand):
     def handle(self, path, map, label, source, licence, scene, keep_copies, **options):
         if not path.exists():
             raise CommandError(f"{path}: there is no such folder or file.")
-        job = Import(
+        job = Import.objects.create(
             path=str(path.resolve()),
             label_map=_read_map(map),
             source=source,
@@ -59,7 +57,6 @@ class Command(ProjectCommand):
             label=_type(label),
             keep_copies=keep_copies,
         )
-        job.save()
         # The path is on this machine, so this process does the work, without waiting for a worker.
         wait_for(job, import_images, worker_timeout=0)
         self._print(job.report)

@@ -6,8 +6,6 @@ from shoeproject.jobs.commands import ProjectCommand
 
 
 class Command(ProjectCommand):
-    """Freeze a snapshot."""
-
     help = "Freeze the labelled images that are not rejected into a snapshot to train on."
 
     def add_arguments(self, parser):
