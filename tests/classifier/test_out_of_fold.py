@@ -13,9 +13,9 @@ from classifier.training import out_of_fold
 from classifier.training.start_weights import Start
 from curation import ingest
 from curation.snapshots import freeze
-from curation.snapshots.freeze import Line
+from curation.snapshots.manifest import ManifestLine
 from tests.factories import shoe_type
-from tests.shapes import draw
+from tests.shape_drawings import draw
 
 RECIPE = get_recipe(
     "quick-look",
@@ -33,9 +33,9 @@ def png(shape: str, number: int) -> bytes:
     return out.getvalue()
 
 
-def line(label: str, number: int, split="train", group="") -> Line:
+def line(label: str, number: int, split="train", group="") -> ManifestLine:
     sha256 = f"{label}-{number}"
-    return Line(sha256, sha256, label, split, group, "drawn", "catalogue", "none")
+    return ManifestLine(sha256, sha256, label, split, group, "drawn", "catalogue", "none")
 
 
 def test_small_types_are_those_with_few_test_groups():
