@@ -1,5 +1,6 @@
 """Photo → answer, in one shape for page, API and command line; and an answer read from its id."""
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
@@ -85,12 +86,11 @@ def _type_today(slug: str, guide: Guide) -> str | None:
 
 
 def _top_today(pairs: list, guide: Guide) -> list[dict]:
-    sums = {}
+    sums = Counter()
     for slug, confidence in pairs:
         if today := _type_today(slug, guide):
-            sums[today] = sums.get(today, 0.0) + confidence
-    ordered = sorted(sums.items(), key=lambda pair: -pair[1])
-    return [entry(slug, confidence, guide) for slug, confidence in ordered]
+            sums[today] += confidence
+    return [entry(slug, confidence, guide) for slug, confidence in sums.most_common()]
 
 
 def _category_today(
@@ -127,8 +127,11 @@ def with_text(best: dict, guide: Guide) -> dict:
 
 def family(slug: str, confidence: float, guide: Guide) -> dict:
     """An answer's `category`."""
-    name = guide.families.get(slug) or _name_from(slug)
-    return {"slug": slug, "name": name, "confidence": round(confidence, DIGITS)}
+    return {
+        "slug": slug,
+        "name": guide.families.get(slug) or _name_from(slug),
+        "confidence": round(confidence, DIGITS),
+    }
 
 
 def _name_from(slug: str) -> str:

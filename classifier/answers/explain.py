@@ -34,8 +34,9 @@ def explain(answer: dict, prediction: Prediction, served: Served) -> dict:
     first = guide.type(top[0]["slug"]) if top and not refused else None
     similar = {"state": nearest.NONE, "photos": []}
     if first:
-        labels = guide.under(first)
-        similar = nearest.nearest(prediction.embedding, served.model.digest, first, labels)
+        similar = nearest.nearest(
+            prediction.embedding, served.model.digest, first, guide.under(first)
+        )
     return {
         "map": _map(answer, prediction, served.model, guide),
         "nearest": similar,

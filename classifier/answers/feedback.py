@@ -1,8 +1,6 @@
 """Visitors' feedback about an answer, the photo they may give with it, and its withdrawal."""
 
 import hashlib
-import secrets
-import textwrap
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +8,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Sum
 from django.utils import timezone
+from django.utils.crypto import get_random_string
 
 from classifier.answers import answer_id
 from classifier.errors import ClassifierError
@@ -136,8 +135,7 @@ def withdraw(code: str) -> None:
         return
     images = ShoeImage.objects.filter(pk=row.image_id).exclude(state=ShoeImage.State.PURGED)
     if images.exists():
-        why = "Whoever gave this photo took it back."
-        purge.purge(images, None, why, f"Images {row.image_id}")
+        purge.purge(images, None, "Whoever gave this photo took it back.", f"Images {row.image_id}")
     row.withdrawn_at, row.image_sha256 = timezone.now(), ""
     row.save(update_fields=["withdrawn_at", "image_sha256"])
 
@@ -210,8 +208,7 @@ def _note(row: Feedback, guide: Guide) -> str:
 
 
 def _new_code() -> str:
-    characters = "".join(secrets.choice(ALPHABET) for _ in range(GROUPS * GROUP_LENGTH))
-    return "-".join(textwrap.wrap(characters, GROUP_LENGTH))
+    return "-".join(get_random_string(GROUP_LENGTH, ALPHABET) for _ in range(GROUPS))
 
 
 def _key(code: str) -> str:

@@ -6,7 +6,6 @@ All others stay private. It is checked again for every picture that is sent.
 from django.conf import settings
 from django.db.models import Q, QuerySet
 
-from curation import thumbnails
 from curation.models import ShoeImage, ShoeType
 
 # Never shown, whatever the setting allows: an unknown licence is no permission.
@@ -35,11 +34,3 @@ def find(stored_sha256: str) -> ShoeImage | None:
     # In two steps, because SQLite would scan all confirmed images and not use the digest's index.
     rows = ShoeImage.objects.filter(stored_sha256=stored_sha256).order_by()
     return images().filter(pk__in=list(rows.values_list("pk", flat=True))).first()
-
-
-def thumbnail(image: ShoeImage) -> bytes | None:
-    """A small JPEG of the photograph; None where its file is gone."""
-    try:
-        return thumbnails.thumbnail(image)
-    except FileNotFoundError:
-        return None

@@ -44,7 +44,10 @@ WORDING = {
 
 def wording(answer: dict) -> dict[str, str]:
     """An answer's verdict in words: eyebrow, headline and advice."""
-    names = [answer["type"]["name"]] if answer["type"] else likely(answer)
+    likely = [entry for entry in answer["top"] if entry["confidence"] >= LIKELY]
+    if answer["verdict"] == "category":
+        likely = [e for e in likely if e["category"] == answer["category"]["slug"]]
+    names = [entry["name"] for entry in ([answer["type"]] if answer["type"] else likely[:2])]
     first, second = (*names, "", "")[:2]
     best = answer["type"] or answer["category"]
     facts = {
@@ -56,14 +59,6 @@ def wording(answer: dict) -> dict[str, str]:
     words = WORDING[answer["verdict"]]
     patterns = {**words, "headline": words["headlines"][len(names)]}
     return {key: patterns[key].format(**facts) for key in ("eyebrow", "headline", "advice")}
-
-
-def likely(answer: dict) -> list[str]:
-    """Names of up to two types that a verdict short of a type mentions."""
-    entries = [entry for entry in answer["top"] if entry["confidence"] >= LIKELY]
-    if answer["verdict"] == "category":
-        entries = [e for e in entries if e["category"] == answer["category"]["slug"]]
-    return [entry["name"] for entry in entries[:2]]
 
 
 def percent(confidence: float) -> str:

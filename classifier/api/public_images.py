@@ -7,6 +7,7 @@ from django.utils.http import quote_etag
 from django.views.decorators.http import require_safe
 
 from classifier.answers import public_images
+from curation import thumbnails
 
 
 @require_safe
@@ -22,10 +23,10 @@ def example(request, digest):
     etag = quote_etag(digest)
     response = get_conditional_response(request, etag=etag)
     if response is None:
-        small = public_images.thumbnail(image)
-        if small is None:
-            raise Http404
-        response = HttpResponse(small, "image/jpeg")
+        try:
+            response = HttpResponse(thumbnails.thumbnail(image), "image/jpeg")
+        except FileNotFoundError as error:
+            raise Http404 from error
     response["ETag"] = etag
     patch_cache_control(response, public=True, max_age=settings.EXPLAIN_CACHE_SECONDS)
     return response

@@ -99,5 +99,6 @@ def file_facts(folder: Path) -> dict[str, dict]:
 
 def write_card(card: Mapping, folder: Path) -> None:
     """Write the card into the folder."""
-    text = json.dumps(card, indent=1, ensure_ascii=False) + "\n"
-    (folder / CARD).write_text(text, encoding="utf-8")
+    (folder / CARD).write_text(
+        json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-EVERYWHERE, NOWHERE = "all over the photo", "nowhere in particular"
 # Standard deviation along an axis, in shares of its length, from which on a map counts as even; an
 # entirely even one has 0.29.
 EVEN = 0.265
@@ -22,13 +21,13 @@ def position(rows: np.ndarray, box: Sequence[float]) -> str:
     photo's sides) → the end of a sentence: "mostly in the lower left", "all over the photo"."""
     weights = np.asarray(rows, np.float64)
     if not weights.sum() > 0:
-        return NOWHERE
+        return "nowhere in particular"
     left, top, right, bottom = box
     y, spread_y = _centre_and_spread(weights.sum(axis=1), top, bottom)
     x, spread_x = _centre_and_spread(weights.sum(axis=0), left, right)
     row, column = (1 + int(at > 0.5 + OFF_CENTRE) - int(at < 0.5 - OFF_CENTRE) for at in (y, x))
     if row == column == 1 and min(spread_y, spread_x) >= EVEN:
-        return EVERYWHERE
+        return "all over the photo"
     return f"mostly {PLACES[row][column]}"
 
 

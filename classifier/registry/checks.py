@@ -10,5 +10,9 @@ def device(app_configs, **kwargs) -> list[Error]:
     """Check that PREDICT_DEVICE names a known device."""
     if settings.PREDICT_DEVICE in DEVICES:
         return []
-    message = f"PREDICT_DEVICE is {settings.PREDICT_DEVICE!r}; choose one of {', '.join(DEVICES)}."
-    return [Error(message, id="classifier.E001")]
+    return [
+        Error(
+            f"PREDICT_DEVICE is {settings.PREDICT_DEVICE!r}; choose one of {', '.join(DEVICES)}.",
+            id="classifier.E001",
+        )
+    ]

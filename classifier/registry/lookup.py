@@ -34,15 +34,12 @@ def find_public(text: str) -> ModelVersion:
     """
     too_short = not NUMBER.fullmatch(text) and len(text) < MIN_PUBLIC_DIGITS
     rows = [] if too_short and text != "active" else _matching(text)
-    if text == "active" and not rows:
-        raise NoActiveModel()
     if len(rows) != 1:
-        raise ModelUnknown()
+        raise NoActiveModel() if text == "active" else ModelUnknown()
     return rows[0]
 
 
 def _matching(text: str) -> list[ModelVersion]:
-    """Up to two versions that `text` names."""
     if text == "active":
         rows = ModelVersion.objects.filter(active=True)
     elif NUMBER.fullmatch(text):
@@ -51,4 +48,4 @@ def _matching(text: str) -> list[ModelVersion]:
         rows = ModelVersion.objects.filter(digest__startswith=text)
     else:
         return []
-    return list(rows[:2])
+    return list(rows[:2])  # a second one shows that the text is ambiguous

@@ -53,8 +53,8 @@ def rollback(by=None, why="") -> Promotion:
 @transaction.atomic
 def _activate(version, kind, by, why) -> Promotion:
     # Every promotion locks all versions in one order, so two at once follow each other.
-    rows = {row.pk: row for row in ModelVersion.objects.select_for_update().order_by("pk")}
-    previous = next((row for row in rows.values() if row.active), None)
+    rows = ModelVersion.objects.select_for_update().order_by("pk")
+    previous = next((row for row in rows if row.active), None)
     if previous and previous.pk == version.pk:
         raise PromotionRefused(f"{version} is active already; there is nothing to do.")
     ModelVersion.objects.filter(active=True).update(active=False)

@@ -68,10 +68,13 @@ def export(
     if out.exists():
         raise VersionExists(str(out))
     frozen, metrics = version.snapshot, _metrics(version, version.snapshot)
-    test = {"snapshot": {"name": frozen.name, "digest": frozen.digest}, "metrics": metrics}
-    others = [_compared(other, _metrics(other, frozen)) for other in compared]
-    card = {**version.card, "test": test, "compared": others, **extra}
-    card["name"] = name or card["name"]
+    card = {
+        **version.card,
+        "name": name or version.card["name"],
+        "test": {"snapshot": {"name": frozen.name, "digest": frozen.digest}, "metrics": metrics},
+        "compared": [_compared(other, _metrics(other, frozen)) for other in compared],
+        **extra,
+    }
     folder = stored.fetch(version)
     with written_beside(out) as beside:
         beside.mkdir()
@@ -92,7 +95,6 @@ def _metrics(version: ModelVersion, frozen: Snapshot) -> dict:
 
 
 def _compared(version: ModelVersion, metrics: dict) -> dict:
-    """The figures by which another model is compared with the starter."""
     kept = ("images", "accuracy", "interval", "macro_accuracy", "category_accuracy", "ece")
     newer = ("coverage", "answers")  # old evaluations lack them
     return {
