@@ -1,8 +1,7 @@
 """Addresses for an exported page, checked."""
 
 import re
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from classifier.errors import ClassifierError
 
@@ -21,19 +20,9 @@ class BadAddress(ClassifierError):
     message = "The address {address!r} cannot be used: {why}. Give one like https://shoes.example."
 
 
-@dataclass(frozen=True)
-class Address:
-    """`origin`: scheme, host and port. `path`: empty, or begins with a slash and ends without."""
-
-    origin: str
-    path: str
-
-    def __str__(self) -> str:
-        return self.origin + self.path
-
-
-def read(text: str) -> Address:
-    """An address of a site, https or on this machine. Raises BadAddress."""
+def read(text: str) -> SplitResult:
+    """An address of a site, https or on this machine: scheme, host with port, and path, which is
+    empty, or begins with a slash and ends without. Raises BadAddress."""
     try:
         parts = urlsplit(text.strip())
         port = parts.port
@@ -48,4 +37,4 @@ def read(text: str) -> Address:
     path = parts.path.rstrip("/")
     if parts.query or parts.fragment or not _PATH.fullmatch(path):
         raise BadAddress(text, "only a host, a port and a plain path are understood")
-    return Address(f"{parts.scheme}://{host}", path)
+    return parts._replace(netloc=host, path=path)

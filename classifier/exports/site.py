@@ -3,7 +3,7 @@
 import json
 from itertools import groupby
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult
 
 from django.conf import settings
 from django.contrib.staticfiles import finders
@@ -15,7 +15,6 @@ from django.utils import timezone
 from classifier.answers.wording import LIKELY, WORDING
 from classifier.exports import addresses, folder
 from classifier.models import ModelVersion
-from curation.models import ShoeType
 from curation.taxonomy import search_text
 from curation.taxonomy.guide import Guide
 
@@ -41,9 +40,15 @@ def export(out: Path, api: str, sent_times: float, url: str = "", force: bool = 
     `sent_times`: the longer side of a photo as it is sent, in sides of the network's input.
     Raises BadAddress, FolderNotEmpty, FolderUnusable.
     """
-    api_address, home = addresses.read(api), addresses.read(url) if url else None
+    installation, home = addresses.read(api), addresses.read(url) if url else None
     folder.check(out, force)
-    context = {**_about(api_address, home), **_guide(), "side": _side(sent_times)}
+    version = ModelVersion.objects.filter(active=True).first()
+    context = {
+        **_about(installation, home),
+        **_guide(),
+        # Pixels of the longer side that a photo is sent with; 0 is as it is.
+        "side": round(sent_times * version.card["preprocess"]["size"]) if version else 0,
+    }
     files = {
         **{f"site/{name}": Path(finders.find(f"site/{source}")) for name, source in COPIED.items()},
         **{f"site/{path.name}": path for path in sorted(SCRIPTS.glob("*.js"))},
@@ -53,18 +58,19 @@ def export(out: Path, api: str, sent_times: float, url: str = "", force: bool = 
     return folder.write(out, files, force)
 
 
-def _about(api: addresses.Address, home: addresses.Address | None) -> dict:
+def _about(installation: SplitResult, home: SplitResult | None) -> dict:
+    api = installation.geturl()
     return {
-        "api": str(api),
-        "host": urlsplit(api.origin).netloc,
+        "api": api,
+        "host": installation.netloc,
         "policy": (
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
-            f"connect-src {api.origin}; form-action 'none'; base-uri 'none'"
+            f"connect-src {_origin(installation)}; form-action 'none'; base-uri 'none'"
         ),
         "predictions": f"{api}{reverse('api-predictions')}",
         "past": f"{api}{reverse('past-answer', args=['ID'])}",
         "privacy": f"{api}{reverse('privacy')}",
-        "origin": home.origin if home else "",
+        "origin": _origin(home) if home else "",
         "home": f"{home.path}/" if home else "",
         "icons": ICONS,
         "likely": LIKELY,
@@ -75,25 +81,19 @@ def _about(api: addresses.Address, home: addresses.Address | None) -> dict:
     }
 
 
+def _origin(address: SplitResult) -> str:
+    return f"{address.scheme}://{address.netloc}"
+
+
 def _guide() -> dict:
-    types = Guide().types()
-    terms = dict(ShoeType.objects.values_list("slug", "search_terms"))
-    for row in types:
-        row.search_terms = terms[row.slug]  # not part of the guide, and searched on the page
-    families = groupby(types, key=lambda row: row.category)
+    types, texts = Guide().types(), search_text.texts()
     return {
         "total": len(types),
         "families": [
-            (category, [(row, search_text.text_of(row)) for row in rows])
-            for category, rows in families
+            (category, [(row, texts[row.slug]) for row in rows])
+            for category, rows in groupby(types, key=lambda row: row.category)
         ],
     }
-
-
-def _side(times: float) -> int:
-    """Pixels of the longer side that a photo is sent with; 0 (as it is) without an active model."""
-    version = ModelVersion.objects.filter(active=True).first()
-    return round(times * version.card["preprocess"]["size"]) if version else 0
 
 
 def _rendered(name: str, context: dict) -> bytes:

@@ -1,6 +1,7 @@
 """A Hugging Face Space that answers with a version of this installation."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -46,12 +47,18 @@ def export(out: Path, ref: str = "active", force: bool = False, progress=None) -
     model = stored.load(version)  # raises what the Space would raise
     stored_files = stored.fetch(version)
     about = {"version": version, "notes": version.card.get("notes", []), "gradio": GRADIO}
+    requirements = {
+        "gradio": GRADIO,
+        "pillow": PILLOW,
+        **{name: installed(name) for name in PINNED_AS_INSTALLED},
+    }
+    guide = json.dumps(_guide(version, model.classes), indent=1, ensure_ascii=False)
     files = {
         **{f"model/{name}": stored_files / name for name in [*version.card["files"], CARD]},
         **_code(),
-        "guide.json": _json(_guide(version, model.classes)),
-        "requirements.txt": _requirements(),
-        ".gitattributes": _attributes(),
+        "guide.json": f"{guide}\n".encode(),
+        "requirements.txt": _lines(f"{name}=={release}" for name, release in requirements.items()),
+        ".gitattributes": _lines(f"{name} filter=lfs diff=lfs merge=lfs -text" for name in LFS),
         "LICENSE": settings.BASE_DIR / "LICENSE",
         "README.md": render_to_string("exports/space/README.md", about).encode(),
         "app.py": APP,
@@ -84,19 +91,9 @@ def _guide(version: ModelVersion, classes: tuple[ClassInfo, ...]) -> dict:
 
 def _text(slug: str, category: str, guide: Guide) -> dict:
     entry = answer.with_text(answer.entry(slug, 0, guide), guide)
-    fields = {key: entry[key] for key in ("name", "pros", "cons", "distinction")}
-    return {**fields, "category": category}
+    entry["category"] = category
+    return {key: entry[key] for key in ("name", "pros", "cons", "distinction", "category")}
 
 
-def _json(data: dict) -> bytes:
-    return (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode()
-
-
-def _requirements() -> bytes:
-    pinned = [f"gradio=={GRADIO}", f"pillow=={PILLOW}"]
-    pinned += [f"{name}=={installed(name)}" for name in PINNED_AS_INSTALLED]
-    return ("\n".join(pinned) + "\n").encode()
-
-
-def _attributes() -> bytes:
-    return "".join(f"{name} filter=lfs diff=lfs merge=lfs -text\n" for name in LFS).encode()
+def _lines(lines: Iterable[str]) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode()

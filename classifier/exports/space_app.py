@@ -48,11 +48,11 @@ def recognise(data: bytes) -> dict:
     prediction = predict(data, model(), Limits(**guide()["limits"]))
     classes = [ClassInfo(**guide()["classes"][learnt.slug]) for learnt in model().classes]
     today = with_classes(prediction, model(), classes)
-    best, category = today.type, today.category
+    best, category, types = today.type, today.category, guide()["types"]
     answer = {
         "verdict": today.verdict,
         "top": [_entry(*pair) for pair in today.top],
-        "type": best and {**_entry(*best), **_texts(best[0])},
+        "type": best and {**_entry(*best), **{key: types[best[0]][key] for key in TEXTS}},
         "category": category and _category(*category),
     }
     return {**answer, **wording(answer)}
@@ -63,10 +63,6 @@ def _entry(slug: str, confidence: float) -> dict:
     return {
         "slug": slug, "name": row["name"], "category": row["category"], "confidence": confidence,
     }  # fmt: skip
-
-
-def _texts(slug: str) -> dict:
-    return {key: guide()["types"][slug][key] for key in TEXTS}
 
 
 def _category(slug: str, confidence: float) -> dict:

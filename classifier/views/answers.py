@@ -1,5 +1,7 @@
 """The pages of an answer given before, of feedback about it, and of withdrawing a photo."""
 
+from functools import partial
+
 from django.conf import settings
 from django.shortcuts import render
 from django.utils.dateparse import parse_datetime
@@ -10,9 +12,9 @@ from classifier.answers import answer, feedback
 from classifier.api import request_photos
 from classifier.errors import AnswerExpired, AnswerUnknown, ClassifierError
 from classifier.views import shown_answer
-from classifier.views.page import apply_problem, site_page
+from classifier.views.page import problem_page, site_page
 from curation.taxonomy.guide import Guide
-from shoeproject.api import problems, throttles
+from shoeproject.api import throttles
 
 
 class RightMissing(ClassifierError):
@@ -42,15 +44,17 @@ def past_answer(request, answer_id):
         request_photos.check_length(request)
         return _give_feedback(request, answer_id, form)
     except (AnswerExpired, AnswerUnknown) as error:
-        problem = problems.describe(error)
-        context = {"problem": problem, "expired": isinstance(error, AnswerExpired)}
-        return _private(apply_problem(render(request, "site/gone.html", context), problem))
+        context = {"expired": isinstance(error, AnswerExpired)}
+        return problem_page(
+            error, lambda problem: _private(render(request, "site/gone.html", context))
+        )
     except Exception as error:
-        problem = problems.describe(error)
-        if problem is None or request.method != "POST":
+        if request.method != "POST":
             raise
-        page = _render(request, answer_id, problem=problem, show_form=True, form=form)
-        return apply_problem(page, problem)
+        return problem_page(
+            error,
+            lambda problem: _render(request, answer_id, problem=problem, show_form=True, form=form),
+        )
 
 
 @csrf_protect
@@ -92,18 +96,15 @@ def _render(request, answer_id, past=None, **more):
 def withdraw(request):
     """Remove the photo that was given with a code."""
     context = {"code": request.POST.get("code", "").strip()}
+    page = partial(render, request, "site/withdraw.html")
     if request.method != "POST":
-        return _private(render(request, "site/withdraw.html", context))
+        return _private(page(context))
     try:
         throttles.check(request, "feedback")
         feedback.withdraw(context["code"])
     except Exception as error:
-        problem = problems.describe(error)
-        if problem is None:
-            raise
-        page = render(request, "site/withdraw.html", {**context, "problem": problem})
-        return _private(apply_problem(page, problem))
-    return _private(render(request, "site/withdraw.html", {"withdrawn": True}))
+        return problem_page(error, lambda problem: _private(page({**context, "problem": problem})))
+    return _private(page({"withdrawn": True}))
 
 
 def _private(response):

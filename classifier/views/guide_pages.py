@@ -9,7 +9,6 @@ from django.views.decorators.http import require_safe
 from classifier.evaluation import report
 from classifier.registry import serving
 from classifier.views.page import site_page
-from curation.models import ShoeType
 from curation.taxonomy import search_text
 from curation.taxonomy.guide import Guide
 
@@ -20,11 +19,11 @@ QUERY_LENGTH = 100
 @site_page
 def guide(request):
     """All types, family by family, or those that `?q=` finds."""
-    served, guide = serving.active(), Guide()
+    served, guide, texts = serving.active(), Guide(), search_text.texts()
     measured = report.metrics_of(served.version) if served else {}
     accuracies = report.accuracy_by_type(served.version, guide, measured) if served else {}
     query = " ".join(request.GET.get("q", "")[:QUERY_LENGTH].split())
-    types = [(row, accuracies.get(row.slug), text) for row, text in _with_text(guide.types())]
+    types = [(row, accuracies.get(row.slug), texts[row.slug]) for row in guide.types()]
     matching = [entry for entry in types if search_text.matches(entry[2], query)]
     context = {
         "families": _families(matching),
@@ -44,13 +43,16 @@ def guide(request):
 def guide_category(request, slug):
     """One family."""
     served, guide = serving.active(), Guide()
-    families = dict(_families([(row,) for row in guide.types()]))
-    category = next((category for category in families if category.slug == slug), None)
-    if category is None:
+    types = [row for row in guide.types() if row.category.slug == slug]
+    if not types:
         raise Http404
     accuracies = report.accuracy_by_type(served.version, guide) if served else {}
-    rows = [(row, accuracies.get(row.slug)) for (row,) in families[category]]
-    context = {"category": category, "rows": rows, "families": list(families), "served": served}
+    context = {
+        "category": types[0].category,
+        "rows": [(row, accuracies.get(row.slug)) for row in types],
+        "families": list(dict.fromkeys(row.category for row in guide.types())),
+        "served": served,
+    }
     return render(request, "site/category.html", context)
 
 
@@ -74,15 +76,9 @@ def guide_type(request, slug):
     return render(request, "site/type.html", context)
 
 
-def _with_text(rows: list[ShoeType]):
-    """Yield each row with the text in which the search looks for words; one query."""
-    terms = dict(ShoeType.objects.values_list("slug", "search_terms"))
-    for row in rows:
-        row.search_terms = terms.get(row.slug, [])
-        yield row, search_text.text_of(row)
-
-
 def _families(entries: list[tuple]) -> list[tuple]:
     """Group entries, whose first item is a type, by the type's category."""
-    grouped = groupby(entries, key=lambda entry: entry[0].category)
-    return [(category, list(group)) for category, group in grouped]
+    return [
+        (category, list(group))
+        for category, group in groupby(entries, key=lambda entry: entry[0].category)
+    ]

@@ -1,6 +1,8 @@
-"""The headers of the site's pages."""
+"""What the site's pages share: their headers, and pages for errors."""
 
 from functools import wraps
+
+from shoeproject.api import problems
 
 # Everything from this host; blob: is the visitor's own photo, shown by the browser itself.
 POLICY = (
@@ -22,8 +24,15 @@ def site_page(view):
     return guarded
 
 
-def apply_problem(response, problem):
-    """Give the response the status and the headers of a problem."""
+def problem_page(error, render_page):
+    """The page that `render_page(problem)` gives for an error, with its status and headers.
+
+    Raises an unexpected error again.
+    """
+    problem = problems.describe(error)
+    if problem is None:
+        raise error
+    response = render_page(problem)
     response.status_code = problem.status
     for name, value in problem.headers.items():
         response[name] = value

@@ -14,6 +14,9 @@ def privacy(request):
     """The page that says what is kept of a visit."""
     days, hours = divmod(settings.ANSWER_ID_HOURS, 24)
     validity = f"{days} days" if days > 1 and not hours else f"{settings.ANSWER_ID_HOURS} hours"
-    reply_hours = settings.IDEMPOTENCY_HOURS
-    context = {"validity": validity, "consent": CONSENT, "reply_hours": reply_hours}
+    context = {
+        "validity": validity,
+        "consent": CONSENT,
+        "reply_hours": settings.IDEMPOTENCY_HOURS,
+    }
     return render(request, "site/privacy.html", context)

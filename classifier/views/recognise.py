@@ -13,9 +13,9 @@ from classifier.api import request_photos
 from classifier.evaluation import report
 from classifier.registry import serving
 from classifier.views import shown_answer
-from classifier.views.page import apply_problem, site_page
+from classifier.views.page import problem_page, site_page
 from curation.taxonomy.guide import Guide
-from shoeproject.api import problems, throttles
+from shoeproject.api import throttles
 
 # The longer side of the copy that a browser sends, in sides of the network's input: enough for the
 # same answer, at a fraction of the bytes of a phone's photo.
@@ -35,10 +35,7 @@ def home(request):
         request_photos.check_capacity(request)
         return _answer_form(request)
     except Exception as error:
-        problem = problems.describe(error)
-        if problem is None:
-            raise
-        return apply_problem(_render(request, problem), problem)
+        return problem_page(error, lambda problem: _render(request, problem))
 
 
 @csrf_protect

@@ -25,9 +25,11 @@ def shown(answer: dict) -> dict:
 
 def for_feedback(guide: Guide) -> dict:
     """Context of the feedback form besides the answer: types by family, and the consent."""
-    families = groupby(guide.types(), key=lambda row: row.category)
     return {
-        "choices": [(category, list(rows)) for category, rows in families],
+        "choices": [
+            (category, list(rows))
+            for category, rows in groupby(guide.types(), key=lambda row: row.category)
+        ],
         "others": [row for row in map(guide.survivor, ("other-shoe", "not-a-shoe")) if row],
         "consent": CONSENT,
     }

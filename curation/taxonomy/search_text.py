@@ -9,6 +9,12 @@ def text_of(row: ShoeType) -> str:
     return " ".join(" ".join(filter(None, words)).casefold().split())
 
 
+def texts() -> dict[str, str]:
+    """The text of every type, by slug; one query."""
+    types = ShoeType.objects.filter(kind=ShoeType.Kind.TYPE).select_related("category")
+    return {row.slug: text_of(row) for row in types}
+
+
 def matches(text: str, query: str) -> bool:
     """Whether each word of the query begins a word of the text; an empty query matches all."""
     return all(f" {word}" in f" {text}" for word in query.casefold().split())

@@ -8,8 +8,6 @@ from shoeproject.jobs.commands import ProjectCommand
 
 
 class Command(ProjectCommand):
-    """Write a static page that asks an installation's API."""
-
     help = (
         "Write a static page with the recogniser and the guide, as for GitHub Pages, that asks an "
         "installation's API from another host."

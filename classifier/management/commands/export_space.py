@@ -10,8 +10,6 @@ SILENT_SECONDS = 2  # before progress is shown; most exports are done by then
 
 
 class Command(ProjectCommand):
-    """Write a Hugging Face Space that answers with a version."""
-
     help = "Write a Hugging Face Space (Gradio) that answers with a version, on its own."
 
     def create_parser(self, *args, **kwargs):

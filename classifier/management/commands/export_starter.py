@@ -10,8 +10,6 @@ from shoeproject.jobs.commands import ProjectCommand
 
 
 class Command(ProjectCommand):
-    """Write a version as the model that comes with the project."""
-
     help = (
         "Write a version, with the figures of its evaluation on its own snapshot in its card, to a "
         "folder: the form in which a model comes with the project (classifier/starter)."

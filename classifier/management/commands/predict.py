@@ -9,8 +9,6 @@ from shoeproject.jobs.commands import ProjectCommand
 
 
 class Command(ProjectCommand):
-    """Name the types of shoes in photographs."""
-
     help = "Answer for each file with one line of JSON, in order; an error is a line too."
 
     def add_arguments(self, parser):

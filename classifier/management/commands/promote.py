@@ -5,8 +5,6 @@ from shoeproject.jobs.commands import ProjectCommand
 
 
 class Command(ProjectCommand):
-    """Make a version the active one."""
-
     help = "Make a version the one that answers; running web processes follow within seconds."
 
     def add_arguments(self, parser):

@@ -5,8 +5,6 @@ from shoeproject.jobs.commands import ProjectCommand
 
 
 class Command(ProjectCommand):
-    """Register the model that comes with the project."""
-
     help = "Register the starter model, and make it the active one if there is none. Repeatable."
 
     def handle(self, **options):

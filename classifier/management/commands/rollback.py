@@ -5,8 +5,6 @@ from shoeproject.jobs.commands import ProjectCommand
 
 
 class Command(ProjectCommand):
-    """Go back to the version before."""
-
     help = "Go back to the version that was active before the present one was promoted."
 
     def add_arguments(self, parser):
