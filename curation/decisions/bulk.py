@@ -66,7 +66,7 @@ def preview(images, label: ShoeType) -> Preview:
     chosen = _chosen(images)
     change = chosen.exclude(label=label)
     counts = change.values("label", "state").annotate(images=Count("pk")).order_by("-images")
-    types = {shoe_type.pk: shoe_type for shoe_type in ShoeType.objects.all()}
+    types = ShoeType.objects.in_bulk()
     _check_size(change)
     parts = [Part(types.get(row["label"]), row["state"], row["images"]) for row in counts]
     return Preview(

@@ -1,12 +1,11 @@
 """Decide on images: each decision changes the image and adds a row of history, or does neither."""
 
 import uuid
-from dataclasses import dataclass
 
 from django.db import transaction
 
 from curation.decisions import history
-from curation.decisions.history import DecisionRefused
+from curation.decisions.history import DecisionRefused, Step
 from curation.issues import findings, silence, write
 from curation.issues.reasons import DUPLICATES
 from curation.models import Finding, Review, ShoeImage, ShoeType
@@ -23,19 +22,8 @@ LEADS_TO = {
 NOTE_LENGTH = Review._meta.get_field("note").max_length
 
 
-@dataclass(frozen=True)
-class Decided:
-    """What a decision did: its batch (None where it changed no image), and primary keys of the
-    images it changed and of those it left alone, because somebody decided on them since the caller
-    looked."""
-
-    batch: uuid.UUID | None
-    images: list[int]
-    overtaken: list[int]
-
-
 @transaction.atomic
-def decide(action, images, by, *, label=None, note="", seen=None, looked=True) -> Decided:
+def decide(action, images, by, *, label=None, note="", seen=None, looked=True) -> Step:
     """Decide on images as the caller has seen them; `action` is a key of `LEADS_TO`.
 
     `images`: rows or primary keys. `seen`: image → the newest decision on it that the caller knew
@@ -56,12 +44,10 @@ def decide(action, images, by, *, label=None, note="", seen=None, looked=True) -
         if image.pk not in overtaken:
             writer.add(image, *_label_and_state(action, image, label, looked))
     changed = writer.write()
-    if not changed:
-        return Decided(None, [], sorted(overtaken))
     if looked:
         _answer_findings(action, changed, writer)
     findings.refresh_with_pairs(changed)
-    return Decided(writer.batch, changed, sorted(overtaken))
+    return Step(writer.batch if changed else None, changed, sorted(overtaken))
 
 
 def confirm(images, by, note="") -> uuid.UUID | None:
@@ -119,13 +105,10 @@ def _label_and_state(action, image, label, looked) -> tuple[int | None, str]:
 
 def _answer_findings(action, image_ids, writer: history.Writer) -> None:
     """Answer, reopen or add findings on these images, as the decision demands."""
-    batch, by = writer.batch, writer.by
-    if action == Action.CONFIRM:
-        silence.answer(image_ids, Outcome.KEPT, by, batch)
-    elif action == Action.RELABEL:
-        silence.answer(image_ids, Outcome.ACTED, by, batch, but=DUPLICATES)
-    elif action == Action.REJECT:
-        silence.answer(image_ids, Outcome.ACTED, by, batch)
+    if action in (Action.CONFIRM, Action.RELABEL, Action.REJECT):
+        outcome = Outcome.KEPT if action == Action.CONFIRM else Outcome.ACTED
+        but = DUPLICATES if action == Action.RELABEL else ()
+        silence.answer(image_ids, outcome, writer.by, writer.batch, but)
     elif action == Action.RESTORE:
         for rejected_in, restored in history.rejections(image_ids).items():
             silence.reopen(rejected_in, restored)

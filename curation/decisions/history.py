@@ -5,6 +5,7 @@ import re
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from django.db.models import Max, QuerySet
 
@@ -14,10 +15,6 @@ from curation.models import Review, ShoeImage, ShoeType
 from shoeproject.batches import BATCH_SIZE, batches
 
 Action = Review.Action
-# The columns that decisions are made from; others are fetched when they are first read.
-DECISION_COLUMNS = ("sha256", "stored_sha256", "label", "proposed", "given_key", "state")
-# Rows of history that are no decisions and cannot be undone: an image's arrival, and an undo.
-NOT_UNDOABLE = (Action.IMPORT, Action.UNDO)
 MERGED = "Type merged: "
 MERGED_NOTE = re.compile(MERGED + r"(\S+) into (\S+) \((label|proposal|both)\)")
 
@@ -35,6 +32,17 @@ class DecisionRefused(CurationError):
     def about(self) -> str:
         """The image, to begin the message with; empty without one."""
         return f"{self.image}: " if self.image else ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One batch of decisions, or of undone ones, as it was made: its id (None where it changed no
+    image), and primary keys of the images it changed and of those it left alone, because somebody
+    decided on them since."""
+
+    batch: uuid.UUID | None
+    images: list[int]
+    overtaken: list[int]
 
 
 def primary_keys(images) -> list[int]:
@@ -61,7 +69,8 @@ def lock_images(image_ids: Iterable[int]) -> list[ShoeImage]:
         rows = (
             ShoeImage.objects.select_for_update(of=("self",))
             .filter(pk__in=part)
-            .only(*DECISION_COLUMNS)
+            # What decisions are made from; other columns are fetched when they are first read.
+            .only("sha256", "stored_sha256", "label", "proposed", "given_key", "state")
         )
         images += [image for image in rows.order_by("pk") if image.pk in wanted]
     return images
@@ -72,14 +81,9 @@ def newest_decisions(image_ids) -> dict[int, int]:
     return newest_of(Review.objects.exclude(action=Action.IMPORT), image_ids)
 
 
-def standing_decisions(image_ids) -> dict[int, int]:
-    """Image → the newest decision on it that stands, both as primary keys."""
-    return newest_of(standing(), image_ids)
-
-
 def undoable():
-    """All decisions that can be undone or were."""
-    return Review.objects.exclude(action__in=NOT_UNDOABLE)
+    """All decisions that can be undone or were: all but an image's arrival, and an undo."""
+    return Review.objects.exclude(action__in=[Action.IMPORT, Action.UNDO])
 
 
 def standing():
@@ -117,8 +121,7 @@ def unmerge(rows: Iterable[Review]) -> None:
     for (merged, into), image_ids in proposals.items():
         back = ShoeType.objects.get(slug=merged)
         for part in batches(image_ids):
-            images = ShoeImage.objects.filter(pk__in=part, proposed__slug=into)
-            images.update(proposed=back)
+            ShoeImage.objects.filter(pk__in=part, proposed__slug=into).update(proposed=back)
 
 
 def newest_of(rows, image_ids) -> dict[int, int]:
@@ -163,6 +166,5 @@ class Writer:
             alike[row.label_to_id, row.state_to].append(row.image_id)
         for (label, state), image_ids in alike.items():
             for part in batches(image_ids):
-                images = ShoeImage.objects.filter(pk__in=part)
-                images.update(label=label, state=state, **also)
+                ShoeImage.objects.filter(pk__in=part).update(label=label, state=state, **also)
         return [row.image_id for row in self.rows]

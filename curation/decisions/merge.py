@@ -95,18 +95,20 @@ def merge(merged: ShoeType, into: ShoeType, by) -> Merged:
 
 
 @transaction.atomic
-def unmerge(merged: ShoeType, by) -> undo.Undone:
+def unmerge(merged: ShoeType, by) -> history.Step:
     """Undo a merge: `merged_into`, labels and proposals.
 
     Images on which somebody decided since keep that decision, and are reported as overtaken.
     """
     if merged.merged_into_id is None:
         raise MergeRefused(merged, merged, "it is merged into no other type.")
-    images, overtaken, batch = [], [], None
-    merge_batches = _batches_of(merged)
+    start = history.merged_note(merged, merged.merged_into, "").removesuffix("()")
+    notes = history.standing().filter(action=Review.Action.RELABEL, note__startswith=start)
+    merge_batches = list(notes.order_by().values_list("batch", flat=True).distinct())
     # All at once, because one after the other they would be locked in no order.
     decisions = history.standing().filter(batch__in=merge_batches)
     history.lock_images(decisions.values_list("image", flat=True))
+    images, overtaken, batch = [], [], None
     for merge_batch in merge_batches:
         undone = undo.undo_partly(merge_batch, by)
         batch = undone.batch or batch
@@ -114,13 +116,7 @@ def unmerge(merged: ShoeType, by) -> undo.Undone:
         overtaken += undone.overtaken
     # Where it had no images, or all were decided on since, no batch reset `merged_into`.
     ShoeType.objects.filter(pk=merged.pk).update(merged_into=None)
-    return undo.Undone(batch, images, overtaken)
-
-
-def _batches_of(merged: ShoeType) -> list[uuid.UUID]:
-    start = history.merged_note(merged, merged.merged_into, "").removesuffix("()")
-    rows = history.standing().filter(action=Review.Action.RELABEL, note__startswith=start)
-    return list(rows.order_by().values_list("batch", flat=True).distinct())
+    return history.Step(batch, images, overtaken)
 
 
 def _images(merged: ShoeType):

@@ -177,10 +177,10 @@ def remove_files(row: Purge) -> int:
         for note in notes.values_list("note", flat=True)
         if note.startswith(FILE_NOTE)
     }
-    in_use = set()
-    for part in batches(digests):
-        images = ShoeImage.objects.filter(stored_sha256__in=part)
-        in_use.update(images.values_list("stored_sha256", flat=True))
+    stored = ShoeImage.objects.order_by().values_list("stored_sha256", flat=True)
+    in_use = {
+        digest for part in batches(digests) for digest in stored.filter(stored_sha256__in=part)
+    }
     gone = sorted(digests - in_use)
     for digest in gone:
         storages["media"].delete(media_name(digest))

@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db import transaction
 
 from curation.decisions import history
-from curation.decisions.history import DecisionRefused
+from curation.decisions.history import DecisionRefused, Step
 from curation.issues import findings, silence, write
 from curation.models import Finding, Review, ShoeImage, ShoeType
 from curation.models.guide import survivors
@@ -16,16 +16,6 @@ from shoeproject.batches import batches
 
 Action, State = Review.Action, ShoeImage.State
 NO_SUCH_STEP = "There is no such step."
-
-
-@dataclass(frozen=True)
-class Undone:
-    """What an undo did: its own batch (None where it changed nothing), primary keys of the images
-    it changed, and of those it left alone because somebody decided on them since."""
-
-    batch: uuid.UUID | None
-    images: list[int]
-    overtaken: list[int]
 
 
 @dataclass(frozen=True)
@@ -38,7 +28,7 @@ class SpanUndone:
 
 
 @transaction.atomic
-def undo_batch(batch: uuid.UUID, by) -> Undone:
+def undo_batch(batch: uuid.UUID, by) -> Step:
     """Undo those decisions of one batch that still stand.
 
     Raises `DecisionRefused`, and changes nothing, where a later decision stands on one of its
@@ -52,7 +42,7 @@ def undo_batch(batch: uuid.UUID, by) -> Undone:
 
 
 @transaction.atomic
-def undo_partly(batch: uuid.UUID, by) -> Undone:
+def undo_partly(batch: uuid.UUID, by) -> Step:
     """`undo_batch`, but images on which a later decision stands are left alone and reported."""
     rows = list(history.standing().filter(batch=batch))
     if not rows:
@@ -60,16 +50,6 @@ def undo_partly(batch: uuid.UUID, by) -> Undone:
     if any(row.action == Action.PURGE for row in rows):
         raise DecisionRefused(None, "A purge cannot be undone: its pictures are gone.")
     return _undo(rows, by)
-
-
-@transaction.atomic
-def undo_last(by) -> Undone | None:
-    """Undo the newest batch of this person that stands; None where there is none.
-
-    Raises `DecisionRefused` as `undo_batch` does.
-    """
-    newest = _standing_of(by).order_by("-pk").first()
-    return undo_batch(newest.batch, by) if newest else None
 
 
 def undo_step(batch: uuid.UUID, by) -> list[int]:
@@ -93,7 +73,7 @@ def undo_step(batch: uuid.UUID, by) -> list[int]:
 def undo_on(images, by) -> int:
     """Undo, whole, the batches with the newest standing decision on each of these images (rows or
     primary keys); returns how many decisions those were. Raises what `undo_batch` raises."""
-    newest = history.standing_decisions(history.primary_keys(images))
+    newest = history.newest_of(history.standing(), history.primary_keys(images))
     to_undo = {}  # a dict for its order: the newest first, as batches may share images
     for part in batches(sorted(newest.values(), reverse=True)):
         rows = Review.objects.filter(pk__in=part).order_by("-pk")
@@ -127,11 +107,8 @@ def undo_span(who, since: datetime, until: datetime, by) -> SpanUndone:
 
 def decisions_in_span(who, since: datetime, until: datetime):
     """The decisions that `undo_span` would try to undo, as a queryset."""
-    return _standing_of(who).filter(at__gte=since, at__lt=until)
-
-
-def _standing_of(who):
-    return history.standing().filter(by=who).exclude(action=Action.PURGE)
+    decisions = history.standing().exclude(action=Action.PURGE)
+    return decisions.filter(by=who, at__gte=since, at__lt=until)
 
 
 def _why_not(batch: uuid.UUID) -> str:
@@ -145,11 +122,11 @@ def _why_not(batch: uuid.UUID) -> str:
     return "This step was taken back already."
 
 
-def _undo(rows: list[Review], by) -> Undone:
+def _undo(rows: list[Review], by) -> Step:
     """Undo these decisions, at most one of each image."""
     by_image = {row.image_id: row for row in rows}
     locked = history.lock_images(by_image)
-    newest = history.standing_decisions(by_image)
+    newest = history.newest_of(history.standing(), by_image)
     overtaken = {image.pk for image in locked if newest.get(image.pk) != by_image[image.pk].pk}
     to_undo = [row for row in by_image.values() if row.image_id not in overtaken]
     history.unmerge(to_undo)
@@ -162,11 +139,9 @@ def _undo(rows: list[Review], by) -> Undone:
             label = row.label_from_id and standing_types[row.label_from_id].pk
             writer.add(image, label, row.state_from, undoes=row)
     changed = writer.write()
-    if not changed:
-        return Undone(None, [], sorted(overtaken))
     _restore_findings(to_undo)
     findings.refresh_with_pairs(changed)
-    return Undone(writer.batch, changed, sorted(overtaken))
+    return Step(writer.batch if changed else None, changed, sorted(overtaken))
 
 
 def _restore_findings(rows: list[Review]) -> None:
@@ -180,8 +155,7 @@ def _restore_findings(rows: list[Review]) -> None:
     for batch, rejected in history.rejections(restored).items():
         rejecter = Review.objects.filter(batch=batch).select_related("by")[0].by
         silence.answer(rejected, Finding.Outcome.ACTED, rejecter, batch)
-    no_longer_left = [row.image_id for row in rows if row.action == Action.LEAVE]
-    if no_longer_left:
+    if no_longer_left := [row.image_id for row in rows if row.action == Action.LEAVE]:
         write.remove_findings(no_longer_left, "left")
     for image, note in _left_without_finding(row.image_id for row in rows):
         write.add_finding(image, "left", note=note)

@@ -11,12 +11,14 @@ from django.db.models import Count, F, Q
 
 from curation.issues.reasons import REASONS, mask
 from curation.models import CurrentAssessRun, Finding, ShoeImage, ShoeType
-from curation.models.guide import survivors
+from curation.models.guide import survivors_by_slug
 from curation.models.image import DECIDED, OUT, UNREVIEWED
 from shoeproject.batches import BATCH_SIZE, batches
 
 State = ShoeImage.State
 LIVE = (State.UNREVIEWED, State.CONFIRMED)
+# State → priority of its images without findings that stand; OUT in the others.
+WITHOUT_FINDINGS = {State.UNREVIEWED: UNREVIEWED, State.CONFIRMED: DECIDED}
 # How many decisions a reason's precision as measured beforehand counts for.
 PRIOR_DECISIONS = 20
 
@@ -56,17 +58,18 @@ def standing(
         if state in LIVE
     }
     precision = precision or measured_precision()
-    today = _slugs_today() if any(row.suggested for row in rows) else {}
+    types = ShoeType.objects.only("slug", "merged_into")
+    today = survivors_by_slug(types) if any(row.suggested for row in rows) else {}
     found = defaultdict(list)
     for row in rows:
-        given = row.label or row.proposed
-        suggested = today.get(row.suggested, row.suggested)
-        already_given = suggested and suggested == today.get(given, given)
+        suggested = today.get(row.suggested)
+        already_given = suggested and suggested == today.get(row.label or row.proposed)
         if not already_given and (not row.other or row.other in live_others):
             found[row.image_id].append(row)
-    for image_findings in found.values():
-        image_findings.sort(key=lambda finding: -_priority(finding, precision))
-    return dict(found)
+    return {
+        image_id: sorted(image_findings, key=lambda finding: -_priority(finding, precision))
+        for image_id, image_findings in found.items()
+    }
 
 
 def refresh(image_ids: Iterable[int], tick: Callable[[int], None] = lambda done: None) -> None:
@@ -81,9 +84,9 @@ def refresh(image_ids: Iterable[int], tick: Callable[[int], None] = lambda done:
             open_findings = standing(part, precision)
             for image in images:
                 image_findings = open_findings.get(image.pk, [])
-                reasons = mask({finding.reason for finding in image_findings})
-                priority = _priority_without_findings(image.state)
-                if image_findings and priority != OUT:
+                reasons = mask(finding.reason for finding in image_findings)
+                priority = WITHOUT_FINDINGS.get(image.state, OUT)
+                if image_findings:
                     priority = _priority(image_findings[0], precision)
                 if (image.reasons, image.priority) != (reasons, priority):
                     image.reasons, image.priority = reasons, priority
@@ -115,38 +118,20 @@ def measured_precision() -> dict[str, float]:
     The mean of a Beta posterior whose prior is the precision measured beforehand, with the weight
     of `PRIOR_DECISIONS` decisions.
     """
-    acted, kept = Finding.Outcome.ACTED, Finding.Outcome.KEPT
-    counts = {
-        row["reason"]: (row["acted"], row["kept"])
-        for row in Finding.objects.filter(silenced_at__isnull=False)
-        .values("reason")
-        .annotate(
-            acted=Count("pk", filter=Q(outcome=acted)), kept=Count("pk", filter=Q(outcome=kept))
-        )
-        .order_by()
-    }
+    answered = Finding.objects.filter(silenced_at__isnull=False).order_by()
+    counts = answered.values_list("reason").annotate(
+        right=Count("pk", filter=Q(outcome=Finding.Outcome.ACTED)), total=Count("pk")
+    )
+    right_and_total = {reason: (right, total) for reason, right, total in counts}
     measured = {}
     for reason in REASONS:
-        right, wrong = counts.get(reason.slug, (0, 0))
+        right, total = right_and_total.get(reason.slug, (0, 0))
         prior = reason.precision * PRIOR_DECISIONS
-        measured[reason.slug] = (prior + right) / (PRIOR_DECISIONS + right + wrong)
+        measured[reason.slug] = (prior + right) / (PRIOR_DECISIONS + total)
     return measured
-
-
-def _slugs_today() -> dict[str, str]:
-    """Slug of each type → slug of the type that stands for it today."""
-    types = ShoeType.objects.only("slug", "merged_into")
-    today = survivors(types)
-    return {row.slug: today[row.pk].slug for row in types}
 
 
 def _priority(finding: Finding, precision: dict[str, float]) -> float:
     """Precision in whole percent, then the score: 0.85 and a score of 0.3 give 0.8527."""
     expected = max(1, round(100 * precision.get(finding.reason, 0.01))) / 100
     return expected + min(max(finding.score, 0.0), 1.0) * 0.009
-
-
-def _priority_without_findings(state: str) -> float:
-    if state not in LIVE:
-        return OUT
-    return UNREVIEWED if state == State.UNREVIEWED else DECIDED

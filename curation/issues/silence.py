@@ -31,10 +31,9 @@ def reopen(batch: uuid.UUID, image_ids: Iterable[int]) -> None:
         )
 
 
-def silence(rows: Iterable[Finding], by, batch: uuid.UUID | None = None) -> uuid.UUID:
+def silence(rows: Iterable[Finding], by) -> uuid.UUID:
     """Answer these findings with “kept on purpose”; returns the batch."""
-    batch = batch or uuid.uuid4()
-    rows = list(rows)
+    rows, batch = list(rows), uuid.uuid4()
     Finding.objects.filter(pk__in=[row.pk for row in rows], silenced_at__isnull=True).update(
         silenced_by=by, silenced_at=timezone.now(), outcome=Finding.Outcome.KEPT, batch=batch
     )

@@ -56,12 +56,12 @@ def record(
     """
     current, done = findings.current_run(), 0
     for part in batches(new_findings):
-        with transaction.atomic():
-            _record(run.pk, current, part)
+        _record(run.pk, current, part)
         done += len(part)
         tick(done)
 
 
+@transaction.atomic
 def _record(run: int, current: int | None, part: list[NewFinding]) -> None:
     stored = {
         (row.image_id, row.reason, row.other, row.suggested): row
@@ -109,11 +109,10 @@ def set_suggested(
         slugs = dict(part)
         rows = ShoeImage.objects.filter(pk__in=slugs).only("suggested").order_by("pk")
         with transaction.atomic():
-            changed = []
-            for image in rows.select_for_update(of=("self",)):
-                if image.suggested != slugs[image.pk]:
-                    image.suggested = slugs[image.pk]
-                    changed.append(image)
+            locked = rows.select_for_update(of=("self",))
+            changed = [image for image in locked if image.suggested != slugs[image.pk]]
+            for image in changed:
+                image.suggested = slugs[image.pk]
             ShoeImage.objects.bulk_update(changed, ["suggested"], batch_size=BATCH_SIZE)
         done += len(part)
         tick(done)

@@ -114,10 +114,17 @@ def survivors(types: Iterable[ShoeType]) -> dict[int, ShoeType]:
     """
     by_key = {row.pk: row for row in types}
     found = {}
-    for key in by_key:
-        at, seen = by_key[key], {key}
+    for key, at in by_key.items():
+        seen = {key}
         while at.merged_into_id and at.merged_into_id not in seen:
             at = by_key[at.merged_into_id]
             seen.add(at.pk)
         found[key] = at
     return found
+
+
+def survivors_by_slug(types: Iterable[ShoeType]) -> dict[str, ShoeType]:
+    """Slug of each type → the type that stands for it today. `types`: see `survivors`."""
+    types = list(types)
+    standing = survivors(types)
+    return {row.slug: standing[row.pk] for row in types}

@@ -6,18 +6,9 @@ from curation.decisions import history
 from curation.issues import findings
 from curation.issues.reasons import BY_SLUG, DUPLICATES
 from curation.models import Assessment, Review, ShoeImage, ShoeType
-from curation.models.guide import survivors
+from curation.models.guide import survivors_by_slug
 
 TOP = 5  # likely labels on each card
-
-
-class Types:
-    """All types, read once: `by_pk`, and `today`: slug → the type that stands for it."""
-
-    def __init__(self):
-        self.by_pk = ShoeType.objects.in_bulk()
-        standing = survivors(self.by_pk.values())
-        self.today = {row.slug: standing[pk] for pk, row in self.by_pk.items()}
 
 
 def build_cards(image_ids: Iterable[int]) -> list[dict]:
@@ -31,7 +22,8 @@ def build_cards(image_ids: Iterable[int]) -> list[dict]:
     ({who, at, action, label, note, batch} of that decision, or None).
     """
     image_ids = list(image_ids)
-    types = Types()
+    types = ShoeType.objects.in_bulk()
+    today = survivors_by_slug(types.values())
     rows = ShoeImage.objects.in_bulk(image_ids)
     open_findings = findings.standing(image_ids)
     newest = history.newest_decisions(image_ids)
@@ -45,22 +37,24 @@ def build_cards(image_ids: Iterable[int]) -> list[dict]:
             tops.get(pk, []),
             decisions.get(newest.get(pk)),
             types,
+            today,
         )
         for pk in image_ids
         if pk in rows
     ]
 
 
-def _card(image: ShoeImage, open_findings, top, last: Review | None, types: Types) -> dict:
-    given = types.by_pk.get(image.given_key)
+def _card(image: ShoeImage, open_findings, top, last: Review | None, types, today) -> dict:
+    """One card. `types`: primary key → type; `today`: slug → the type that stands for it."""
+    given = types.get(image.given_key)
     return {
         "id": image.pk,
         "sha256": image.sha256,
         "stored": image.stored_sha256,
         "given": _named(given),
-        "suggested": _suggested(image, given, open_findings, top, types),
-        "top": [_likely(types.today[s], p) for s, p in top[:TOP] if s in types.today],
-        "reasons": [_reason(finding, types) for finding in open_findings],
+        "suggested": _suggested(image, given, open_findings, top, today),
+        "top": [_named(today[s], probability=p) for s, p in top[:TOP] if s in today],
+        "reasons": [_reason(finding, today) for finding in open_findings],
         "pair": any(finding.reason in DUPLICATES for finding in open_findings),
         "width": image.width,
         "height": image.height,
@@ -75,28 +69,22 @@ def _card(image: ShoeImage, open_findings, top, last: Review | None, types: Type
     }
 
 
-def _named(shoe_type: ShoeType | None) -> dict | None:
-    return shoe_type and {"slug": shoe_type.slug, "name": shoe_type.name}
+def _named(shoe_type: ShoeType | None, **more) -> dict | None:
+    return shoe_type and {"slug": shoe_type.slug, "name": shoe_type.name, **more}
 
 
-def _suggested(image, given, open_findings, top, types: Types) -> dict | None:
+def _suggested(image, given, open_findings, top, today) -> dict | None:
     """The model's best label; where that is the given one, another that a finding suggests."""
-    best = types.today.get(image.suggested)
+    best = today.get(image.suggested)
     if best is None or best == given:
-        others = (types.today.get(finding.suggested) for finding in open_findings)
+        others = (today.get(finding.suggested) for finding in open_findings)
         best = next((other for other in others if other and other != given), best)
-    if best is None:
-        return None
     # The probabilities of types that were merged into it count too.
-    parts = [p for slug, p in top if types.today.get(slug) == best]
-    return _likely(best, sum(parts) if parts else None)
+    parts = [p for slug, p in top if today.get(slug) == best]
+    return _named(best, probability=sum(parts) if parts else None)
 
 
-def _likely(shoe_type: ShoeType, probability: float | None) -> dict:
-    return {**_named(shoe_type), "probability": probability}
-
-
-def _reason(finding, types: Types) -> dict:
+def _reason(finding, today) -> dict:
     reason = BY_SLUG[finding.reason]
     return {
         "slug": reason.slug,
@@ -104,18 +92,18 @@ def _reason(finding, types: Types) -> dict:
         "score": finding.score,
         "other": finding.other,
         "note": finding.note,
-        "suggested": _named(types.today.get(finding.suggested)),
+        "suggested": _named(today.get(finding.suggested)),
     }
 
 
-def _decision(last: Review, types: Types) -> dict:
+def _decision(last: Review, types) -> dict:
     return {
         "who": last.by.get_username() if last.by else "the project",
         "by": last.by_id,
         "at": last.at.isoformat(),
         "action": last.action,
         "words": last.get_action_display(),
-        "label": _named(types.by_pk.get(last.label_to_id)),
+        "label": _named(types.get(last.label_to_id)),
         "note": last.note,
         "batch": str(last.batch),
     }

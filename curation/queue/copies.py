@@ -39,7 +39,8 @@ def find_copies(image_id: int) -> Copies:
     if image_id not in {image.pk for image in shown}:  # it is always shown
         shown[-1] = next(image for image in ordered if image.pk == image_id)
     cards = build_cards(image.pk for image in shown)
-    rows = [(name, values, len(set(values)) > 1) for name, values in _facts(shown, cards)]
+    facts = _facts(shown, cards).items()
+    rows = [(name, values, len(set(values)) > 1) for name, values in facts]
     return Copies(cards, shown[0].pk, rows, len(ordered) - len(shown))
 
 
@@ -80,18 +81,20 @@ def _images(image_id: int, pairs: list[Finding]) -> list[ShoeImage]:
     return list(copies.select_related("label", "proposed"))
 
 
-def _facts(images: list[ShoeImage], cards: list[dict]):
-    """Yield (name, a value for each image)."""
-    yield "Size", [f"{image.width} × {image.height}" for image in images]
-    yield "File", [_kilobytes(image) for image in images]
-    yield "Label", [str(image.given or "none") for image in images]
-    yield "State", [image.state for image in images]
-    yield "Split", [image.split for image in images]
-    yield "Source", [image.source or "not stated" for image in images]
-    yield "Licence", [image.licence for image in images]
-    yield "Group", [image.group or "none" for image in images]
-    yield "Came in", [f"{image.created_at:%d %b %Y}" for image in images]
-    yield "Decided", [card["last"]["words"] if card["last"] else "no" for card in cards]
+def _facts(images: list[ShoeImage], cards: list[dict]) -> dict[str, list[str]]:
+    """Name of a fact → its value for each image."""
+    return {
+        "Size": [f"{image.width} × {image.height}" for image in images],
+        "File": [_kilobytes(image) for image in images],
+        "Label": [str(image.given or "none") for image in images],
+        "State": [image.state for image in images],
+        "Split": [image.split for image in images],
+        "Source": [image.source or "not stated" for image in images],
+        "Licence": [image.licence for image in images],
+        "Group": [image.group or "none" for image in images],
+        "Came in": [f"{image.created_at:%d %b %Y}" for image in images],
+        "Decided": [card["last"]["words"] if card["last"] else "no" for card in cards],
+    }
 
 
 def _kilobytes(image: ShoeImage) -> str:

@@ -74,10 +74,8 @@ def count_facets(filter: Filter, limit: int | None = None) -> Facets:
     return Facets(total, doubtful, facets)
 
 
-def find_values(filter: Filter, name: str, text: str, limit: int | None = None) -> Facet:
+def find_values(filter: Filter, name: str, text: str) -> Facet:
     """The values of one facet with `text` in their words. Raises KeyError for an unknown facet."""
-    FACETS[name]
-    limit = 2 * settings.QUEUE_FACET_VALUES if limit is None else limit
     words = _Words()
     if name == "list":
         counts = _count_lists(filter)
@@ -88,7 +86,7 @@ def find_values(filter: Filter, name: str, text: str, limit: int | None = None) 
     text = text.casefold().strip()
     matching = {v: n for v, n in counts.items() if text in words.of(name, v).casefold()}
     chosen = tuple(v for v in filter.choices(name) if v in matching)
-    return _facet(name, chosen, matching, words, limit)
+    return _facet(name, chosen, matching, words, 2 * settings.QUEUE_FACET_VALUES)
 
 
 class _Words:
@@ -129,9 +127,9 @@ def _count(filter: Filter, words: _Words) -> tuple[int, int, dict[str, Counter]]
         for name, key in COUNTED_BY_GROUP.items()
     }
     doubtful = sum(group[TIMES] for group in matching if _doubtful(group, slug_of))
-    alone = {name: _count_alone(filter, name) for name in COUNTED_ALONE}
-    counts = _by_value(sums, slug_of) | alone
-    return sum(map(itemgetter(TIMES), matching)), doubtful, counts
+    counts = _by_value(sums, slug_of)
+    counts |= {name: _count_alone(filter, name) for name in COUNTED_ALONE}
+    return sum(group[TIMES] for group in matching), doubtful, counts
 
 
 def _count_alone(filter: Filter, name: str) -> Counter:
@@ -219,8 +217,8 @@ def _count_lists(filter: Filter) -> Counter:
     # With a list chosen, the filter is not restricted to images that need a look.
     with_list = replace(filter, list=filter.list or ("0",))
     images = ShoeImage.objects.filter(with_list.condition(but="list"), pk=OuterRef("shoeimage"))
-    rows = WorkList.images.through.objects.filter(Exists(images)).order_by()
-    rows = rows.values_list("worklist").annotate(times=Count("*"))
+    listed = WorkList.images.through.objects.filter(Exists(images)).order_by()
+    rows = listed.values_list("worklist").annotate(times=Count("*"))
     return Counter({str(pk): times for pk, times in rows})
 
 

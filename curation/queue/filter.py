@@ -1,5 +1,6 @@
 """The queue's filter: choices in facets, as an address and as a database query."""
 
+import re
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
@@ -33,6 +34,7 @@ FACETS = {
     "list": "Work list",
 }
 BY_PRIMARY_KEY = ("collection", "list")  # facets whose values are primary keys
+PRIMARY_KEY = re.compile("[0-9]{1,17}")  # fits the database's integers
 
 
 class QueueError(CurationError):
@@ -68,14 +70,17 @@ class Filter:
     def from_query(cls, query) -> "Filter":
         """The filter of an address; `query` has `getlist`. Raises `QueueError`."""
         chosen = {name: tuple(sorted(set(query.getlist(name)))) for name in FACETS}
-        for name, known in _known(chosen).items():
-            for value in chosen[name]:
-                if value not in known:
-                    raise QueueError(FACETS[name].lower(), value)
-        for name in BY_PRIMARY_KEY:
-            for value in chosen[name]:
-                if not (value.isascii() and value.isdecimal() and len(value) < 18):
-                    raise QueueError(FACETS[name].lower(), value)
+        known = _known(chosen)
+        refused = [(name, v) for name in known for v in chosen[name] if v not in known[name]]
+        refused += [
+            (name, v)
+            for name in BY_PRIMARY_KEY
+            for v in chosen[name]
+            if not PRIMARY_KEY.fullmatch(v)
+        ]
+        if refused:
+            name, value = refused[0]
+            raise QueueError(FACETS[name].lower(), value)
         return cls(**chosen, doubtful="1" in query.getlist("doubtful"))
 
     def to_query(self) -> str:
@@ -93,11 +98,6 @@ class Filter:
             return replace(self, doubtful=not self.doubtful)
         return replace(self, **{name: tuple(sorted(set(self.choices(name)) ^ {value}))})
 
-    @property
-    def only_open(self) -> bool:
-        """Whether confirmed images without open findings are left out."""
-        return not self.state and not self.list
-
     def images(self):
         """The images, highest priority first."""
         return ShoeImage.objects.filter(self.condition()).order_by("-priority", "id")
@@ -108,7 +108,7 @@ class Filter:
         `counted`: use the columns of the index for counting instead of those of the index for
         sorting; both find the same images.
         """
-        condition = self.state_condition(counted, but)
+        condition = self._state(counted, but)
         if self.reason:
             condition &= self._reason(counted)
         if self.given:
@@ -125,16 +125,16 @@ class Filter:
             condition &= ~Q(suggested="") & ~Q(suggested=_given_slug())
         return condition
 
-    def state_condition(self, counted: bool, but: str = "") -> Q:
-        """The part of `condition` about the state; with `but` "state", any that a queue shows."""
+    def _state(self, counted: bool, but: str) -> Q:
         if but == "state":
             return Q(state__in=STATES)
+        only_open = not self.state and not self.list
         states = Q(state__in=self.state or STATES[:2])
         if counted:
             needs_a_look = Q(state=State.UNREVIEWED) | Q(reasons__gt=0)
-            return states & needs_a_look if self.only_open else states
+            return states & needs_a_look if only_open else states
         if not self.state:
-            return Q(priority__gt=DECIDED) if self.only_open else Q(priority__gte=DECIDED)
+            return Q(priority__gt=DECIDED) if only_open else Q(priority__gte=DECIDED)
         return states if State.REJECTED in self.state else states & Q(priority__gt=OUT)
 
     def _reason(self, counted: bool) -> Q:
@@ -149,14 +149,9 @@ class Filter:
         return condition
 
     def _given(self) -> Q:
-        slugs = [slug for slug in self.given if slug != NONE]
-        condition = Q()
-        if slugs:
-            types = ShoeType.objects.filter(slug__in=slugs)
-            condition = Q(given_key__in=list(types.values_list("pk", flat=True)))
-        if NONE in self.given:
-            condition |= Q(given_key__isnull=True)
-        return condition
+        types = ShoeType.objects.filter(slug__in=self.given).values_list("pk", flat=True)
+        given = Q(given_key__in=list(types))
+        return given | Q(given_key__isnull=True) if NONE in self.given else given
 
 
 def _given_slug() -> Case:

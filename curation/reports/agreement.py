@@ -1,7 +1,6 @@
 """How far people who judged the same images agree: shares, and Cohen's kappa."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -19,14 +18,20 @@ REJECTED = "rejected"
 
 @dataclass(frozen=True)
 class Pair:
-    """Two people: how many images both judged, the share on which they agree (0 to 1), and Cohen's
-    kappa (1: always; 0: as often as by chance; None where they would always agree by chance)."""
+    """Two people: how many images both judged, the share on which they agree, and the share on
+    which they would by chance, using each verdict as often as they do (0 to 1)."""
 
     first: object
     second: object
     images: int
     agree: float
-    kappa: float | None
+    chance: float
+
+    @property
+    def kappa(self) -> float | None:
+        """Cohen's kappa: 1 for always, 0 for as often as by chance; None where they would always
+        agree by chance."""
+        return _kappa(self.agree, self.chance)
 
 
 @dataclass(frozen=True)
@@ -66,18 +71,17 @@ def measure_agreement(limit: int = 100) -> Agreement:
     for by_person in verdicts.values():
         for first, second in combinations(sorted(by_person), 2):
             shared[first, second].append((by_person[first], by_person[second]))
-    pairs = []
-    for (first, second), both in sorted(shared.items(), key=lambda item: -len(item[1])):
-        agree, chance = _agreement(both)
-        pair = Pair(people[first], people[second], len(both), agree, _kappa(agree, chance))
-        pairs.append(pair)
+    pairs = [
+        Pair(people[first], people[second], len(both), *_agreement(both))
+        for (first, second), both in sorted(shared.items(), key=lambda item: -len(item[1]))
+    ]
     disagreeing = sorted(
         image for image, by_person in verdicts.items() if len(set(by_person.values())) > 1
     )
     return Agreement(
         images=len(verdicts),
         agree=1 - len(disagreeing) / len(verdicts) if verdicts else None,
-        kappa=_pooled(shared.values()),
+        kappa=_pooled(pairs),
         pairs=pairs,
         disagreements=_disagreements(disagreeing[-limit:][::-1], verdicts, people),
         disagreeing=len(disagreeing),
@@ -112,10 +116,8 @@ def _verdicts() -> dict[int, dict[int, str]]:
     return dict(found)
 
 
-def _agreement(both: Iterable[tuple[str, str]]) -> tuple[float, float]:
-    """The share of equal verdicts, and the share expected by chance where both people use each
-    verdict as often as they do."""
-    both = list(both)
+def _agreement(both: list[tuple[str, str]]) -> tuple[float, float]:
+    """`agree` and `chance` of a `Pair` with these verdicts."""
     first, second = Counter(a for a, _ in both), Counter(b for _, b in both)
     chance = sum(first[verdict] * second[verdict] for verdict in first) / len(both) ** 2
     return sum(a == b for a, b in both) / len(both), chance
@@ -125,14 +127,13 @@ def _kappa(agree: float, chance: float) -> float | None:
     return None if chance >= 1 else (agree - chance) / (1 - chance)
 
 
-def _pooled(shared: Iterable[list]) -> float | None:
+def _pooled(pairs: list[Pair]) -> float | None:
     """Kappa of the pairs' shares, averaged with the number of images as weight."""
-    rows = [(len(both), *_agreement(both)) for both in shared]
-    total = sum(images for images, _, _ in rows)
+    total = sum(pair.images for pair in pairs)
     if not total:
         return None
-    agree = sum(images * share for images, share, _ in rows) / total
-    return _kappa(agree, sum(images * chance for images, _, chance in rows) / total)
+    agree = sum(pair.images * pair.agree for pair in pairs) / total
+    return _kappa(agree, sum(pair.images * pair.chance for pair in pairs) / total)
 
 
 def _disagreements(image_ids: list[int], verdicts, people) -> list[Disagreement]:

@@ -7,8 +7,8 @@ from datetime import date, datetime, time, timedelta
 from operator import attrgetter
 
 from django.conf import settings
-from django.db.models import CharField, Count, OuterRef, Subquery
-from django.db.models.functions import Cast, Substr
+from django.db.models import BigIntegerField, CharField, Count, OuterRef, Subquery
+from django.db.models.functions import Cast, Coalesce, Substr
 from django.utils import timezone
 
 from curation.issues import findings, reasons
@@ -211,7 +211,7 @@ def _error_rates(rows, types: dict[int, ShoeType]) -> dict[str, list[ErrorRate]]
 
 
 def _relabelled():
-    """Yield (state, given, domain, query, first label) of decided images that were relabelled.
+    """(state, given, domain, query, first label) of decided images that were relabelled.
 
     Types are primary keys. The first label is that before the first decision, else the proposal.
     """
@@ -219,21 +219,17 @@ def _relabelled():
     images = ShoeImage.objects.filter(
         state__in=DECIDED, pk__in=Review.objects.filter(action=Action.RELABEL).values("image")
     )
-    rows = images.order_by().annotate(
-        first=Subquery(decisions.order_by("pk").values("label_from")[:1])
-    )
-    columns = ("state", "given_key", "domain", "query", "first", "proposed")
-    for state, given, domain, query, first, proposed in rows.values_list(*columns).iterator():
-        yield state, given, domain, query, first or proposed
+    first = Subquery(decisions.order_by("pk").values("label_from")[:1])
+    first = Coalesce(first, "proposed", output_field=BigIntegerField())
+    rows = images.order_by().values_list("state", "given_key", "domain", "query", first)
+    return rows.iterator()
 
 
 def _reasons(rows) -> list[ReasonRow]:
-    by_bits, images = Counter(), Counter()
+    images = Counter()
     for state, _, bits, number in rows:
         if state in findings.LIVE:
-            by_bits[bits] += number
-    for bits, number in by_bits.items():
-        images.update(dict.fromkeys(reasons.slugs(bits), number))
+            images.update(dict.fromkeys(reasons.slugs(bits), number))
     closed = Finding.objects.filter(silenced_at__isnull=False).order_by()
     answered = Counter(dict(closed.values_list("reason").annotate(number=Count("pk"))))
     precision = findings.measured_precision()

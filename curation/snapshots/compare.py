@@ -72,26 +72,23 @@ def compare(lines_a: Iterable, lines_b: Iterable) -> Comparison:
             raise ValueError(f"{sha256} comes after {last}: the lines are not sorted")
         last = sha256
         sides = {side: line for line, side in lines}
-        _add(comparison, sides.get("old"), sides.get("new"))
+        old, new = sides.get("old"), sides.get("new")
+        if old:
+            comparison.before[old.label] += 1
+        if new:
+            comparison.after[new.label] += 1
+        if old is None:
+            comparison.added.append(new)
+        elif new is None:
+            comparison.removed.append(old)
+        elif old.label != new.label:
+            comparison.relabelled.append((old, new))
+        elif old == new:
+            comparison.unchanged += 1
+        else:
+            comparison.changed.append((old, new))
     return comparison
 
 
 def _sha256(line_and_side: tuple) -> str:
     return line_and_side[0].sha256
-
-
-def _add(comparison: Comparison, old, new) -> None:
-    if old:
-        comparison.before[old.label] += 1
-    if new:
-        comparison.after[new.label] += 1
-    if old is None:
-        comparison.added.append(new)
-    elif new is None:
-        comparison.removed.append(old)
-    elif old.label != new.label:
-        comparison.relabelled.append((old, new))
-    elif old == new:
-        comparison.unchanged += 1
-    else:
-        comparison.changed.append((old, new))

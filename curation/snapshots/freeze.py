@@ -63,9 +63,8 @@ class Filter:
 
     def images(self):
         """The images as a queryset, in no order."""
-        states = [ShoeImage.State.CONFIRMED]
-        if not self.confirmed:
-            states.append(ShoeImage.State.UNREVIEWED)
+        confirmed, unreviewed = ShoeImage.State.CONFIRMED, ShoeImage.State.UNREVIEWED
+        states = [confirmed] if self.confirmed else [confirmed, unreviewed]
         return ShoeImage.objects.filter(
             label__isnull=False, state__in=states, shorter_side__gte=self.min_size
         ).order_by()
@@ -89,7 +88,10 @@ def freeze(name: str, filter: Filter, by=None) -> Snapshot:
     A snapshot of this name with the same images is returned as it is. Raises `NameTaken`, `BadName`
     and `NothingToFreeze`.
     """
-    _check_name(name)
+    try:
+        Snapshot._meta.get_field("name").clean(name, None)
+    except ValidationError as error:
+        raise BadName from error
     rows = filter.images().values_list(*COLUMNS.values())
     # Sorted here: a database would read the whole table along its index of digests to sort.
     lines = [ManifestLine(*row) for row in rows.iterator(chunk_size=2000)]
@@ -124,10 +126,3 @@ def count(lines) -> dict[str, dict[str, int]]:
     numbers = Counter((line.label, line.split) for line in lines)
     labels = sorted({label for label, _ in numbers})
     return {label: {split.value: numbers[label, split] for split in Split} for label in labels}
-
-
-def _check_name(name: str) -> None:
-    try:
-        Snapshot._meta.get_field("name").clean(name, None)
-    except ValidationError as error:
-        raise BadName from error

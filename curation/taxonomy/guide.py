@@ -6,7 +6,7 @@ import time
 from django.conf import settings
 
 from curation.models import ShoeType
-from curation.models.guide import survivors
+from curation.models.guide import survivors_by_slug
 
 
 class Guide:
@@ -20,8 +20,7 @@ class Guide:
             .order_by("category__position", "category__name", "name")
         )
         self._rows = list(rows)
-        standing = survivors(self._rows)
-        self._survivors = {row.slug: standing[row.pk] for row in self._rows}
+        self._survivors = survivors_by_slug(self._rows)
         self.families = {row.category.slug: row.category.name for row in self.types()}
 
     def survivor(self, slug: str) -> ShoeType | None:
@@ -51,9 +50,13 @@ class _Cache:
 
     def __init__(self):
         self._lock = threading.Lock()
-        self._guide, self._read_at = None, float("-inf")
+        self.forget()
 
-    def get(self) -> Guide:
+    def current(self) -> Guide:
+        """The guide, at most twice `MODEL_POLL_SECONDS` old; threads share it, so do not change it.
+
+        For answers: reading it for each takes half as long as the network.
+        """
         if self._age() >= settings.MODEL_POLL_SECONDS:
             # One thread reads; the others use the guide they have, unless it is too old.
             too_old = self._age() >= 2 * settings.MODEL_POLL_SECONDS
@@ -66,21 +69,13 @@ class _Cache:
                     self._lock.release()
         return self._guide
 
+    def forget(self) -> None:
+        """Read the guide anew at the next call of `current`."""
+        self._guide, self._read_at = None, float("-inf")
+
     def _age(self) -> float:
         return time.monotonic() - self._read_at
 
 
 _cache = _Cache()
-
-
-def current() -> Guide:
-    """The guide, at most twice `MODEL_POLL_SECONDS` old; threads share it and must not change it.
-
-    For answers: reading it for each takes half as long as the network.
-    """
-    return _cache.get()
-
-
-def forget() -> None:
-    """Read the guide anew at the next call of `current`."""
-    _cache.__init__()
+current, forget = _cache.current, _cache.forget

@@ -62,8 +62,7 @@ def test_only_the_last_judgement_that_stands_counts(images, people):
 def test_bulk_changes_are_no_judgement(images, people):
     ann, ben, cat = people
     decide.confirm(images[:2], ann)
-    decide.relabel(images[:1], shoe_type("loafers"), ben)
-    undo.undo_last(ben)
+    undo.undo_batch(decide.relabel(images[:1], shoe_type("loafers"), ben), ben)
     decide.leave(images[:2], ben, "Is it?")
     fresh = images[5:7]
     decide.relabel(fresh, shoe_type("loafers"), ben, looked=False)

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from curation.decisions.decide import confirm, leave, reject, relabel, restore
 from curation.decisions.history import DecisionRefused
-from curation.decisions.undo import SpanUndone, undo_batch, undo_last, undo_on, undo_span
+from curation.decisions.undo import SpanUndone, undo_batch, undo_on, undo_span
 from curation.issues import findings, write
 from curation.issues.new_finding import NewFinding
 from curation.models import AssessRun, Finding, Review, ShoeImage
@@ -86,24 +86,23 @@ def test_undoing_a_restore_answers_the_same_findings_again(images, kim, lee):
 
 
 def test_steps_are_undone_one_after_the_other(images, kim):
-    stages = [everything()]
+    stages, batches = [everything()], []
     for decide in (
         lambda: leave(images[:2], kim, "first"),
         lambda: confirm(images[:1], kim),
         lambda: leave(images[:1], kim, "second"),
         lambda: reject(images[:1], kim),
     ):
-        decide()
+        batches.append(decide())
         stages.append(everything())
     stages.pop()
     for stage in reversed(stages):
-        taken = undo_last(kim)
+        taken = undo_batch(batches.pop(), kim)
         assert set(taken.images) <= {image.pk for image in images}
         open_now = Finding.objects.filter(silenced_at=None)
         noted = {(f.image_id, f.reason, f.note) for f in open_now}
         assert noted == {(s[0], s[1], s[4]) for s in stage[1] if not s[6]}
         assert everything()[0] == stage[0]
-    assert undo_last(kim) is None
 
 
 def test_an_undone_decision_does_not_block_an_earlier_undo(images, kim, lee):
@@ -121,20 +120,20 @@ def test_undoing_twice_is_refused_in_words(images, kim):
         undo_batch(batch, kim)
 
 
-def test_the_last_step_is_this_persons_and_not_a_colleagues(images, kim, lee):
-    reject(images[:1], kim)
+def test_undoing_a_step_leaves_a_colleagues_alone(images, kim, lee):
+    batch = reject(images[:1], kim)
     reject(images[1:2], lee)
-    taken = undo_last(kim)
+    taken = undo_batch(batch, kim)
     assert (taken.images, taken.overtaken) == ([images[0].pk], [])
     assert Review.objects.filter(batch=taken.batch, action="undo").count() == 1
-    assert undo_last(kim) is None
+    assert ShoeImage.objects.get(state="rejected") == images[1]
 
 
-def test_a_last_step_that_somebody_decided_on_since_stays(images, kim, lee):
-    reject(images[:2], kim)
+def test_a_step_that_somebody_decided_on_since_stays(images, kim, lee):
+    batch = reject(images[:2], kim)
     restore(images[:1], lee)
     with pytest.raises(DecisionRefused, match="decided on it since"):
-        undo_last(kim)
+        undo_batch(batch, kim)
 
 
 def test_a_span_leaves_alone_what_others_decided_since(images, kim, lee):

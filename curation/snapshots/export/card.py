@@ -43,13 +43,12 @@ def text(snapshot: Snapshot, layout: str, counts: Counter, licences: Counter, mi
     `counts`: (label, split) → images; `licences`: (licence as stated, rights) → images; `missing`:
     how many pictures of the snapshot are left out.
     """
-    total = counts.total()
     parts = [
         f"# {snapshot.name}\n",
-        f"{total} photographs of {len({label for label, _ in counts})} kinds of shoes, frozen on "
-        f"{snapshot.created_at:%Y-%m-%d} (digest of the list: `{snapshot.digest}`). They lie in "
-        "`train/`, `valid/` and `test/`, in a folder for each label. Views of one thing are in one "
-        f"split only. {METADATA[layout]}. Every file is an upright JPEG without metadata.\n",
+        f"{counts.total()} photographs of {len({label for label, _ in counts})} kinds of shoes, "
+        f"frozen on {snapshot.created_at:%Y-%m-%d} (digest of the list: `{snapshot.digest}`). They "
+        "lie in `train/`, `valid/` and `test/`, in a folder for each label. Views of one thing are "
+        f"in one split only. {METADATA[layout]}. Every file is an upright JPEG without metadata.\n",
     ]
     if missing:
         parts.append(
@@ -62,11 +61,10 @@ def text(snapshot: Snapshot, layout: str, counts: Counter, licences: Counter, mi
 
 
 def _head(snapshot: Snapshot, counts: Counter) -> str:
-    total = counts.total()
     splits = [split for split in Split if any(s == split for _, s in counts)]
     return HEAD.format(
         name=json.dumps(snapshot.name),  # a string of JSON is one of YAML
-        size=next((words for below, words in SIZES if total < below), "n>1M"),
+        size=next((words for below, words in SIZES if counts.total() < below), "n>1M"),
         files="\n".join(f"  - split: {HUB[s]}\n    path: {s.value}/**" for s in splits),
     )
 

@@ -84,9 +84,8 @@ def records(snapshot: Snapshot, licences: Collection[str] = ()) -> Iterator[Reco
 
     `licences`: only images with one of these, letter for letter; empty for all.
     """
-    names = dict[str, tuple[str, str]]()
-    for slug, name, category in ShoeType.objects.values_list("slug", "name", "category__name"):
-        names[slug] = name, category or ""
+    types = ShoeType.objects.values_list("slug", "name", "category__name")
+    names = {slug: (name, category or "") for slug, name, category in types}
     lines = (line for line in read(snapshot) if not licences or line.licence in licences)
     for part in batches(lines):
         rows = ShoeImage.objects.filter(sha256__in=[line.sha256 for line in part]).order_by()
@@ -96,9 +95,8 @@ def records(snapshot: Snapshot, licences: Collection[str] = ()) -> Iterator[Reco
 
 
 def _record(line: ManifestLine, image: ShoeImage | None, name: str, category: str) -> Record:
-    def now(column: str) -> str:
-        return getattr(image, column) if image else ""
-
+    columns = ("consent", "page_url", "file_url", "title", "query")
+    now = {column: getattr(image, column, "") for column in columns}
     stored = image is not None and image.state != ShoeImage.State.PURGED
     return Record(
         file=f"{line.split}/{line.label}/{line.sha256[:16]}.jpg",
@@ -110,12 +108,8 @@ def _record(line: ManifestLine, image: ShoeImage | None, name: str, category: st
         source=line.source,
         scene=line.scene,
         licence=line.licence,
-        rights=_rights(line.licence, now("consent")),
-        consent=now("consent"),
-        page_url=now("page_url"),
-        file_url=now("file_url"),
-        title=now("title"),
-        query=now("query"),
+        rights=_rights(line.licence, now["consent"]),
+        **now,
         sha256=line.sha256,
         file_sha256=line.stored_sha256 if stored else "",
     )
