@@ -34,7 +34,7 @@ def definitions(path) -> set[str]:
             found.add(node.name)
         if isinstance(node, ast.ClassDef):
             found |= {f"{node.name}.{m.name}" for m in node.body if isinstance(m, ast.FunctionDef)}
-        elif isinstance(node, ast.Assign):
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
             found |= {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
     return found
 
