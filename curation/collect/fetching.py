@@ -23,7 +23,6 @@ class Fetcher(AbstractContextManager):
 
     def __init__(self):
         self._downloader = Downloader(download_limits(), settings.COLLECT_WORKERS)
-        self._limits = ingest.limits()
         # Fewer than downloads, because a decoded picture may take hundreds of megabytes.
         self._decoding = threading.BoundedSemaphore(os.cpu_count() or 1)
 
@@ -58,4 +57,4 @@ class Fetcher(AbstractContextManager):
         with self._downloader.fetch(url) as file:
             data = file.read()
         with self._decoding:
-            return ingest.prepare(data, self._limits)
+            return ingest.prepare(data, ingest.limits())

@@ -67,12 +67,12 @@ class Searcher:
         while self.cursor.provider < len(self.providers):
             provider = self.providers[self.cursor.provider]
             page = self._next_page(provider)
-            if page is None or page.number > settings.COLLECT_PAGES:
+            if page is None:
                 self._next_term()
-                continue
-            self.cursor.page, self.cursor.waits = page.number + 1, 0
-            if new := self._save_hits(provider, page):
-                return new
+            else:
+                self.cursor.page, self.cursor.waits = page.number + 1, 0
+                if new := self._save_hits(provider, page):
+                    return new
         return 0
 
     def _next_page(self, provider: search.Provider) -> search.Page | None:
@@ -89,10 +89,8 @@ class Searcher:
         try:
             return next(self._pages, None)
         except search.RateLimited as limited:
-            self._pages = None
             self._postpone(provider, limited.retry_after)
         except (search.SearchUnreachable, search.SearchBroken) as error:
-            self._pages = None
             if self._is_last_provider():
                 raise
             self._skip_provider(error.detail)
@@ -121,10 +119,12 @@ class Searcher:
         """Postpone the job, as the provider limits its rate; skip it after COLLECT_WAITS times."""
         self.cursor.waits += 1
         if self.cursor.waits > settings.COLLECT_WAITS:
-            waits, self.cursor.waits = self.cursor.waits - 1, 0
+            why = (
+                f"{provider.display_name} still limits how often it is asked, "
+                f"after {self.cursor.waits - 1} waits."
+            )
+            self.cursor.waits = 0
             self._save_cursor()
-            name = provider.display_name
-            why = f"{name} still limits how often it is asked, after {waits} waits."
             if self._is_last_provider():
                 raise Paused(f"{why} Resume this collection later; it goes on where it was.")
             return self._skip_provider(why)
@@ -192,9 +192,10 @@ def _refuse(row: Hit, reason: str) -> None:
 
 
 def _postponed(provider: search.Provider, until: datetime) -> Postponed:
-    name = provider.display_name
     return Postponed(
-        until, f"waiting until {until:%H:%M:%S} UTC, as {name} limits how often it is asked"
+        until,
+        f"waiting until {until:%H:%M:%S} UTC, "
+        f"as {provider.display_name} limits how often it is asked",
     )
 
 
@@ -221,9 +222,9 @@ def _claim_turn(provider: search.Provider) -> bool:
     pause = settings.COLLECT_SEARCH_PAUSE
     if not pause:
         return True
-    name = f"collect:turn:{provider.name}"
     claimed = call_or_default(
-        lambda: cache.add(name, True, timeout=pause), "each worker paces its searches by itself"
+        lambda: cache.add(f"collect:turn:{provider.name}", True, timeout=pause),
+        "each worker paces its searches by itself",
     )
     if claimed is None:
         time.sleep(pause)

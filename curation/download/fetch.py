@@ -25,6 +25,7 @@ from curation.download.errors import (
 from curation.download.limits import Limits
 from curation.download.transport import Transport, read_body
 
+# `X-Robots-Tag` may call us by the first word, up to the slash.
 USER_AGENT = "ShoeTypeRecognizer/1.0 (collects pictures of shoes)"
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -36,15 +37,13 @@ _COMPRESSED = frozenset({"gzip", "x-gzip", "deflate", "compress", "x-compress", 
 class Downloader(AbstractContextManager):
     """Fetches addresses. Threads share it; it keeps connections, so close it or use `with`.
 
-    `connections`: fetches at a time; more wait. `user_agent`: its first word up to the slash is the
-    name that `X-Robots-Tag` may call us by.
+    `connections`: fetches at a time; more wait.
     """
 
-    def __init__(self, limits: Limits, connections: int, *, user_agent: str = USER_AGENT):
+    def __init__(self, limits: Limits, connections: int):
         self.limits = limits
-        self.user_agent = user_agent
         self._headers = {
-            "User-Agent": user_agent,
+            "User-Agent": USER_AGENT,
             "Accept": "image/*",
             # Pictures are compressed already, and what is not decompressed cannot be a bomb.
             "Accept-Encoding": "identity",
@@ -119,7 +118,7 @@ class Downloader(AbstractContextManager):
         if response.status != 200 and not redirected:
             raise HttpError(response.status, wait)
         tags = response.headers.getlist("X-Robots-Tag")
-        if self.limits.robots and (directive := robots.refusal(tags, self.user_agent)):
+        if self.limits.robots and (directive := robots.refusal(tags, USER_AGENT)):
             raise RobotsRefused(directive)
         if redirected:
             # urllib3 reads headers as latin-1; servers that send more than ASCII mean UTF-8.

@@ -110,7 +110,6 @@ class _HostThreads:
         self._executor.shutdown()
 
     def _start_waiting(self) -> None:
-        """Start waiting tasks in their order, as far as the limits allow."""
         for task in list(self._waiting):
             if self._running.total() == self._workers:
                 return

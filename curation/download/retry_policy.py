@@ -16,7 +16,6 @@ LONGEST_WAIT = 5.0  # seconds; where a server asks for more, this fetch is not t
 REFUSALS_TO_PAUSE = {429: 3, 403: 8}
 HOST_PAUSE = 60.0  # seconds
 LONGEST_HOST_PAUSE = 600.0  # seconds, whatever the server asks for
-_OVERLOADED = frozenset({502, 503, 504})
 
 
 def parse_retry_after(value: str | None) -> float | None:
@@ -33,13 +32,15 @@ def pause_before_retry(error: DownloadError) -> float | None:
     Only failures that may be gone in a moment are tried again: no connection, a broken download,
     an overloaded server.
     """
-    if isinstance(error, Truncated) or (isinstance(error, Unreachable) and error.temporary):
-        return random.uniform(*PAUSE)
-    if isinstance(error, HttpError):
-        wait = error.retry_after
-        if error.answered in _OVERLOADED or (error.answered == 429 and wait is not None):
-            return (wait or 0) + random.uniform(*PAUSE) if (wait or 0) <= LONGEST_WAIT else None
-    return None
+    wait = None
+    match error:
+        case Truncated() | Unreachable(temporary=True):
+            wait = 0.0
+        case HttpError(answered=502 | 503 | 504):
+            wait = error.retry_after or 0.0
+        case HttpError(answered=429):
+            wait = error.retry_after
+    return None if wait is None or wait > LONGEST_WAIT else wait + random.uniform(*PAUSE)
 
 
 @dataclass
@@ -58,8 +59,7 @@ class Hosts:
     def check(self, host: str) -> None:
         """Raises HostPaused while the host gets no requests."""
         with self._lock:
-            known = self._hosts.get(host)
-            left = known.paused_until - time.monotonic() if known else 0
+            left = self._hosts.get(host, _Host()).paused_until - time.monotonic()
         if left > 0:
             raise HostPaused(host, left)
 

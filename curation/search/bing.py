@@ -54,8 +54,9 @@ class Bing(engine.CheckedEngine, BingImages):
 
     def __init__(self, connection: Connection, safe: bool):
         super().__init__(connection)
-        level = "ADLT=STRICT" if safe else "ADLT=OFF"
-        self.http_client.client.set_cookies("https://www.bing.com", {"SRCHHPGUSR": level})
+        self.http_client.client.set_cookies(
+            "https://www.bing.com", {"SRCHHPGUSR": "ADLT=STRICT" if safe else "ADLT=OFF"}
+        )
 
     def build_payload(
         self, query: str, region: str, safesearch: str, timelimit: None, page: int, **filters: str

@@ -48,8 +48,7 @@ class DuckDuckGo(engine.CheckedEngine, DuckduckgoImages):
         # `ex=-1` when moderate. ddgs sends `p=1` to i.js for both, so the parameter alone may mean
         # moderate. SearXNG sends both parameter and cookie to i.js. So both are sent, for the
         # token's page, too. Safe search off is the cookie p=-2 and, as in ddgs, the parameter p=-1.
-        cookie = {"p": "1" if safe else "-2"}
-        self.http_client.client.set_cookies("https://duckduckgo.com", cookie)
+        self.http_client.client.set_cookies("https://duckduckgo.com", {"p": "1" if safe else "-2"})
 
     def _get_vqd(self, query: str) -> str:
         """Return the query's token, which is fetched once."""

@@ -94,8 +94,10 @@ class CheckedEngine:
                 verify=connection.ca_file or True,
             )
         except primp.PrimpError as error:
-            why = "the proxy or the file of certificates that is set for searches cannot be used"
-            raise SearchUnreachable(self.provider_name, why) from error
+            raise SearchUnreachable(
+                self.provider_name,
+                "the proxy or the file of certificates that is set for searches cannot be used",
+            ) from error
         self.http_client = CheckedClient(
             self.http_client.client, self.provider_name, connection.timeout
         )
@@ -106,8 +108,12 @@ class CheckedEngine:
 
     def fetch_page(self, query: Query, page: int) -> list[RawResult]:
         """Fetch one page of results; an empty list where there are no more."""
-        safe = "on" if query.safe else "off"
-        results = self.search(query.text, safesearch=safe, page=page, **self.filters(query))
+        results = self.search(
+            query.text,
+            safesearch="on" if query.safe else "off",
+            page=page,
+            **self.filters(query),
+        )
         if results is None and (page == 1 or not self.may_end_empty):
             raise SearchBroken(self.provider_name, "it is empty")
         return results or []
