@@ -60,8 +60,7 @@ class Importer:
         entries = self.source.entries()
         self.claim.tick(0, len(entries), "pictures", force=True)
         try:
-            results = self.source.fetch(self._to_fetch(entries), self.claim.tick)
-            with closing(results):
+            with closing(self.source.fetch(self._to_fetch(entries), self.claim.tick)) as results:
                 for item, result in results:
                     self._take_in(item, result)
                     self.done = item.number

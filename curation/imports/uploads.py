@@ -95,8 +95,10 @@ def add_part(upload: str, part: int, files: Iterable[tuple[str, File]]) -> Uploa
             f"One upload has at most {settings.UPLOAD_MAX_FILES:,} files; pack them into a ZIP."
         )
     if total.bytes > settings.UPLOAD_MAX_BYTES:
-        most = settings.UPLOAD_MAX_BYTES / 1024**2
-        raise UploadRefused(f"One upload has at most {most:,.0f} MB; send it in several.")
+        raise UploadRefused(
+            f"One upload has at most {settings.UPLOAD_MAX_BYTES / 1024**2:,.0f} MB; "
+            "send it in several."
+        )
     media = storages["media"]
     if part in indices:
         media.delete(f"{upload}/{indices[part][0]}")
@@ -133,8 +135,9 @@ def check(upload: str) -> str:
     except NothingToImport as error:
         raise UploadRefused(error.why) from error
     if items[0]["kind"] == CSV and items[0]["bytes"] > settings.IMPORT_CSV_MAX_BYTES:
-        most = settings.IMPORT_CSV_MAX_BYTES / 1024**2
-        raise UploadRefused(f"A CSV has at most {most:,.0f} MB; split it up.")
+        raise UploadRefused(
+            f"A CSV has at most {settings.IMPORT_CSV_MAX_BYTES / 1024**2:,.0f} MB; split it up."
+        )
     return _describe(items)
 
 

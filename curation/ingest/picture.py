@@ -57,11 +57,6 @@ class Origin:
     page_url: str = ""
     file_url: str = ""
 
-    @property
-    def domain(self) -> str:
-        """The host of the page it was found on, else of the file, without "www."."""
-        return domain_of(self.page_url) or domain_of(self.file_url)
-
 
 @dataclass(frozen=True)
 class Prepared:
@@ -193,7 +188,7 @@ def _row(prepared: Prepared, origin: Origin, label, proposed) -> ShoeImage:
         **{f"band{number}": band for number, band in enumerate(bands)},
         colour=bytes(prepared.colour).hex(),
         **vars(origin),
-        domain=origin.domain,
+        domain=domain_of(origin.page_url) or domain_of(origin.file_url),
         label=label,
         proposed=proposed,
         split_key=key,

@@ -22,11 +22,10 @@ def phash(image: Image.Image) -> int:
     (its bit is 1 for every picture that is not black).
     """
     luma = image.convert("L").resize((_SIDE, _SIDE), Image.Resampling.LANCZOS, reducing_gap=3.0)
-    dct = _dct_matrix()
-    low = dct[:_LOW] @ np.asarray(luma, dtype=np.float64) @ dct[:_LOW].T
+    dct = _dct_matrix()[:_LOW]
     # Rounded: the last bits of a matrix product differ between processors, and would decide the
     # hash of a flat picture.
-    low = low.round(3)
+    low = (dct @ np.asarray(luma, dtype=np.float64) @ dct.T).round(3)
     bits = low.ravel() > np.median(low)
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
 
@@ -74,8 +73,7 @@ def mean_colour(image: Image.Image) -> tuple[int, int, int]:
     """
     rgb = image if image.mode == "RGB" else image.convert("RGB")
     small = rgb.resize((_SIDE, _SIDE), Image.Resampling.BOX)
-    red, green, blue = np.asarray(small).reshape(-1, 3).mean(axis=0).round().astype(int).tolist()
-    return red, green, blue
+    return tuple(np.asarray(small).reshape(-1, 3).mean(axis=0).round().astype(int).tolist())
 
 
 def colour_distance(a: tuple[int, int, int], b: tuple[int, int, int]) -> float:

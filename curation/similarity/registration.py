@@ -126,20 +126,19 @@ def _border(pixels: np.ndarray) -> tuple[np.ndarray, bool]:
 
 
 def _differences(pairs: np.ndarray, wholes: np.ndarray, contents: np.ndarray) -> np.ndarray:
-    first, second = pairs.T
-    whole_a, whole_b = (_Images(wholes[rows]) for rows in (first, second))
-    content_a, content_b = (_Images(contents[rows]) for rows in (first, second))
+    whole_a, whole_b = (_Images(wholes[rows]) for rows in pairs.T)
+    content_a, content_b = (_Images(contents[rows]) for rows in pairs.T)
     smallest = np.full(len(pairs), np.inf, np.float32)
     uncropped = np.zeros(len(pairs), np.int64)
-    for moving, fixed in (
-        (whole_a, whole_b),
-        (whole_a, whole_b.mirrored()),
-        (content_a, content_b),
-        (content_a, content_b.mirrored()),
+    for moving, fixed, start in (
+        (whole_a, whole_b, uncropped),
+        (whole_a, whole_b.mirrored(), uncropped),
+        (content_a, content_b, uncropped),
+        (content_a, content_b.mirrored(), uncropped),
+        (whole_a, whole_b, _best_crop(whole_a, whole_b)),
+        (whole_b, whole_a, _best_crop(whole_b, whole_a)),
     ):
-        smallest = _registered(smallest, moving, fixed, uncropped)
-    for moving, fixed in ((whole_a, whole_b), (whole_b, whole_a)):
-        smallest = _registered(smallest, moving, fixed, _best_crop(moving, fixed))
+        smallest = _registered(smallest, moving, fixed, start)
     return smallest
 
 
@@ -272,22 +271,19 @@ _CANDIDATE_CROPS = np.array(
 )
 
 
-def _coarse_matrices() -> tuple[np.ndarray, np.ndarray]:
-    """(k, COARSE, SIDE / 2) matrices that average the rows, and the columns, of each candidate."""
+def _coarse_matrices(axis: int) -> np.ndarray:
+    """(k, COARSE, SIDE / 2) matrices that average the rows (axis 0) or columns of each crop."""
     side = SIDE // 2
     edges = np.arange(side)
-    matrices = []
-    for axis in (0, 1):
-        start, length = _CANDIDATE_CROPS[:, axis] * side, _CANDIDATE_CROPS[:, axis + 2] * side
-        low = start[:, None] + np.arange(COARSE) / COARSE * length[:, None]
-        high = low + length[:, None] / COARSE
-        covered = np.minimum(high[..., None], edges + 1) - np.maximum(low[..., None], edges)
-        weights = np.maximum(covered, 0)
-        matrices.append((weights / weights.sum(2, keepdims=True)).astype(np.float32))
-    return matrices[0], matrices[1]
+    start, length = _CANDIDATE_CROPS[:, axis] * side, _CANDIDATE_CROPS[:, axis + 2] * side
+    low = start[:, None] + np.arange(COARSE) / COARSE * length[:, None]
+    high = low + length[:, None] / COARSE
+    covered = np.minimum(high[..., None], edges + 1) - np.maximum(low[..., None], edges)
+    weights = np.maximum(covered, 0)
+    return (weights / weights.sum(2, keepdims=True)).astype(np.float32)
 
 
-_ROWS, _COLUMNS = _coarse_matrices()
+_ROWS, _COLUMNS = _coarse_matrices(0), _coarse_matrices(1)
 
 
 def _best_crop(moving: _Images, fixed: _Images) -> np.ndarray:
@@ -309,7 +305,6 @@ def _align(moving: _Images, fixed: _Images, crops: np.ndarray) -> np.ndarray:
     """
     luma, target = moving.pixels @ _LUMA, fixed.pixels @ _LUMA
     centres = (np.arange(SIDE, dtype=np.float32) + 0.5) / SIDE
-    down, across = centres[:, None], centres[None, :]
     crops = crops.copy()
     for _ in range(STEPS):
         rows, columns = _resampling_matrices(crops)
@@ -318,8 +313,9 @@ def _align(moving: _Images, fixed: _Images, crops: np.ndarray) -> np.ndarray:
         # Gradients per pixel, times SIDE over the crop's length, are gradients per share.
         by_row = np.gradient(warped, axis=1) * (SIDE / crops[:, 2])[:, None, None]
         by_column = np.gradient(warped, axis=2) * (SIDE / crops[:, 3])[:, None, None]
-        jacobian = np.stack([by_row, by_column, by_row * down, by_column * across], axis=1)
-        jacobian = jacobian.reshape(len(crops), 4, -1)
+        jacobian = np.stack(
+            [by_row, by_column, by_row * centres[:, None], by_column * centres], axis=1
+        ).reshape(len(crops), 4, -1)
         normal = jacobian @ jacobian.transpose(0, 2, 1)
         # A little damping, so that a picture without structure stays where it is.
         normal += np.eye(4, dtype=np.float32) * (
