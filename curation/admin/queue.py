@@ -24,10 +24,11 @@ from curation.models import ShoeImage, ShoeType
 from curation.queue.cards import build_cards
 from curation.queue.claims import release, renew
 from curation.queue.copies import find_copies, keep_all
+from curation.queue.cursor import Cursor
 from curation.queue.facets import Facets, count_facets, find_values
 from curation.queue.filter import FACETS, Filter, QueueError
 from curation.queue.labels import describe_type, list_labels
-from curation.queue.pages import next_page, parse_cursor
+from curation.queue.pages import next_page
 from shoeproject.admin_pages import AdminPages, admin_page
 from shoeproject.errors import ProjectError
 
@@ -220,7 +221,8 @@ def _checked_body(request) -> dict:
 
 def _filter_and_cursor(request):
     after = request.GET.get("after")
-    return Filter.from_query(request.GET), parse_cursor(after) if after else None
+    cursor = Cursor.parse(after, QueueError("place", after)) if after else None
+    return Filter.from_query(request.GET), cursor
 
 
 def _page_data(request, chosen, after) -> dict:

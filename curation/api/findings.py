@@ -9,6 +9,7 @@ from rest_framework import serializers
 from curation.issues.reasons import BY_SLUG
 from curation.models import ShoeImage
 from curation.queue import rows as queue_rows
+from curation.queue.cursor import Cursor
 from curation.splits import Split
 from shoeproject.api.pagination import KeysetPagination, LimitField
 from shoeproject.api.views import ListView
@@ -51,7 +52,7 @@ class QueuePagination(KeysetPagination):
 
     def read(self, queryset, after, count: int) -> list[tuple]:
         """As in the parent; `queryset` is the list of reasons."""
-        cursor = queue_rows.parse_cursor(after) if after else None
+        cursor = Cursor.parse(after, queue_rows.BadCursor(after)) if after else None
         rows = queue_rows.rows(queryset, cursor, min(count, BATCH_SIZE))
         return [(str(cursor), row) for cursor, row in islice(rows, count)]
 

@@ -5,6 +5,8 @@ from math import isfinite
 
 from django.db.models import Q
 
+from curation.errors import CurationError
+
 
 @dataclass(frozen=True)
 class Cursor:
@@ -15,13 +17,16 @@ class Cursor:
     image: int
 
     @classmethod
-    def parse(cls, text: str) -> "Cursor":
-        """Read back what `str` wrote. Raises `ValueError` for any other text."""
+    def parse(cls, text: str, refusal: CurationError) -> "Cursor":
+        """Read back what `str` wrote. Raises `refusal` for any other text."""
         priority, _, image = text.partition("_")
-        cursor = cls(float(priority), int(image))
+        try:
+            cursor = cls(float(priority), int(image))
+        except ValueError:
+            raise refusal from None
         # Neither “nan” nor an integer that no database takes.
         if not (isfinite(cursor.priority) and 0 <= cursor.image < 2**63):
-            raise ValueError(text)
+            raise refusal
         return cursor
 
     def __str__(self):

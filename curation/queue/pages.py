@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef
 from curation.queue.cards import build_cards
 from curation.queue.claims import by_others, claim
 from curation.queue.cursor import Cursor
-from curation.queue.filter import Filter, QueueError
+from curation.queue.filter import Filter
 
 # Somebody else may claim a page between the query and our claim; then the next page is tried.
 TRIES = 5
@@ -22,14 +22,6 @@ class Page:
     cards: list[dict]
     after: Cursor | None
     claimed: int
-
-
-def parse_cursor(text: str) -> Cursor:
-    """The cursor in an address of the queue. Raises `QueueError`."""
-    try:
-        return Cursor.parse(text)
-    except ValueError as error:
-        raise QueueError("place", text) from error
 
 
 def next_page(

@@ -29,14 +29,6 @@ class BadCursor(CurationError):
     message = "“{cursor}” is no place in the list; use “next” of an answer, or begin without it."
 
 
-def parse_cursor(text: str) -> Cursor:
-    """The cursor that an answer gave as “next”. Raises `BadCursor`."""
-    try:
-        return Cursor.parse(text)
-    except ValueError as error:
-        raise BadCursor(text) from error
-
-
 def rows(
     reasons: Iterable[str] = (), after: Cursor | None = None, part: int = BATCH_SIZE
 ) -> Iterator[tuple[Cursor, dict]]:

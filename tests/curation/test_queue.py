@@ -27,10 +27,11 @@ from curation.queue import pages
 from curation.queue.cards import build_cards
 from curation.queue.claims import release, renew
 from curation.queue.copies import find_copies, keep_all
+from curation.queue.cursor import Cursor
 from curation.queue.facets import count_facets, find_values
 from curation.queue.filter import FACETS, Filter, QueueError
 from curation.queue.labels import describe_type, list_labels
-from curation.queue.pages import next_page, parse_cursor
+from curation.queue.pages import next_page
 from tests.factories import row, shoe_type
 
 pytestmark = pytest.mark.django_db
@@ -219,7 +220,7 @@ def test_unknown_value_is_refused_in_words(query):
 @pytest.mark.parametrize("place", ["", "x", "nan_3", "inf_3", "1_-4", "1_99999999999999999999"])
 def test_invalid_cursor_is_refused(place):
     with pytest.raises(QueueError):
-        parse_cursor(place)
+        Cursor.parse(place, QueueError("place", place))
 
 
 def test_values_are_listed_by_count_the_chosen_first_and_the_rest_found_by_typing():
@@ -247,7 +248,7 @@ def test_pages_follow_each_other_without_gaps_and_repeats(member):
         seen += [card["id"] for card in page.cards]
         if page.after is None:
             break
-        after = parse_cursor(str(page.after))
+        after = Cursor.parse(str(page.after), QueueError("place", ""))
     assert seen == list(Filter().images().values_list("pk", flat=True))
 
 

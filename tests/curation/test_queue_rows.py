@@ -167,6 +167,16 @@ def test_a_page_goes_on_where_the_last_one_ended_whatever_was_decided_since(cura
     assert rest["next"] is None
 
 
+@pytest.mark.parametrize("priority", [1.0, 1.009])
+def test_a_page_goes_on_after_the_highest_priorities(curator, priority):
+    images = queue(3)
+    ShoeImage.objects.filter(pk=images[0].pk).update(priority=priority)
+    page = curator.get(URL, {"limit": 1}).json()
+    assert shas(page["results"]) == [images[0].sha256]
+    rest = curator.get(URL, {"after": page["next"]}).json()
+    assert shas(rest["results"]) == [image.sha256 for image in images[1:]]
+
+
 def test_api_and_command_give_the_same_rows(curator, capsys):
     images = queue()
     write.add_finding(images[2], "blurred")
