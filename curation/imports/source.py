@@ -25,8 +25,6 @@ FetchResult = bytes | ingest.Prepared | CurationError
 class Source(AbstractContextManager):
     """Lists entries and reads their bytes. A context manager, because it may hold files open."""
 
-    name = ""
-
     def entries(self) -> list[Entry]:
         """All entries, in a fixed order. Raises `NothingToImport`."""
         raise NotImplementedError

@@ -260,9 +260,11 @@ def _indices(upload: str) -> dict[int, tuple[str, int, int]]:
 
 
 def _total(indices: dict[int, tuple[str, int, int]]) -> UploadSize:
-    files = sum(number for _, number, _ in indices.values())
-    size = sum(size for _, _, size in indices.values())
-    return UploadSize(files, size, max(indices, default=0) + 1)
+    return UploadSize(
+        files=sum(files for _, files, _ in indices.values()),
+        bytes=sum(size for _, _, size in indices.values()),
+        next=max(indices, default=0) + 1,
+    )
 
 
 def _listdir(path: str) -> tuple[list[str], list[str]]:

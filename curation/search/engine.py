@@ -175,8 +175,14 @@ def _hit(result: RawResult, rank: int) -> Hit | None:
         return None
     # ddgs's result class removes markup and control characters from its title.
     title = ImagesResult(title=result.title).title if isinstance(result.title, str) else ""
-    size = _pixels(result.width), _pixels(result.height)
-    return Hit(rank, file_url, _address(result.page_url), title, *size)
+    return Hit(
+        rank,
+        file_url,
+        page_url=_address(result.page_url),
+        title=title,
+        width=_pixels(result.width),
+        height=_pixels(result.height),
+    )
 
 
 def _address(value: object) -> str:

@@ -90,10 +90,9 @@ def _read_map(file: Path | None) -> dict:
         return {}
     try:
         label_map = json.loads(file.read_text(encoding="utf-8"))
+        validate_label_map(label_map)
     except (OSError, ValueError) as error:
         raise CommandError(f"{file}: not a readable JSON file ({error}).") from error
-    try:
-        validate_label_map(label_map)
     except ValidationError as error:
         raise CommandError(f"{file}: {error.message}") from error
     return label_map
