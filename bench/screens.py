@@ -150,8 +150,9 @@ def fill(folder: Path | None, scratch: Path, recognised: dict[str, Path]) -> Non
     if folder:
         import_photos(folder, scratch / "import", recognised)
         images = list(ShoeImage.objects.order_by("pk"))
-        decide.reject(images[::20], admin, note="not the shoe alone")
-        decide.confirm([image for at, image in enumerate(images) if at % 4 and at % 20], admin)
+        decide.decide("reject", images[::20], admin, note="not the shoe alone")
+        rest = [image for at, image in enumerate(images) if at % 4 and at % 20]
+        decide.decide("confirm", rest, admin)
         call_command("assess", wait=True)
         call_command("snapshot", "spring")
         call_command("snapshot", "summer", confirmed=True)

@@ -92,7 +92,7 @@ class ShoeImageAdmin(
 
     @admin.action(description="Confirm: the label is right", permissions=["change"])
     def confirm_images(self, request, queryset):
-        self._decide(request, decide.confirm, queryset)
+        self._decide(request, "confirm", queryset)
 
     @admin.action(description="Relabel with the label chosen", permissions=["change"])
     def relabel_images(self, request, queryset):
@@ -100,15 +100,15 @@ class ShoeImageAdmin(
         if label is None:
             self.message_user(request, "Choose a label beside the action.", messages.ERROR)
             return
-        self._decide(request, decide.relabel, queryset, label)
+        self._decide(request, "relabel", queryset, label)
 
     @admin.action(description="Reject: of no use", permissions=["change"])
     def reject_images(self, request, queryset):
-        self._decide(request, decide.reject, queryset)
+        self._decide(request, "reject", queryset)
 
     @admin.action(description="Restore rejected images", permissions=["change"])
     def restore_images(self, request, queryset):
-        self._decide(request, decide.restore, queryset)
+        self._decide(request, "restore", queryset)
 
     @admin.action(
         description="Undo the steps these images were last decided in", permissions=["change"]
@@ -121,10 +121,10 @@ class ShoeImageAdmin(
                 message = "Nobody has decided on these yet."
                 self.message_user(request, message, messages.WARNING)
 
-    def _decide(self, request, decision, queryset, *details):
+    def _decide(self, request, action, queryset, label=None):
         number = queryset.count()
         with show_errors(self, request):
-            decision(queryset, *details, by=request.user)
+            decide.decide(action, queryset, request.user, label=label)
             self.message_user(request, f"{number} decided; “Undo” takes it back.", messages.SUCCESS)
 
 

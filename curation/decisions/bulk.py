@@ -63,7 +63,7 @@ class Preview:
 def preview(images, label: ShoeType) -> Preview:
     """Preview giving `label` to these images (a queryset). Raises `BulkTooLarge`."""
     label = label.survivor()
-    chosen = _chosen(images)
+    chosen = history.with_picture(images)
     change = chosen.exclude(label=label)
     counts = change.values("label", "state").annotate(images=Count("pk")).order_by("-images")
     types = ShoeType.objects.in_bulk()
@@ -87,21 +87,16 @@ def relabel(images, label: ShoeType, by, expected: str, note="") -> uuid.UUID | 
     preview whose `expected` is given; then nothing is changed.
     """
     label = label.survivor()
-    change = _chosen(images).exclude(label=label)
+    change = history.with_picture(images).exclude(label=label)
     _check_size(change)
     history.lock_images(change.values_list("pk", flat=True))
     now = list(change.values_list("pk", "label", "state"))
     if history.fingerprint(now) != expected:
         raise BulkChanged(len(now))
-    return decide.relabel([row[0] for row in now], label, by, looked=False, note=note)
+    images = [row[0] for row in now]
+    return decide.decide("relabel", images, by, label=label, note=note, looked=False).batch
 
 
 def _check_size(images) -> None:
     if (number := images.count()) > settings.BULK_MOST:
         raise BulkTooLarge(number, settings.BULK_MOST)
-
-
-def _chosen(images):
-    # A query of its own, because the one given may have an order, joins or a limit.
-    chosen = ShoeImage.objects.filter(pk__in=images.values("pk"))
-    return chosen.exclude(state=State.PURGED).order_by()

@@ -1,14 +1,12 @@
 """Decide on images: each decision changes the image and adds a row of history, or does neither."""
 
-import uuid
-
 from django.db import transaction
 
 from curation.decisions import history
 from curation.decisions.history import DecisionRefused, Step
 from curation.issues import findings, silence, write
 from curation.issues.reasons import DUPLICATES
-from curation.models import Finding, Review, ShoeImage, ShoeType
+from curation.models import Finding, Review, ShoeImage
 
 State, Action, Outcome = ShoeImage.State, Review.Action, Finding.Outcome
 # The state each decision leads to; None keeps the state.
@@ -28,8 +26,13 @@ def decide(action, images, by, *, label=None, note="", seen=None, looked=True) -
 
     `images`: rows or primary keys. `seen`: image → the newest decision on it that the caller knew
     (0 or left out for none), primary keys; an image decided on since is left alone and reported, so
-    that the later of two people sees what the earlier one did. `looked`: see `relabel`. Raises
+    that the later of two people sees what the earlier one did. `looked`: whether somebody looked at
+    each image; without it, as in a bulk change, neither state nor findings change. Raises
     `DecisionRefused`, and changes nothing, where the decision makes no sense for one of the images.
+
+    Confirming makes the label, else the proposal, the image's label; where `label` was merged, the
+    type that stands for it is given. Rejected images stay on the disk and are never collected
+    again; restored ones are unreviewed. An image left to a colleague keeps label and state.
     """
     note = note.strip()
     _check(action, label, note)
@@ -48,35 +51,6 @@ def decide(action, images, by, *, label=None, note="", seen=None, looked=True) -
         _answer_findings(action, changed, writer)
     findings.refresh_with_pairs(changed)
     return Step(writer.batch if changed else None, changed, sorted(overtaken))
-
-
-def confirm(images, by, note="") -> uuid.UUID | None:
-    """Confirm that each image shows what its label, else its proposal, says."""
-    return decide(Action.CONFIRM, images, by, note=note).batch
-
-
-def reject(images, by, note="") -> uuid.UUID | None:
-    """Reject images that are of no use; they stay on the disk and are never collected again."""
-    return decide(Action.REJECT, images, by, note=note).batch
-
-
-def restore(images, by, note="") -> uuid.UUID | None:
-    """Make rejected images unreviewed again."""
-    return decide(Action.RESTORE, images, by, note=note).batch
-
-
-def relabel(images, label: ShoeType, by, looked=True, note="") -> uuid.UUID | None:
-    """Give each image a label; where that was merged, the type that stands for it.
-
-    With `looked` the image is confirmed and its findings are answered; a bulk change, for which
-    nobody looked at each image, changes neither state nor findings.
-    """
-    return decide(Action.RELABEL, images, by, label=label, note=note, looked=looked).batch
-
-
-def leave(images, by, note: str) -> uuid.UUID | None:
-    """Leave each image to a colleague, who reads the note in the queue; label and state stay."""
-    return decide(Action.LEAVE, images, by, note=note).batch
 
 
 def _check(action, label, note: str) -> None:

@@ -52,6 +52,13 @@ def primary_keys(images) -> list[int]:
     return [getattr(image, "pk", image) for image in images]
 
 
+def with_picture(images):
+    """Those of these images (a queryset) that are not purged, as a query of its own: the one given
+    may have an order, joins or a limit."""
+    chosen = ShoeImage.objects.filter(pk__in=images.values("pk"))
+    return chosen.exclude(state=ShoeImage.State.PURGED).order_by()
+
+
 def fingerprint(rows: Iterable) -> str:
     """Digest of rows in any order, to tell whether they are still those that a person was shown."""
     return hashlib.sha256("\n".join(sorted(map(str, rows))).encode()).hexdigest()

@@ -120,8 +120,8 @@ def unmerge(merged: ShoeType, by) -> history.Step:
 
 
 def _images(merged: ShoeType):
-    images = ShoeImage.objects.filter(Q(label=merged) | Q(proposed=merged))
-    return images.exclude(state=State.PURGED).order_by()
+    given = Q(label=merged) | Q(proposed=merged)
+    return ShoeImage.objects.filter(given).exclude(state=State.PURGED).order_by()
 
 
 def _target(merged: ShoeType, into: ShoeType) -> ShoeType:

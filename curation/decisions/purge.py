@@ -30,7 +30,6 @@ State = ShoeImage.State
 purged = Signal()
 FILE_NOTE = "Its file was "
 WHOLE_URL = re.compile(r"https?://[^/\s]+", re.IGNORECASE)
-URLS = ("page_url", "file_url")
 EVERYTHING_FROM = "Everything from "
 NAMED = 50  # images that the words of a scope list one by one
 
@@ -59,9 +58,11 @@ class Scope:
             return images.filter(Q(domain__iexact=host) | Q(domain__iendswith=f".{host}"))
         if self.kind == "url" and WHOLE_URL.match(url := self.value.strip()):
             # Not `startswith`, which ignores case in some databases.
-            start = {f"{name}_start": Substr(name, 1, len(url)) for name in URLS}
-            same = Q(page_url_start=Value(url)) | Q(file_url_start=Value(url))
-            return images.annotate(**start).filter(same)
+            images = images.annotate(
+                page_start=Substr("page_url", 1, len(url)),
+                file_start=Substr("file_url", 1, len(url)),
+            )
+            return images.filter(Q(page_start=Value(url)) | Q(file_start=Value(url)))
         if self.kind == "images" and (keys := self._keys()):
             return images.filter(pk__in=keys)
         raise PurgeRefused("Choose images, write a host such as shop.example, or a whole address.")
@@ -115,7 +116,7 @@ def purged_source_check() -> Callable[[str, str], bool]:
 
 def preview(images) -> Preview:
     """Preview purging these images (a queryset)."""
-    images = _with_picture(images)
+    images = history.with_picture(images)
     rows = list(images.values_list("pk", "sha256"))
     return Preview(
         images=len(rows),
@@ -138,7 +139,7 @@ def purge(images, by, why: str, scope: str, expected: str | None = None) -> Purg
     """
     if not why.strip():
         raise PurgeRefused("Say why these pictures have to go; it is kept.")
-    rows = list(_with_picture(images).values_list("pk", "sha256"))
+    rows = list(history.with_picture(images).values_list("pk", "sha256"))
     incomplete = snapshots_with({sha256 for _, sha256 in rows})
     with transaction.atomic():
         locked = history.lock_images(pk for pk, _ in rows)
@@ -205,11 +206,6 @@ def snapshots_with(shas: set[str]) -> list[Snapshot]:
 
 def _mark_incomplete(rows: Iterable[Snapshot]) -> None:
     Snapshot.objects.filter(pk__in=[row.pk for row in rows]).update(incomplete=True)
-
-
-def _with_picture(images):
-    with_picture = ShoeImage.objects.exclude(state=State.PURGED).order_by()
-    return with_picture.filter(pk__in=images.values("pk"))
 
 
 def _counts(images, column: str) -> list[tuple[str, int]]:

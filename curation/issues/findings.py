@@ -78,8 +78,12 @@ def refresh(image_ids: Iterable[int], tick: Callable[[int], None] = lambda done:
     for part in batches(image_ids):
         with transaction.atomic():
             changed = []
-            rows = ShoeImage.objects.filter(pk__in=part).only("state", "reasons", "priority")
-            images = list(rows.order_by("pk").select_for_update(of=("self",)))
+            images = list(
+                ShoeImage.objects.filter(pk__in=part)
+                .only("state", "reasons", "priority")
+                .order_by("pk")
+                .select_for_update(of=("self",))
+            )
             # Read once the images are locked, so that a decision under way is seen.
             open_findings = standing(part, precision)
             for image in images:

@@ -109,8 +109,8 @@ def set_suggested(
         slugs = dict(part)
         rows = ShoeImage.objects.filter(pk__in=slugs).only("suggested").order_by("pk")
         with transaction.atomic():
-            locked = rows.select_for_update(of=("self",))
-            changed = [image for image in locked if image.suggested != slugs[image.pk]]
+            images = rows.select_for_update(of=("self",))
+            changed = [image for image in images if image.suggested != slugs[image.pk]]
             for image in changed:
                 image.suggested = slugs[image.pk]
             ShoeImage.objects.bulk_update(changed, ["suggested"], batch_size=BATCH_SIZE)

@@ -25,8 +25,7 @@ def claim(image_ids: Iterable[int], by) -> set[int]:
     with transaction.atomic():
         # Locked one by one in that order; a row that somebody else took meanwhile is left out.
         available = rows.filter(free).order_by("image_id").select_for_update()
-        mine = list(available.values_list("image", flat=True))
-        QueueClaim.objects.filter(image__in=mine).update(by=by, until=until)
+        rows.filter(image__in=[row.image_id for row in available]).update(by=by, until=until)
         new = [QueueClaim(image_id=pk, by=by, until=until) for pk in image_ids]
         QueueClaim.objects.bulk_create(new, ignore_conflicts=True)
     return set(rows.filter(by=by, until__gt=now).values_list("image", flat=True))

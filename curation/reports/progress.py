@@ -11,6 +11,7 @@ from django.db.models import BigIntegerField, CharField, Count, OuterRef, Subque
 from django.db.models.functions import Cast, Coalesce, Substr
 from django.utils import timezone
 
+from curation.decisions import history
 from curation.issues import findings, reasons
 from curation.models import AssessRun, CurrentAssessRun, Finding, Review, ShoeImage, ShoeType
 from curation.models.guide import survivors
@@ -19,7 +20,6 @@ from curation.reports.intervals import wilson
 State, Action = ShoeImage.State, Review.Action
 STATES = ("confirmed", "unreviewed", "rejected")  # in the order of the board's columns
 DECIDED = (State.CONFIRMED, State.REJECTED)
-NO_DECISION = (Action.IMPORT, Action.UNDO, Action.PURGE)
 
 
 @dataclass
@@ -252,7 +252,7 @@ def _activity() -> tuple[list[date], Activity, list[Activity]]:
     # Grouped by hours of UTC, as text: to find the day, SQLite would call Python for each row. In a
     # time zone with a half-hour offset, half an hour at midnight counts for the wrong day.
     hour = Substr(Cast("at", CharField()), 1, 13)
-    decisions = Review.objects.filter(at__gte=start).exclude(action__in=NO_DECISION).order_by()
+    decisions = history.undoable().filter(at__gte=start).exclude(action=Action.PURGE).order_by()
     rows = list(decisions.values_list("by__username", hour).annotate(number=Count("pk")))
     day_of = {
         text: timezone.localdate(datetime.fromisoformat(f"{text}:00+00:00"))

@@ -14,12 +14,11 @@ class Guide:
     categories that have types."""
 
     def __init__(self):
-        rows = (
+        self._rows = list(
             ShoeType.objects.select_related("category")
             .defer("search_terms")
             .order_by("category__position", "category__name", "name")
         )
-        self._rows = list(rows)
         self._survivors = survivors_by_slug(self._rows)
         self.families = {row.category.slug: row.category.name for row in self.types()}
 

@@ -12,7 +12,6 @@ REJECTS = [
     ("other-shoe", "Other shoe", ShoeType.Kind.OTHER_SHOE),
     ("not-a-shoe", "Not a shoe", ShoeType.Kind.NOT_A_SHOE),
 ]
-TEXT = ["search_terms", "pros", "cons", "distinction"]
 
 
 @transaction.atomic
@@ -34,7 +33,10 @@ def load() -> int:
             name=row["name"],
             category=categories[row["category"]],
             original_label=row["original_label"],
-            **{field: row[field] for field in TEXT},
+            search_terms=row["search_terms"],
+            pros=row["pros"],
+            cons=row["cons"],
+            distinction=row["distinction"],
         )
         for row in guide["types"]
         if row["slug"] not in known

@@ -7,10 +7,10 @@ from django.contrib.auth.models import Group
 from django.urls import reverse
 
 from curation import ingest
-from curation.decisions import decide
 from curation.issues import findings, write
 from curation.issues.new_finding import NewFinding
 from curation.models import Assessment, AssessRun, Finding, QueueClaim, Review, ShoeImage
+from tests import decisions
 from tests.browsing import PHONE, Visit, close
 from tests.factories import jpeg, shoe_type
 
@@ -352,7 +352,7 @@ def test_zoom_goes_on_and_decides(curator, photos):
 
 
 def test_types_stand_beside_each_other(curator, photos):
-    decide.confirm([photos[4]], by=None)
+    decisions.confirm([photos[4]], by=None)
     v = curator().start()
     v.press("d")
     v.page.wait_for_selector("#define section + section")

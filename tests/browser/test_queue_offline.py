@@ -2,10 +2,10 @@
 
 import pytest
 
-from curation.decisions import decide
 from curation.issues import findings, write
 from curation.issues.new_finding import NewFinding
 from curation.models import AssessRun, Finding, QueueClaim, Review
+from tests import decisions
 from tests.browser.test_queue import copies, curator, guide, photos, state  # noqa: F401
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -66,7 +66,7 @@ def test_settled_copies_are_not_selected_any_more(curator, photos):
 
 def test_undone_copies_are_as_they_were(curator, photos):
     pair = photos[4:]  # of which nothing else is said
-    decide.confirm(pair, by=None)
+    decisions.confirm(pair, by=None)
     run = AssessRun.objects.create(state="done")
     leaks = [
         NewFinding(one.pk, "leakage", 0.9, other=other.sha256) for one, other in (pair, pair[::-1])

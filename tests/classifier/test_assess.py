@@ -14,7 +14,7 @@ from classifier.jobs import assessment, chunks
 from classifier.models import ModelVersion, PretrainedEmbedder
 from classifier.registry import promote, serving
 from curation import ingest
-from curation.decisions import decide, purge
+from curation.decisions import purge
 from curation.imports.run import import_images
 from curation.issues import findings, write
 from curation.issues.reasons import DUPLICATES
@@ -30,7 +30,7 @@ from curation.models import (
 from curation.snapshots import freeze
 from shoeproject import jobs
 from shoeproject.jobs import State
-from tests import tiny_model
+from tests import decisions, tiny_model
 from tests.factories import shoe_type
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_assess_files")]
@@ -153,7 +153,7 @@ def test_copy_to_keep_is_confirmed_else_larger_else_earlier(version):
     ShoeImage.objects.update(split="train")
     assess()
     assert [bool(copies_said(image)) for image in images] == [True, False, True]
-    decide.confirm([images[2]], None)
+    decisions.confirm([images[2]], None)
     assess()
     assert [bool(copies_said(image)) for image in images] == [True, True, False]
 
@@ -248,7 +248,7 @@ def test_kept_on_purpose_stays_silent_and_another_suggestion_speaks(version):
     odd = add(thing(colour=BLUE, seed=990), "chelsea-boots")
     assess()
     assert "label-issue" in reasons(odd)
-    decide.confirm([odd], None)
+    decisions.confirm([odd], None)
     assess()
     assert reasons(odd) == []
     ShoeImage.objects.filter(pk=odd.pk).update(label=shoe_type("running-shoes"))
@@ -261,7 +261,7 @@ def test_answered_findings_are_gone_with_their_cause(version):
     crowd(6)
     odd = add(thing(colour=BLUE, seed=991), "chelsea-boots")
     assess()
-    decide.relabel([odd], shoe_type("brogues"), None)
+    decisions.relabel([odd], shoe_type("brogues"), None)
     assess()
     assert reasons(odd) == []
     odd.refresh_from_db()

@@ -13,12 +13,12 @@ from classifier.assess import feature_store
 from classifier.jobs import assessment
 from classifier.registry import serving
 from curation import ingest
-from curation.decisions import decide, purge
+from curation.decisions import purge
 from curation.models import AssessRun, ShoeImage, ShoeType
 from curation.thumbnails import thumbnail_name
 from shoeproject import jobs
 from shoeproject.jobs import State
-from tests import tiny_model
+from tests import decisions, tiny_model
 from tests.drawing import encoded
 from tests.factories import row, shoe_type
 
@@ -55,7 +55,7 @@ def add(kim, colour=RED, seed=0, label="chelsea-boots", confirmed=True, **origin
     about = ingest.Origin(**{"licence": FREE, **origin})
     image, _ = ingest.add_image(patterned(colour, seed), about, label=shoe_type(label))
     if confirmed:
-        decide.confirm([image], kim)
+        decisions.confirm([image], kim)
     return image
 
 
@@ -90,7 +90,7 @@ def test_nearest_are_confirmed_photographs_of_the_type_most_alike_first(version,
     far = add(kim, BLUE, 3)
     add(kim, RED, 4, confirmed=False)
     add(kim, RED, 5, label="brogues")
-    decide.reject([add(kim, RED, 6)], kim)
+    decisions.reject([add(kim, RED, 6)], kim)
     assess()
     photographs = nearest_photographs()
     assert photographs["state"] == "ready"
@@ -191,8 +191,8 @@ def test_removed_images_are_gone_at_once(version, kim, django_capture_on_commit_
     images = [add(kim, RED, seed) for seed in range(4)]
     assess()
     assert urls(nearest_photographs()) == {url(image) for image in images}
-    decide.relabel([images[0]], shoe_type("brogues"), kim)
-    decide.reject([images[1]], kim)
+    decisions.relabel([images[0]], shoe_type("brogues"), kim)
+    decisions.reject([images[1]], kim)
     with django_capture_on_commit_callbacks(execute=True):
         purge.purge(ShoeImage.objects.filter(pk=images[2].pk), kim, "Asked.", "one")
     assert urls(nearest_photographs()) == {url(images[3])}
@@ -203,7 +203,7 @@ def test_relabelled_images_are_shown_after_a_short_while(version, kim, monkeypat
     late = add(kim, RED, 2, label="brogues")
     assess()
     assert url(late) not in urls(nearest_photographs())
-    decide.relabel([late], shoe_type(), kim)
+    decisions.relabel([late], shoe_type(), kim)
     clock = nearest.time.monotonic
     monkeypatch.setattr(nearest.time, "monotonic", lambda: clock() + 60)
     assert url(late) in urls(nearest_photographs())
@@ -308,7 +308,7 @@ def test_permission_is_checked_for_every_request(client, kim, settings):
     assert client.get(url(image)).status_code == 404
     settings.EXPLAIN_LICENCES = ["CC0*"]
     assert client.get(url(image)).status_code == 200
-    decide.reject([image], kim)
+    decisions.reject([image], kim)
     for headers in ({}, etag):
         assert client.get(url(image), headers=headers).status_code == 404
     assert client.post(url(image)).status_code == 405

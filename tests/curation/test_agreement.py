@@ -2,9 +2,10 @@
 
 import pytest
 
-from curation.decisions import decide, merge, undo
+from curation.decisions import merge, undo
 from curation.models import ShoeImage
 from curation.reports import agreement
+from tests import decisions
 from tests.factories import row, shoe_type
 
 pytestmark = pytest.mark.django_db
@@ -22,7 +23,7 @@ def images():
 
 
 def test_nobody_judged_anything_twice(images, people):
-    decide.confirm(images, people[0])
+    decisions.confirm(images, people[0])
     found = agreement.measure_agreement()
     assert (found.images, found.agree, found.kappa, found.pairs) == (0, None, None, [])
 
@@ -30,11 +31,11 @@ def test_nobody_judged_anything_twice(images, people):
 def test_kappa_of_two_people_is_cohens(images, people):
     # The textbook's table: 4 times both keep, 3 times both reject, 1 and 2 times they differ.
     ann, ben, _ = people
-    decide.confirm(images[:6], ann)
-    decide.reject(images[6:], ann)
-    decide.confirm(images[:4], ben)
-    decide.reject(images[4:9], ben)
-    decide.relabel(images[9:], shoe_type(), ben)
+    decisions.confirm(images[:6], ann)
+    decisions.reject(images[6:], ann)
+    decisions.confirm(images[:4], ben)
+    decisions.reject(images[4:9], ben)
+    decisions.relabel(images[9:], shoe_type(), ben)
     found = agreement.measure_agreement()
     assert found.images == 10
     assert found.agree == pytest.approx(0.7)
@@ -50,10 +51,10 @@ def test_kappa_of_two_people_is_cohens(images, people):
 
 def test_only_the_last_judgement_that_stands_counts(images, people):
     ann, ben, _ = people
-    decide.reject(images[:1], ann)
-    decide.confirm(images[:1], ann)
-    decide.confirm(images[:1], ben)
-    undo.undo_batch(decide.reject(images[:1], ben), ben)
+    decisions.reject(images[:1], ann)
+    decisions.confirm(images[:1], ann)
+    decisions.confirm(images[:1], ben)
+    undo.undo_batch(decisions.reject(images[:1], ben), ben)
     found = agreement.measure_agreement()
     assert (found.images, found.agree, found.disagreements) == (1, 1.0, [])
     assert found.kappa is None  # both only ever said one thing
@@ -61,29 +62,29 @@ def test_only_the_last_judgement_that_stands_counts(images, people):
 
 def test_bulk_changes_are_no_judgement(images, people):
     ann, ben, cat = people
-    decide.confirm(images[:2], ann)
-    undo.undo_batch(decide.relabel(images[:1], shoe_type("loafers"), ben), ben)
-    decide.leave(images[:2], ben, "Is it?")
+    decisions.confirm(images[:2], ann)
+    undo.undo_batch(decisions.relabel(images[:1], shoe_type("loafers"), ben), ben)
+    decisions.leave(images[:2], ben, "Is it?")
     fresh = images[5:7]
-    decide.relabel(fresh, shoe_type("loafers"), ben, looked=False)
-    decide.confirm(fresh, ann)
+    decisions.relabel(fresh, shoe_type("loafers"), ben, looked=False)
+    decisions.confirm(fresh, ann)
     merge.merge(shoe_type(), shoe_type("uggs"), cat)
     assert agreement.measure_agreement().images == 0
 
 
 def test_a_merged_type_counts_as_the_type_that_stands_for_it(images, people):
     ann, ben, cat = people
-    decide.confirm(images[:1], ann)
+    decisions.confirm(images[:1], ann)
     merge.merge(shoe_type(), shoe_type("uggs"), cat)
-    decide.confirm(images[:1], ben)
+    decisions.confirm(images[:1], ben)
     assert agreement.measure_agreement().agree == 1.0
 
 
 def test_each_pair_has_its_own_figures(images, people):
     ann, ben, cat = people
     for person in people:
-        decide.confirm(images[:4], person)
-    decide.reject(images[3:4], cat)
+        decisions.confirm(images[:4], person)
+    decisions.reject(images[3:4], cat)
     found = agreement.measure_agreement(limit=1)
     shares = {(p.first.username, p.second.username): p.agree for p in found.pairs}
     assert shares == {("ann", "ben"): 1.0, ("ann", "cat"): 0.75, ("ben", "cat"): 0.75}
@@ -93,8 +94,8 @@ def test_each_pair_has_its_own_figures(images, people):
 
 def test_more_images_take_no_more_queries(images, people, django_assert_max_num_queries):
     for person in people:
-        decide.confirm(images, person)
-    decide.reject(images[:8], people[0])
+        decisions.confirm(images, person)
+    decisions.reject(images[:8], people[0])
     with django_assert_max_num_queries(9):
         found = agreement.measure_agreement()
         assert [str(d.image) for d in found.disagreements]

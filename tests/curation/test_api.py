@@ -6,11 +6,11 @@ import pytest
 from django.utils import timezone
 
 from classifier.models import Epoch, ModelVersion, TrainingRun
-from curation.decisions import decide
 from curation.issues import write
 from curation.models import AssessRun, Collection, Review, ShoeImage, Snapshot
 from curation.snapshots import freeze
 from shoeproject.jobs import State
+from tests import decisions
 from tests.factories import jpeg, row, shoe_type, stored_image
 
 pytestmark = pytest.mark.django_db
@@ -133,7 +133,7 @@ def test_an_invalid_query_is_a_problem(curator, query):
 
 def test_an_image_has_all_of_its_fields(curator, images):
     write.add_finding(images[1], "blurred")
-    decide.reject([images[1]], curator.curator)
+    decisions.reject([images[1]], curator.curator)
     line = curator.get(f"{API}/images/{images[1].sha256}/").json()
     assert line["state"] == "rejected"
     assert line["label"] == "chelsea-boots"
@@ -200,7 +200,7 @@ def test_a_decision_is_made_and_listed(curator, images):
 
 def test_an_overtaken_decision_is_reported_and_changes_nothing(curator, images, member):
     image = images[1]
-    decide.reject([image], member("Curator", name="other"))
+    decisions.reject([image], member("Curator", name="other"))
     body = {"action": "confirm", "images": [image.sha256], "seen": {image.sha256: 0}}
     answer = post(curator, "reviews", body)
     assert answer.status_code == 200
@@ -234,8 +234,8 @@ def test_an_invalid_decision_changes_nothing(curator, images, changes, status, e
 
 def test_decisions_by_person_and_time(curator, images, member):
     other = member("Curator", name="other")
-    decide.reject([images[0]], other)
-    decide.confirm([images[1]], curator.curator)
+    decisions.reject([images[0]], other)
+    decisions.confirm([images[1]], curator.curator)
     Review.objects.filter(by=other).update(at=timezone.now() - timedelta(days=2))
     assert [line["by"] for line in results(curator, "reviews")] == ["kim", "other"]
     assert [line["by"] for line in results(curator, "reviews", by="other")] == ["other"]
@@ -356,7 +356,7 @@ def test_assess_runs_say_which_counts(curator):
 def test_answers_are_as_the_schema_says(curator, images):
     schema = curator.get(f"{API}/schema/", HTTP_ACCEPT="application/vnd.oai.openapi+json").json()
     freeze.freeze("spring", freeze.Filter())
-    decide.confirm([images[1]], curator.curator)
+    decisions.confirm([images[1]], curator.curator)
     post(curator, "collections", {"types": ["uggs"], "count": 5})
     AssessRun.objects.create()
     TrainingRun.objects.create(snapshot=Snapshot.objects.get(), recipe="quick-look")

@@ -2,8 +2,9 @@
 
 import pytest
 
-from curation.decisions import bulk, decide, merge, undo
+from curation.decisions import bulk, merge, undo
 from curation.models import Review, ShoeImage, ShoeType
+from tests import decisions
 from tests.factories import row, shoe_type
 
 pytestmark = pytest.mark.django_db
@@ -66,7 +67,7 @@ def test_other_images_than_shown_are_refused(images, kim):
 
 def test_the_same_images_decided_on_meanwhile_are_refused(images, kim):
     shown = bulk.preview(images, shoe_type("uggs"))
-    decide.reject(images[2:3], kim)
+    decisions.reject(images[2:3], kim)
     with pytest.raises(bulk.BulkChanged):
         bulk.relabel(images, shoe_type("uggs"), kim, shown.expected)
 
@@ -124,7 +125,7 @@ def test_an_undone_merge_leaves_no_trace_but_history(images, kim, how):
 
 def test_an_undone_merge_leaves_alone_what_was_decided_since(images, kim):
     merge.merge(shoe_type(), shoe_type("uggs"), kim)
-    decide.relabel(images[:1], shoe_type("loafers"), kim)
+    decisions.relabel(images[:1], shoe_type("loafers"), kim)
     taken = merge.unmerge(shoe_type(), kim)
     assert taken.overtaken == [images[0].pk]
     assert labels()[0] == ("loafers", None, "confirmed")
@@ -152,7 +153,7 @@ def test_merging_into_a_merged_type_merges_into_the_one_that_stands_for_it(image
     merge.merge(shoe_type("uggs"), shoe_type("loafers"), kim)
     assert merge.merge(shoe_type(), shoe_type("uggs"), kim).into == shoe_type("loafers")
     assert shoe_type().merged_into == shoe_type("loafers")
-    decide.relabel(images[:1], shoe_type("uggs"), kim)
+    decisions.relabel(images[:1], shoe_type("uggs"), kim)
     assert images[0].label == shoe_type("loafers")
 
 

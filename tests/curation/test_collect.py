@@ -13,9 +13,10 @@ from curation.collect.configuration import download_limits
 from curation.collect.outcomes import REASONS, accepted_by_query
 from curation.collect.run import collect_images
 from curation.collect.start import CollectionRefused, start_collections
-from curation.decisions import decide, purge
+from curation.decisions import purge
 from curation.models import Collection, Hit, Review, ShoeImage
 from shoeproject import jobs
+from tests import decisions
 from tests.engines import BING, DUCKDUCKGO, Engines
 from tests.factories import shoe_type
 from tests.misbehaving_server import LOOPBACK, MisbehavingServer
@@ -144,7 +145,7 @@ def test_every_refused_result_has_a_reason(engines, web):
 def test_rejected_image_is_not_collected_again(engines, web, member):
     engines.put(TERM, shoes(web, [1, 2]))
     first = run(ask(2))
-    decide.reject(first.images.all(), by=member("Curator"))
+    decisions.reject(first.images.all(), by=member("Curator"))
     again = [
         (web.url("image/1.jpg", size="320x240", mirror=1), "https://else.example/", "bytes"),
         (web.url("image/2.jpg", size="480x360"), "https://else.example/", "another size"),
@@ -438,7 +439,7 @@ def test_hits_of_hostile_results_can_be_stored(engines, web):
 def test_accepted_and_rejected_images_are_counted_by_query(engines, web, member):
     engines.put(TERM, shoes(web, range(4)))
     job = run(ask(4))
-    decide.reject(job.images.filter(title="Boot 1"), by=member("Curator"))
+    decisions.reject(job.images.filter(title="Boot 1"), by=member("Curator"))
     assert accepted_by_query(job) == [(TERM, 4, 1)]
 
 

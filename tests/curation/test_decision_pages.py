@@ -3,11 +3,12 @@
 import pytest
 from django.urls import reverse
 
-from curation.decisions import decide, merge, undo
+from curation.decisions import merge, undo
 from curation.issues import findings, write
 from curation.issues.new_finding import NewFinding
 from curation.models import Assessment, AssessRun, Finding, Purge, Review, ShoeImage, ShoeType
 from curation.snapshots import freeze
+from tests import decisions
 from tests.factories import row, shoe_type, stored_image
 
 pytestmark = pytest.mark.django_db
@@ -104,7 +105,9 @@ def busy_image(images, kim):
 
 
 def test_the_page_of_an_image_shows_findings_copies_and_history(client, busy_image, images, member):
-    undo.undo_batch(decide.reject([busy_image], member("Curator", name="lee")), member(name="ann"))
+    undo.undo_batch(
+        decisions.reject([busy_image], member("Curator", name="lee")), member(name="ann")
+    )
     shown = text(client.get(at("shoeimage_change", busy_image.pk)))
     for words in (
         "Probably another type: Uggs", "A copy: cut, scaled", "83 %", "Loafers",
@@ -135,7 +138,7 @@ def test_kept_on_purpose_is_a_button_that_can_be_taken_back(client, busy_image, 
 
 
 def test_a_finding_that_a_decision_answered_has_no_button_of_its_own(client, busy_image, kim):
-    decide.confirm([busy_image], kim)
+    decisions.confirm([busy_image], kim)
     finding = Finding.objects.get(image=busy_image, reason="label-issue")
     assert "Say it again" not in text(client.get(at("shoeimage_change", busy_image.pk)))
     client.post(at("keep", busy_image.pk, finding.pk), {"again": "1"})
@@ -146,7 +149,7 @@ def test_a_finding_that_a_decision_answered_has_no_button_of_its_own(client, bus
 def test_the_buttons_decide_on_the_image_as_it_was_seen(client, busy_image, kim, member):
     page = client.get(at("shoeimage_change", busy_image.pk))
     assert list(page.context["buttons"]) == ["confirm", "relabel", "reject", "leave"]
-    decide.confirm([busy_image], member("Curator", name="lee"))
+    decisions.confirm([busy_image], member("Curator", name="lee"))
     sent = {"action": "relabel", "label": "uggs", "seen": page.context["seen"]}
     after = client.post(at("decide", busy_image.pk), sent, follow=True)
     assert "since you opened the page" in text(after)
@@ -183,7 +186,7 @@ def test_more_history_takes_no_more_queries(client, busy_image, kim, django_asse
                 image=other, reason="near-duplicate", other=busy_image.sha256, score=0.5
             )
         for _ in range(4):
-            undo.undo_batch(decide.confirm([busy_image], kim), kim)
+            undo.undo_batch(decisions.confirm([busy_image], kim), kim)
 
     client.get(at("shoeimage_change", busy_image.pk))
     with django_assert_max_num_queries(29):
@@ -197,9 +200,9 @@ def test_more_history_takes_no_more_queries(client, busy_image, kim, django_asse
 
 
 def test_my_last_steps_have_a_button_each(client, images, kim, member):
-    decide.confirm(images, kim)
-    batch = decide.reject(images[:1], kim, note="Only a box")
-    decide.reject(images[1:2], member("Curator", name="lee"))
+    decisions.confirm(images, kim)
+    batch = decisions.reject(images[:1], kim, note="Only a box")
+    decisions.reject(images[1:2], member("Curator", name="lee"))
     page = client.get(at("undo"))
     assert [(step["words"], step["images"]) for step in page.context["steps"]] == [
         ("rejected", 1), ("confirmed", 3),
@@ -213,8 +216,8 @@ def test_my_last_steps_have_a_button_each(client, images, kim, member):
 
 
 def test_a_step_that_cannot_be_undone_says_why(client, images, kim, member):
-    batch = decide.reject(images, kim)
-    decide.restore(images[:1], member("Curator", name="lee"))
+    batch = decisions.reject(images, kim)
+    decisions.restore(images[:1], member("Curator", name="lee"))
     page = client.post(at("undo"), {"batch": str(batch)}, follow=True)
     assert "somebody has decided on it since" in text(page)
     page = client.post(at("undo"), {"batch": "nonsense"}, follow=True)
@@ -222,7 +225,7 @@ def test_a_step_that_cannot_be_undone_says_why(client, images, kim, member):
 
 
 def test_a_curator_undoes_no_colleagues_step_there(client, images, kim, member):
-    batch = decide.reject(images, member("Curator", name="lee"))
+    batch = decisions.reject(images, member("Curator", name="lee"))
     assert client.post(at("undo"), {"batch": str(batch)}).status_code == 403
     assert client.get(at("undo_span")).status_code == 403
 
@@ -234,15 +237,15 @@ def test_without_a_step_the_page_says_so(client, kim):
 def test_many_steps_take_no_more_queries(client, kim, django_assert_max_num_queries):
     ShoeImage.objects.bulk_create([row(n, label=shoe_type()) for n in range(30)])
     for image in ShoeImage.objects.all():
-        decide.confirm([image], kim)
+        decisions.confirm([image], kim)
     with django_assert_max_num_queries(9):
         assert len(client.get(at("undo")).context["steps"]) == 30
 
 
 def test_an_operator_undoes_what_one_person_decided(client, images, boss, member):
     lee = member("Curator", name="lee")
-    decide.confirm(images, lee)
-    decide.reject(images[:1], boss)
+    decisions.confirm(images, lee)
+    decisions.reject(images[:1], boss)
     span = {"who": lee.pk, "since": "2020-01-01T00:00", "until": "2100-01-01T00:00"}
     page = client.get(at("undo_span"), span)
     assert page.context["counts"] == {"decisions": 3, "images": 3}
@@ -256,7 +259,7 @@ def test_an_operator_undoes_what_one_person_decided(client, images, boss, member
 
 
 def test_bulk_relabelling_from_the_list_shows_first_and_is_one_step(client, images, kim):
-    decide.confirm(images[:1], kim)
+    decisions.confirm(images[:1], kim)
     page = act(client, "bulk_relabel", images)
     assert "3 images chosen one by one" in text(page)
     sent = {"images": page.context["form"].initial["images"], "label": shoe_type("uggs").pk}
@@ -284,7 +287,7 @@ def test_bulk_relabelling_a_view_of_the_queue(client, images, kim):
 
 def test_what_changed_since_the_preview_is_shown_again(client, images, kim, member):
     page = client.get(at("bulk"), {"given": "chelsea-boots", "label": "uggs"})
-    decide.confirm(images[:1], member("Curator", name="lee"))
+    decisions.confirm(images[:1], member("Curator", name="lee"))
     sent = {"filter": "state=unreviewed", "label": shoe_type("uggs").pk, "do": "1"}
     page = client.post(at("bulk"), {**sent, "expected": page.context["shown"].expected})
     assert "Nothing was changed" in text(page)
@@ -414,9 +417,9 @@ def test_a_purged_images_page_says_why_it_is_gone(client, images, boss):
 
 def test_agreement_is_shown_with_what_people_differ_on(client, images, kim, member):
     assert "No image was judged by two people yet" in text(client.get(at("agreement")))
-    decide.confirm(images, kim)
-    decide.reject(images[:1], member("Curator", name="lee"))
-    decide.confirm(images[1:], member("Curator", name="ann"))
+    decisions.confirm(images, kim)
+    decisions.reject(images[:1], member("Curator", name="lee"))
+    decisions.confirm(images[1:], member("Curator", name="ann"))
     shown = text(client.get(at("agreement")))
     assert "kim and lee" in shown and "67 %" in shown
     assert at("shoeimage_change", images[0].pk) in shown

@@ -12,10 +12,11 @@ from contextlib import contextmanager
 import pytest
 from django.core.management import CommandError, call_command
 
-from curation.decisions import decide, purge
+from curation.decisions import purge
 from curation.imports.run import import_images
 from curation.models import Import, ShoeImage
 from shoeproject import jobs
+from tests import decisions
 from tests.drawing import encoded, shoe
 from tests.factories import jpeg, shoe_type, stored_image
 
@@ -297,7 +298,7 @@ def test_near_copies_are_refused_unless_keep_copies_is_set(pack):
 
 def test_a_copy_of_a_rejected_image_is_refused(pack, member):
     stored_image(1)
-    decide.reject(ShoeImage.objects.all(), by=member("Curator"))
+    decisions.reject(ShoeImage.objects.all(), by=member("Curator"))
     assert names(run(pack({"uggs/a.jpg": near_copy(1)})).report) == {"uggs/a.jpg": "near-copy"}
 
 

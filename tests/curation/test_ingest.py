@@ -7,10 +7,10 @@ from django.core.files.storage import storages
 from django.core.management import call_command
 
 from curation import images, ingest
-from curation.decisions import decide
 from curation.imports.run import import_images
 from curation.models import Import, Review, ShoeImage
 from shoeproject import jobs
+from tests import decisions
 from tests.factories import jpeg, shoe_type, stored_image
 
 pytestmark = pytest.mark.django_db
@@ -74,7 +74,7 @@ def test_the_same_picture_twice_in_one_folder_is_one_image(folder):
 
 def test_rejected_image_is_not_imported_again(folder, member):
     run(folder)
-    decide.reject(ShoeImage.objects.all(), by=member("Curator"))
+    decisions.reject(ShoeImage.objects.all(), by=member("Curator"))
     run(folder)
     assert set(ShoeImage.objects.values_list("state", flat=True)) == {"rejected"}
 

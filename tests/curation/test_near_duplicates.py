@@ -6,8 +6,9 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from curation import ingest
-from curation.decisions import decide, purge
+from curation.decisions import purge
 from curation.models import ShoeImage
+from tests import decisions
 from tests.drawing import BLUE, shoe
 from tests.factories import shoe_type
 
@@ -73,7 +74,7 @@ def test_copies_are_taken_in_with_keep_copies():
 def test_a_copy_of_a_rejected_image_is_refused_as_such(member):
     image = shoe(SIZE, seed=1)
     take(image)
-    decide.reject(ShoeImage.objects.all(), by=member("Curator"))
+    decisions.reject(ShoeImage.objects.all(), by=member("Curator"))
     with pytest.raises(ingest.NearCopy, match="rejected"):
         take(saved(image, 40))
 

@@ -8,12 +8,13 @@ from django.core.files.storage import storages
 
 from classifier.jobs import decoded_pictures, picture_files
 from curation import ingest
-from curation.decisions import decide, history, purge, undo
+from curation.decisions import history, purge, undo
 from curation.decisions.purge import Scope
 from curation.issues import findings, write
 from curation.issues.new_finding import NewFinding
 from curation.models import AssessRun, Purge, Review, ShoeImage
 from curation.snapshots import freeze
+from tests import decisions
 from tests.factories import jpeg, row, shoe_type, stored_image
 
 pytestmark = pytest.mark.django_db
@@ -62,7 +63,7 @@ def test_a_purged_picture_is_not_collected_again(images, boss, committed):
     again, new = ingest.add_image(jpeg(0), ingest.Origin(source="elsewhere"), label=shoe_type())
     assert (again.pk, new, again.state, again.file_name) == (images[0].pk, False, "purged", "")
     with pytest.raises(history.DecisionRefused):
-        decide.restore([again], boss)
+        decisions.restore([again], boss)
 
 
 def test_a_purge_cannot_be_undone(images, boss):
@@ -92,7 +93,7 @@ def test_removing_files_can_be_repeated(images, boss):
 
 def test_snapshots_that_list_it_become_incomplete(images, boss):
     held = freeze.freeze("all", freeze.Filter())
-    decide.reject(images[:1], boss)
+    decisions.reject(images[:1], boss)
     rest = freeze.freeze("rest", freeze.Filter())
     assert purge.preview(chosen(images[0])).snapshots == [held]
     purge.purge(chosen(images[0]), boss, "Asked.", "one")

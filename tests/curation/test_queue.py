@@ -10,7 +10,7 @@ from django.http import QueryDict
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from curation.decisions import decide, history, undo
+from curation.decisions import history, undo
 from curation.issues import findings, reasons, write
 from curation.issues.new_finding import NewFinding
 from curation.models import (
@@ -32,6 +32,7 @@ from curation.queue.facets import count_facets, find_values
 from curation.queue.filter import FACETS, Filter, QueueError
 from curation.queue.labels import describe_type, list_labels
 from curation.queue.pages import next_page
+from tests import decisions
 from tests.factories import row, shoe_type
 
 pytestmark = pytest.mark.django_db
@@ -256,7 +257,7 @@ def test_page_goes_on_where_it_was_when_decisions_move_images(member):
     images = [made(number) for number in range(6)]
     kim = member("Curator")
     first = next_page(Filter(), kim, size=3)
-    decide.reject(images[:3], by=kim)
+    decisions.reject(images[:3], by=kim)
     second = next_page(Filter(), kim, first.after, size=3)
     assert [card["id"] for card in second.cards] == [image.pk for image in images[3:]]
 
@@ -324,7 +325,7 @@ def test_page_takes_as_many_queries_for_sixty_cards_as_for_two(member):
     images = [made(number, label=shoe_type()) for number in range(60)]
     kim = member("Curator")
     assessed(images)
-    decide.leave(images, by=kim, note="which?")
+    decisions.leave(images, by=kim, note="which?")
     counts = []
     next_page(Filter(), kim)  # claims that are there already are renewed
     for size in (2, 60):
@@ -341,7 +342,7 @@ def test_card_has_what_a_decision_needs(member):
     image = made(1, label=shoe_type("oxford-shoes"), source="shop", group="shop:1")
     kim = member("Curator")
     assessed([image])
-    batch = decide.leave([image], by=kim, note="the sole?")
+    batch = decisions.leave([image], by=kim, note="the sole?")
     (card,) = build_cards([image.pk])
     assert card["given"] == {"slug": "oxford-shoes", "name": shoe_type("oxford-shoes").name}
     assert card["suggested"]["slug"] == "mules" and card["suggested"]["probability"] == 0.8

@@ -10,11 +10,11 @@ from django.urls import reverse
 from PIL import Image
 
 from curation import ingest, thumbnails
-from curation.decisions import decide
 from curation.issues import write
 from curation.issues.new_finding import NewFinding
 from curation.models import AssessRun, Finding, QueueClaim, Review, ShoeImage
 from curation.queue.cards import build_cards
+from tests import decisions
 from tests.factories import jpeg, row, shoe_type, stored_image
 
 pytestmark = pytest.mark.django_db
@@ -93,7 +93,7 @@ def test_empty_queue_says_so(client, kim):
 
 def test_what_people_write_is_text_on_the_page(client, kim):
     image = made(1, source="<script>alert(1)</script>", label=shoe_type())
-    decide.leave([image], by=kim, note="<!-- card --><b>bold</b>")
+    decisions.leave([image], by=kim, note="<!-- card --><b>bold</b>")
     made(2, label=shoe_type())
     text = client.get(PAGE).content.decode()
     assert "<script>alert" not in text and "<b>bold" not in text
@@ -180,7 +180,7 @@ def test_decision_is_made_and_taken_back(client, kim):
 def test_image_decided_on_since_comes_back_as_it_is_now(client, kim, member):
     image, other = made(1, label=shoe_type("uggs")), made(2, label=shoe_type("uggs"))
     ana = member("Curator", name="ana")
-    decide.relabel([image], shoe_type("mules"), by=ana)
+    decisions.relabel([image], shoe_type("mules"), by=ana)
     images = [{"id": image.pk, "seen": 0}, {"id": other.pk, "seen": 0}]
     _, decided = send(client, "decide", {"action": "reject", "images": images})
     assert decided["images"] == [other.pk]

@@ -8,11 +8,11 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
-from curation.decisions import decide
 from curation.issues import findings, write
 from curation.issues.new_finding import NewFinding
 from curation.models import AssessRun, ShoeImage
 from curation.queue.rows import rows
+from tests import decisions
 from tests.factories import row, shoe_type
 
 pytestmark = pytest.mark.django_db
@@ -88,7 +88,7 @@ def test_the_proposal_is_given_where_there_is_no_label(capsys):
 
 def test_a_rejected_image_is_not_listed(capsys, member):
     images = queue(3)
-    decide.reject(ShoeImage.objects.filter(pk=images[0].pk), member("Curator"))
+    decisions.reject(ShoeImage.objects.filter(pk=images[0].pk), member("Curator"))
     assert shas(printed(capsys)) == [image.sha256 for image in images[1:]]
 
 
@@ -160,8 +160,8 @@ def test_pages_follow_each_other_to_the_end(curator):
 def test_a_page_goes_on_where_the_last_one_ended_whatever_was_decided_since(curator, member):
     images = queue(6)
     page = curator.get(URL, {"limit": 3}).json()
-    decide.reject(ShoeImage.objects.filter(pk=images[0].pk), member("Curator", name="ana"))
-    decide.reject(ShoeImage.objects.filter(pk=images[3].pk), member("Curator", name="bo"))
+    decisions.reject(ShoeImage.objects.filter(pk=images[0].pk), member("Curator", name="ana"))
+    decisions.reject(ShoeImage.objects.filter(pk=images[3].pk), member("Curator", name="bo"))
     rest = curator.get(URL, {"limit": 3, "after": page["next"]}).json()
     assert shas(rest["results"]) == [images[4].sha256, images[5].sha256]
     assert rest["next"] is None

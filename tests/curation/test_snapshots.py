@@ -7,9 +7,9 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
 
-from curation.decisions import decide
 from curation.models import ShoeImage
 from curation.snapshots import freeze, manifest
+from tests import decisions
 from tests.factories import row, shoe_type, stored_image
 
 pytestmark = pytest.mark.django_db
@@ -41,7 +41,7 @@ def test_filters(images):
 def test_a_snapshot_reads_back_what_was_frozen_whatever_happens_later(images, member):
     frozen = freeze.freeze("all", freeze.Filter())
     before = list(manifest.read(frozen))
-    decide.relabel(ShoeImage.objects.all()[:20], shoe_type("uggs"), by=member("Curator"))
+    decisions.relabel(ShoeImage.objects.all()[:20], shoe_type("uggs"), by=member("Curator"))
     assert list(manifest.read(frozen)) == before
     line = next(line for line in before if line.licence == "CC0")
     assert (line.label, line.scene) == ("chelsea-boots", "street")

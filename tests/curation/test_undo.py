@@ -5,12 +5,12 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from curation.decisions.decide import confirm, leave, reject, relabel, restore
 from curation.decisions.history import DecisionRefused
 from curation.decisions.undo import SpanUndone, undo_batch, undo_on, undo_span
 from curation.issues import findings, write
 from curation.issues.new_finding import NewFinding
 from curation.models import AssessRun, Finding, Review, ShoeImage
+from tests.decisions import confirm, leave, reject, relabel, restore
 from tests.factories import row, shoe_type
 
 pytestmark = pytest.mark.django_db

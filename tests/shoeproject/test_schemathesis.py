@@ -16,12 +16,11 @@ from schemathesis.config import GenerationConfig, ProjectConfig, ProjectsConfig,
 
 from classifier.access import tokens
 from classifier.registry import serving
-from curation.decisions import decide
 from curation.models import AssessRun, Collection
 from curation.snapshots import freeze
 from shoeproject.api.scopes import SCOPES
 from shoeproject.wsgi import application
-from tests import tiny_model
+from tests import decisions, tiny_model
 from tests.factories import shoe_type, stored_image
 
 pytestmark = pytest.mark.django_db
@@ -62,7 +61,7 @@ def operator(member, tmp_path, settings):
     tiny_model.activate(tmp_path / "version")
     images = [stored_image(seed) for seed in range(3)]
     user = member("Operator")
-    decide.confirm(images[:1], user)
+    decisions.confirm(images[:1], user)
     freeze.freeze("spring", freeze.Filter(), by=user)
     Collection.objects.create(shoe_type=shoe_type("uggs"), asked_by=user)
     AssessRun.objects.create(asked_by=user)

@@ -120,8 +120,7 @@ def stream(
     A picture that is purged, lost or damaged is left out and listed in `missing.csv`. Raises
     `LicenceNotThere` and `ManifestDamaged` before the first byte, and `StorageAway` while reading.
     """
-    total = count_images(snapshot, licences)
-    return _generate(snapshot, layout, licences, total, tick)
+    return _generate(snapshot, layout, licences, count_images(snapshot, licences), tick)
 
 
 def _generate(snapshot, layout, licences, total, tick) -> Iterator[bytes]:
