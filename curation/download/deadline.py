@@ -139,13 +139,12 @@ class DeadlineWatcher:
         """End everything. May be called more than once, and from any thread."""
         with self._lock:
             self._closed.set()
-            deadlines = list(self._deadlines)
-        for deadline in deadlines:
-            deadline.abort(Stopped())
+            for deadline in self._deadlines:
+                deadline.abort(Stopped())
 
     def _run(self) -> None:
         while not self._closed.wait(POLL_SECONDS):
             with self._lock:
-                late = [deadline for deadline in self._deadlines if deadline.has_passed()]
-            for deadline in late:
-                deadline.abort(TooSlow(deadline.seconds))
+                for deadline in self._deadlines:
+                    if deadline.has_passed():
+                        deadline.abort(TooSlow(deadline.seconds))

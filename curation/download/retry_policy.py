@@ -3,7 +3,7 @@
 import random
 import threading
 import time
-from dataclasses import dataclass
+from collections import Counter
 
 from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
@@ -43,23 +43,18 @@ def pause_before_retry(error: DownloadError) -> float | None:
     return None if wait is None or wait > LONGEST_WAIT else wait + random.uniform(*PAUSE)
 
 
-@dataclass
-class _Host:
-    refusals: int = 0  # in a row
-    paused_until: float = 0.0
-
-
 class Hosts:
     """What hosts have answered lately. Threads share it."""
 
     def __init__(self) -> None:
-        self._hosts: dict[str, _Host] = {}
+        self._refusals: Counter[str] = Counter()  # host → in a row
+        self._paused_until: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def check(self, host: str) -> None:
         """Raises HostPaused while the host gets no requests."""
         with self._lock:
-            left = self._hosts.get(host, _Host()).paused_until - time.monotonic()
+            left = self._paused_until.get(host, 0) - time.monotonic()
         if left > 0:
             raise HostPaused(host, left)
 
@@ -67,11 +62,12 @@ class Hosts:
         """Remember an answer. `wait`: seconds out of its `Retry-After`."""
         with self._lock:
             if status not in REFUSALS_TO_PAUSE:
-                self._hosts.pop(host, None)
+                self._refusals.pop(host, None)
+                self._paused_until.pop(host, None)
                 return
-            known = self._hosts.setdefault(host, _Host())
-            known.refusals += 1
+            self._refusals[host] += 1
             long_wait = status == 429 and (wait or 0) > LONGEST_WAIT
-            if long_wait or known.refusals >= REFUSALS_TO_PAUSE[status]:
+            if long_wait or self._refusals[host] >= REFUSALS_TO_PAUSE[status]:
                 pause = min(max(HOST_PAUSE, wait or 0), LONGEST_HOST_PAUSE)
-                self._hosts[host] = _Host(0, time.monotonic() + pause)
+                self._paused_until[host] = time.monotonic() + pause
+                self._refusals[host] = 0

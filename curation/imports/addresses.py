@@ -43,5 +43,6 @@ class Addresses(Source):
 
 def _entry(row: dict[str, str]) -> Entry:
     url = row.get("url", "")
-    fields = optional_fields(row) | {"file_url": url}
-    return Entry(url or "(no address)", row.get("class", ""), **fields)
+    return Entry(
+        url or "(no address)", row.get("class", ""), **optional_fields(row) | {"file_url": url}
+    )
