@@ -78,7 +78,6 @@ def _label_and_state(action, image, label, looked) -> tuple[int | None, str]:
 
 
 def _answer_findings(action, image_ids, writer: history.Writer) -> None:
-    """Answer, reopen or add findings on these images, as the decision demands."""
     if action in (Action.CONFIRM, Action.RELABEL, Action.REJECT):
         outcome = Outcome.KEPT if action == Action.CONFIRM else Outcome.ACTED
         but = DUPLICATES if action == Action.RELABEL else ()

@@ -88,8 +88,8 @@ def records(snapshot: Snapshot, licences: Collection[str] = ()) -> Iterator[Reco
     names = {slug: (name, category or "") for slug, name, category in types}
     lines = (line for line in read(snapshot) if not licences or line.licence in licences)
     for part in batches(lines):
-        rows = ShoeImage.objects.filter(sha256__in=[line.sha256 for line in part]).order_by()
-        known = {image.sha256: image for image in rows.defer("phash")}
+        shas = [line.sha256 for line in part]
+        known = ShoeImage.objects.defer("phash").in_bulk(shas, field_name="sha256")
         for line in part:
             yield _record(line, known.get(line.sha256), *names.get(line.label, (line.label, "")))
 

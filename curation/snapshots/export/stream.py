@@ -5,6 +5,7 @@ One picture at a time is in memory. What grows with the number of images is the 
 are written.
 """
 
+import codecs
 import csv
 import json
 import logging
@@ -41,24 +42,17 @@ class StorageAway(CurationError):
     message = "The pictures' storage cannot be read ({why}). Try again later."
 
 
-class _TemporaryText:
-    """Text in a temporary file, in memory while it is small."""
+def _temporary_text() -> codecs.StreamWriter:
+    """An empty text file, in memory while it is small. Its place is its size in bytes."""
+    return codecs.getwriter("utf-8")(tempfile.SpooledTemporaryFile(max_size=1024**2))
 
-    def __init__(self):
-        self._file = tempfile.SpooledTemporaryFile(max_size=1024**2)  # noqa: SIM115
-        self.size = 0
 
-    def write(self, text: str) -> None:
-        data = text.encode()
-        self._file.write(data)
-        self.size += len(data)
-
-    def chunks(self) -> Iterator[bytes]:
-        """Yield all of it; may be called once."""
-        with self._file:
-            self._file.seek(0)
-            while chunk := self._file.read(CHUNK):
-                yield chunk
+def _chunks(text: codecs.StreamWriter) -> Iterator[bytes]:
+    """Yield all of it, and close it."""
+    with text:
+        text.seek(0)
+        while chunk := text.read(CHUNK):
+            yield chunk
 
 
 class ImageFolder:
@@ -70,7 +64,7 @@ class ImageFolder:
     names = {"file": "path", "label": "class"}
 
     def __init__(self):
-        self._lines = _TemporaryText()
+        self._lines = _temporary_text()
         self._csv = csv.writer(self._lines, lineterminator="\n")
         self._csv.writerow([self.names.get(f.name, f.name) for f in fields(Record)])
 
@@ -79,7 +73,7 @@ class ImageFolder:
         cells = (str(value) for value in asdict(record).values())
         self._csv.writerow([f"'{cell}" if cell.startswith(FORMULA) else cell for cell in cells])
 
-    def files(self) -> dict[str, _TemporaryText]:
+    def files(self) -> dict[str, codecs.StreamWriter]:
         """Name in the ZIP → metadata file."""
         return {"images.csv": self._lines}
 
@@ -89,7 +83,7 @@ class HuggingFace:
     them; file names are relative to it."""
 
     def __init__(self):
-        self._lines = {split: _TemporaryText() for split in Split}
+        self._lines = {split: _temporary_text() for split in Split}
 
     def add(self, record: Record) -> None:
         """Add a picture's metadata."""
@@ -99,10 +93,10 @@ class HuggingFace:
             json.dumps({"file_name": file, **fields}, ensure_ascii=False) + "\n"
         )
 
-    def files(self) -> dict[str, _TemporaryText]:
+    def files(self) -> dict[str, codecs.StreamWriter]:
         """Name in the ZIP → metadata file; a split without images has none."""
         return {
-            f"{split}/metadata.jsonl": lines for split, lines in self._lines.items() if lines.size
+            f"{split}/metadata.jsonl": lines for split, lines in self._lines.items() if lines.tell()
         }
 
 
@@ -125,7 +119,7 @@ def stream(
 
 def _generate(snapshot, layout, licences, total, tick) -> Iterator[bytes]:
     archive, metadata = ZipStream(), FORMATS[layout]()
-    counts, rights, missing = Counter(), Counter(), _TemporaryText()
+    counts, rights, missing = Counter(), Counter(), _temporary_text()
     missing.write("path,sha256,why\n")
     for number, record in enumerate(records(snapshot, licences), 1):
         picture, why = _picture(record)
@@ -142,7 +136,7 @@ def _generate(snapshot, layout, licences, total, tick) -> Iterator[bytes]:
     left_out = total - counts.total()
     files = metadata.files() | ({"missing.csv": missing} if left_out else {})
     for name, text in files.items():
-        archive.add(text.chunks(), name, size=text.size, **TEXT)
+        archive.add(_chunks(text), name, size=text.tell(), **TEXT)
         yield from archive.file()
     archive.add(card.text(snapshot, layout, counts, rights, left_out), "README.md", **TEXT)
     yield from archive.finalize()
