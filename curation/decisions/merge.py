@@ -78,13 +78,13 @@ def merge(merged: ShoeType, into: ShoeType, by) -> Merged:
     labels, proposals = [], []
     for image in images:
         labelled, proposed = image.label_id == merged.pk, image.proposed_id == merged.pk
-        if not labelled and not proposed or image.state == State.PURGED:
-            continue
-        labels += [image.pk] * labelled
-        proposals += [image.pk] * proposed
-        what = "both" if labelled and proposed else "label" if labelled else "proposal"
-        note = history.merged_note(merged, into, what)
-        writer.add(image, into.pk if labelled else image.label_id, image.state, note=note)
+        # Somebody may have decided on it before it was locked.
+        if (labelled or proposed) and image.state != State.PURGED:
+            labels += [image.pk] * labelled
+            proposals += [image.pk] * proposed
+            what = "both" if labelled and proposed else "label" if labelled else "proposal"
+            note = history.merged_note(merged, into, what)
+            writer.add(image, into.pk if labelled else image.label_id, image.state, note=note)
     changed = writer.write()
     for part in batches(proposals):
         ShoeImage.objects.filter(pk__in=part).update(proposed=into)

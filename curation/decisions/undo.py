@@ -74,14 +74,12 @@ def undo_on(images, by) -> int:
     """Undo, whole, the batches with the newest standing decision on each of these images (rows or
     primary keys); returns how many decisions those were. Raises what `undo_batch` raises."""
     newest = history.newest_of(history.standing(), history.primary_keys(images))
-    to_undo = {}  # a dict for its order: the newest first, as batches may share images
-    for part in batches(sorted(newest.values(), reverse=True)):
-        rows = Review.objects.filter(pk__in=part).order_by("-pk")
-        to_undo |= dict.fromkeys(rows.values_list("batch", flat=True))
-    image_ids = set()
-    for part in batches(to_undo):
-        image_ids.update(history.standing().filter(batch__in=part).values_list("image", flat=True))
-    history.lock_images(image_ids)
+    batch_of = Review.objects.order_by("-pk").values_list("batch", flat=True)
+    parts = batches(sorted(newest.values(), reverse=True))
+    # A dict for its order: the newest first, as batches may share images.
+    to_undo = dict.fromkeys(batch for part in parts for batch in batch_of.filter(pk__in=part))
+    decided = history.standing().values_list("image", flat=True)
+    history.lock_images(pk for part in batches(to_undo) for pk in decided.filter(batch__in=part))
     return sum(len(undo_batch(batch, by).images) for batch in to_undo)
 
 

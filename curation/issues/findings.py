@@ -108,12 +108,13 @@ def refresh_with_pairs(image_ids: Iterable[int]) -> None:
 
 def copies_of(image_ids: Iterable[int]) -> set[int]:
     """The images that findings, open or not, call copies of these."""
-    copies = set()
-    for part in batches(image_ids):
-        shas = ShoeImage.objects.filter(pk__in=part).values("sha256")
-        pairs = Finding.objects.filter(other__in=shas).exclude(other="")
-        copies.update(pairs.order_by().values_list("image", flat=True))
-    return copies
+    shas = ShoeImage.objects.values("sha256")
+    copies = Finding.objects.exclude(other="").order_by().values_list("image", flat=True)
+    return {
+        image
+        for part in batches(image_ids)
+        for image in copies.filter(other__in=shas.filter(pk__in=part))
+    }
 
 
 def measured_precision() -> dict[str, float]:
