@@ -30,7 +30,7 @@ run: .venv/run.stamp ## run everything on this machine, until Ctrl-C [PORT=8000 
 # browser is driven; the whole run then ends without naming the test that failed.
 test: .venv/test.stamp ## run the tests [PYTEST_ARGS="-k name"]
 	@$(VENV) -m pytest -o cache_dir=var/cache/pytest -n auto --maxprocesses 4 --dist loadfile \
-		--tb native $(PYTEST_ARGS)
+		--no-loadscope-reorder --tb native $(PYTEST_ARGS)
 
 lint: .venv/test.stamp ## check code, format and types
 	@$(VENV) -m ruff check .

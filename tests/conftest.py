@@ -15,6 +15,15 @@ from tests import tiny_model
 from tests.browsing import browser, idle, visit  # noqa: F401  (one browser for all files)
 from tests.misbehaving_server import MisbehavingServer
 
+# Files whose tests take longest, in that order.
+SLOWEST = ["test_loop", "test_up_run", "test_training", "test_out_of_fold", "test_queue"]
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the slowest files: begun last, one of them would keep a single core busy."""
+    order = {name: place for place, name in enumerate(SLOWEST)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(SLOWEST)))
+
 
 @pytest.fixture(autouse=True)
 def fresh_process(settings, tmp_path):
