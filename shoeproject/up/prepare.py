@@ -110,7 +110,8 @@ def set_random_password(username: str) -> str:
     """
     users = get_user_model()
     password = secrets.token_urlsafe(12)
-    user = users.objects.filter(username=username).first()
+    # As `create_superuser` stores it.
+    user = users.objects.filter(username=users.normalize_username(username)).first()
     if user is None:
         users.objects.create_superuser(username, password=password)
     else:

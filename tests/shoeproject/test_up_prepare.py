@@ -70,3 +70,11 @@ def test_static_files_are_collected_when_they_changed(settings, tmp_path):
         prepare.static_files()
     assert "missing.png" in refused.value.detail and "\n" not in refused.value.detail
     assert "Traceback" in (tmp_path / "log" / "up.log").read_text()
+
+
+@pytest.mark.django_db
+def test_admin_password_knows_an_account_whose_name_was_normalised(django_user_model):
+    wide = "ｋｉｍ"  # three full-width letters, stored as "kim"
+    call_command("admin_password", wide)
+    call_command("admin_password", wide)
+    assert django_user_model.objects.get().username == "kim"
