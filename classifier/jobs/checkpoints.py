@@ -50,7 +50,7 @@ class LocalCheckpoints:
     def save(self, epoch: int, folder: Path) -> None:
         """Move the folder here as the state after `epoch` finished epochs, verify it, delete old
         checkpoints. Raises BrokenCheckpoint."""
-        for leftover in self.directory.glob(".*.part"):  # of a process that was killed
+        for leftover in self.directory.glob(".*part*"):  # of a process that was killed
             shutil.rmtree(leftover)
         target = self.directory / f"epoch-{epoch:05d}"
         with written_beside(target) as beside:

@@ -463,7 +463,8 @@ def test_damaged_checkpoint_gives_way_to_the_one_before(tmp_path):
 
 def test_what_a_kill_left_half_written_is_no_checkpoint_and_goes_away(tmp_path):
     store = LocalCheckpoints(tmp_path / "kept")
-    checkpoint(tmp_path / "kept/.part-x/state")
+    checkpoint(tmp_path / "kept/.part-x/state")  # as earlier code named it
+    checkpoint(tmp_path / "kept/.epoch-00001.0a1b2c3d.part")
     assert store.latest() is None
     store.save(1, checkpoint(tmp_path / "new"))
     assert [p.name for p in (tmp_path / "kept").iterdir()] == ["epoch-00001"]
