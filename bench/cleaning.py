@@ -34,7 +34,7 @@ from PIL import Image
 from bench import baseline_cleaners, contact_sheet, planted_faults
 from bench.ground_truth import GroundTruth, table
 from classifier.assess import features, label_issues
-from classifier.assess.features import FeatureArrays
+from classifier.assess.feature_arrays import FeatureArrays
 from classifier.assess.find_issues import FoundIssues, find_issues
 from classifier.assess.images import Images
 from classifier.assess.projection import principal_components

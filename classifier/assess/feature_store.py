@@ -18,7 +18,7 @@ from django.core.files import File
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 
-from classifier.assess.features import FeatureArrays
+from classifier.assess.feature_arrays import FeatureArrays
 from curation.issues.findings import LIVE
 from curation.models import AssessRun, ShoeImage
 from shoeproject.storage.cache import local_copy

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from classifier.assess import quality
+from classifier.assess.feature_arrays import FeatureArrays
 from classifier.inference.embedding import Embedder
 from classifier.inference.preprocess import open_photo, to_array
 from curation.similarity import registration
@@ -24,36 +25,6 @@ class ImageFeatures:
     whole: np.ndarray
     content: np.ndarray
     quality: Sequence[float]
-
-
-@dataclass(frozen=True)
-class FeatureArrays:
-    """Features of n pictures; the fields are the names of the stored arrays.
-
-    `embedding`: float16 (n, d). `own`: float16 (n, classes), the probabilities of the network
-    itself; no columns where it has no classes. `whole`, `content`: uint8 (n, side, side, 3), as
-    `registration.comparison_images` makes them. `quality`: float32 (n, measures). `seen`: bool
-    (n,), False where a picture could not be read; its other features are 0 (quality 1).
-    """
-
-    embedding: np.ndarray
-    own: np.ndarray
-    whole: np.ndarray
-    content: np.ndarray
-    quality: np.ndarray
-    seen: np.ndarray
-
-    def as_bytes(self) -> bytes:
-        """A NumPy archive; `from_bytes` reads it back."""
-        out = io.BytesIO()
-        np.savez(out, **{f.name: getattr(self, f.name) for f in fields(self)})
-        return out.getvalue()
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> "FeatureArrays":
-        """Read what `as_bytes` wrote. Raises ValueError, OSError or KeyError for anything else."""
-        with np.load(io.BytesIO(data), allow_pickle=False) as stored:
-            return cls(**{f.name: stored[f.name] for f in fields(cls)})
 
 
 def compute(data: bytes, embedder: Embedder) -> ImageFeatures:

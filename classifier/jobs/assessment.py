@@ -16,7 +16,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from classifier.assess import feature_store, features, outliers, quality
-from classifier.assess.features import FeatureArrays
+from classifier.assess.feature_arrays import FeatureArrays
 from classifier.assess.find_issues import FoundIssues, find_issues
 from classifier.assess.images import Images
 from classifier.errors import ClassifierError

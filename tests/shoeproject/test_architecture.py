@@ -26,7 +26,8 @@ PURE = {
     "classifier.answers.wording", "classifier.inference", "classifier.recipes",
     "classifier.evaluation.calibration",
     "classifier.evaluation.metrics", "shoeproject.storage.files",
-    "classifier.assess.features", "classifier.assess.find_issues", "classifier.assess.images",
+    "classifier.assess.feature_arrays", "classifier.assess.features",
+    "classifier.assess.find_issues", "classifier.assess.images",
     "classifier.assess.label_issues", "classifier.assess.near_duplicates",
     "classifier.assess.outliers", "classifier.assess.projection", "classifier.assess.quality",
 }  # fmt: skip
@@ -163,11 +164,21 @@ def test_imports_are_at_the_top_or_in_the_list_of_exceptions():
 
 @pytest.mark.parametrize("what", ["shoeproject.wsgi", "classifier.tasks curation.tasks"])
 def test_web_and_short_workers_load_no_torch(what):
+    assert loaded(what, {"torch", "torchvision", "fastai", "timm"}) == "[]"
+
+
+@pytest.mark.parametrize("what", ["shoeproject.wsgi", "classifier.tasks curation.tasks"])
+def test_web_and_short_workers_start_without_the_libraries_that_assess(what):
+    assert loaded(what, {"cleanlab", "cleanvision", "pandas", "scipy", "sklearn"}) == "[]"
+
+
+def loaded(modules: str, libraries: set[str]) -> str:
+    """Return which of `libraries` a process has loaded that has imported these modules."""
     code = (
         "import sys, importlib, django; django.setup()\n"
-        f"for name in {what.split()!r}: importlib.import_module(name)\n"
+        f"for name in {modules.split()!r}: importlib.import_module(name)\n"
         "from django.urls import get_resolver; get_resolver().url_patterns\n"
-        "print(sorted({'torch', 'torchvision', 'fastai', 'timm'} & set(sys.modules)))"
+        f"print(sorted({libraries!r} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
-    assert done.stdout.strip() == "[]", done.stdout + done.stderr
+    return done.stdout.strip() or done.stderr
